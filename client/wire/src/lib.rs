@@ -1,0 +1,22 @@
+//! The wire of jwtkeeperd: messages, their byte layout, frames, and every code that travels.
+//!
+//! Floor 0: no I/O, no runtime, no clock. docs/protocol.md says the same for other languages.
+
+mod codec;
+mod codes;
+mod frame;
+mod message;
+
+pub use codec::{DecodeError, EncodeError, decode, encode};
+pub use codes::{Cause, CodeRow, ErrorCode, Reason, State};
+pub use frame::{FrameError, LENGTH_BYTES, MAX_FRAME, frame_length, put_frame};
+pub use message::{
+    Answer, Before, Cookie, Extension, FlagTarget, Greeting, Hello, Limits, MAGIC, Minted, OP_COUNT,
+    Op, PROTOCOL, Reply, Request, RevokeTarget, Welcome, peek_request,
+};
+
+/// Where the daemon listens unless it is told otherwise.
+pub const DEFAULT_SOCKET: &str = "/run/jwtkeeper/jwtkeeper.sock";
+
+/// The realm of a request that names none.
+pub const DEFAULT_REALM: &str = "default";
