@@ -1,1 +1,8 @@
-//! x
+//! What the daemon asks of the system that safe crates do not offer. With the C ABI the only place for
+//! unsafe code: every block says why it is needed and why it is sound.
+
+mod locked;
+mod peer;
+
+pub use locked::LockedBytes;
+pub use peer::peer_groups;

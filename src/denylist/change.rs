@@ -1,0 +1,138 @@
+//! What can be asked of a denylist store: each [`Change`] is one atomic step.
+
+use std::sync::Arc;
+
+use crate::keyring::KeyId;
+use crate::words::{Id, Millis, Seconds};
+
+/// How far an entry has climbed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Level {
+    /// Flagged: rotation is due on next sight.
+    Soft,
+    /// Revoked.
+    Hard,
+}
+
+/// What an entry speaks of.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Kind {
+    /// One token, by its jti.
+    Token,
+    /// All tokens of a session.
+    Session,
+    /// A subject's logins (hard) or tokens (soft) begun by a time.
+    Subject,
+    /// All logins of the realm begun by a time. Its id is empty.
+    Realm,
+}
+
+/// Raises an entry to a level; what stands higher or longer stays.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Raise {
+    /// What it speaks of.
+    pub kind: Kind,
+    /// Whose; any for `Kind::Realm`.
+    pub id: Id,
+    /// How far.
+    pub level: Level,
+    /// For subjects and realms: logins or tokens born by then, this moment included.
+    pub cutoff: Millis,
+    /// When it may be forgotten.
+    pub until: Seconds,
+}
+
+/// How a recorded successor is locked.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Lock {
+    /// Not.
+    None,
+    /// By a derived key.
+    Derived,
+    /// By the secret followed by the cookie secret.
+    Concat,
+    /// By the claim `lck`.
+    Claim,
+}
+
+/// A successor, as recorded: enough to make it again, and neither a token nor a cookie secret.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Record {
+    /// Its jti.
+    pub successor: Id,
+    /// Its claims, a JSON text.
+    pub claims: Box<str>,
+    /// What its cookie secret is made from, together with the key.
+    pub nonce: [u8; 16],
+    /// The key that signs it.
+    pub key: KeyId,
+    /// How it is locked.
+    pub lock: Lock,
+}
+
+/// A rotation to be decided: the first wins, everyone else gets the same record.
+#[derive(Debug, Clone)]
+pub struct Rotate {
+    /// The old token's jti.
+    pub old: Id,
+    /// When the old token may be forgotten.
+    pub until: Seconds,
+    /// Its session.
+    pub session: Id,
+    /// Its subject.
+    pub subject: Option<Id>,
+    /// When its login began.
+    pub login: Millis,
+    /// Now.
+    pub now: Millis,
+    /// When the grace ends, if this rotation is the first.
+    pub grace_until: Millis,
+    /// The successor, if this rotation is the first.
+    pub record: Arc<Record>,
+}
+
+/// One atomic step.
+#[derive(Debug, Clone)]
+pub enum Change {
+    /// Raise entries; with `follow`, also revoke every successor that this jti leads to, until the same time as the
+    /// first entry.
+    Raise {
+        /// The entries.
+        entries: Vec<Raise>,
+        /// Where to follow successors from.
+        follow: Option<Id>,
+    },
+    /// Decide a rotation.
+    Rotate(Box<Rotate>),
+    /// A value of `max_lifetime` (seconds) is in force from now on.
+    Lifetime {
+        /// The value.
+        max_lifetime: u64,
+        /// Now.
+        now: Millis,
+    },
+    /// A second or so has passed: forget what may be forgotten, keep the high mark of minting.
+    Tick {
+        /// Now.
+        now: Millis,
+        /// How long the last tick is ago by a clock that nobody can set, in milliseconds.
+        elapsed_ms: u64,
+        /// The last moment of minting.
+        minted: Millis,
+    },
+}
+
+/// What came of a change.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Outcome {
+    /// It is so.
+    Done,
+    /// This rotation was the first.
+    First(Arc<Record>),
+    /// Another was the first, and the grace is not over.
+    Already(Arc<Record>),
+    /// Nothing was rotated: the token, its session, its login or its successor is revoked.
+    Revoked,
+    /// Nothing was rotated: the token was rotated before, and the grace is over.
+    Reused,
+}

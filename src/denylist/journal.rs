@@ -1,0 +1,299 @@
+//! The file of the embedded store: rows ordered by their deadline in redb, and marks. Whatever is committed here is
+//! on disk; whatever was refused is not half there.
+
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use redb::{Database, DatabaseError, ReadableTable, StorageBackend, StorageError, TableDefinition};
+
+use super::StoreError;
+use super::row::Rows;
+use crate::words::Seconds;
+
+/// (deadline, sequence) → row. Ordered by time, so that writes lie close together and the past goes in one piece.
+const ROWS: TableDefinition<(i64, u64), &[u8]> = TableDefinition::new("rows");
+/// Numbers by name.
+const MARKS: TableDefinition<&str, u64> = TableDefinition::new("marks");
+/// The mark that says that the file is ours.
+const FORMAT: &str = "format";
+const FORMAT_NOW: u64 = 1;
+/// What redb may keep of the file: the index in memory answers every read.
+const CACHE: usize = 2 * 1024 * 1024;
+/// Rows forgotten in one commit.
+const PURGE: usize = 4096;
+
+/// Where the bytes of a store go: a file, or what a test puts in its place.
+pub trait Backend: Send {
+    /// Opens it; `create` makes a new one.
+    fn open(&self, create: bool) -> Result<Database, DatabaseError>;
+    /// Its name in messages.
+    fn name(&self) -> String;
+}
+
+/// A file.
+pub(super) struct File(pub(super) PathBuf);
+
+impl Backend for File {
+    fn open(&self, create: bool) -> Result<Database, DatabaseError> {
+        let mut builder = builder();
+        if create { builder.create(&self.0) } else { builder.set_check_integrity_on_open(true).open(&self.0) }
+    }
+
+    fn name(&self) -> String {
+        self.0.display().to_string()
+    }
+}
+
+impl<F, S> Backend for F
+where
+    F: Fn() -> S + Send,
+    S: StorageBackend,
+{
+    fn open(&self, _create: bool) -> Result<Database, DatabaseError> {
+        builder().set_check_integrity_on_open(true).create_with_backend(self())
+    }
+
+    fn name(&self) -> String {
+        "a store of the test's own".to_owned()
+    }
+}
+
+fn builder() -> redb::Builder {
+    let mut builder = Database::builder();
+    builder.set_cache_size(CACHE);
+    builder
+}
+
+/// Why a store cannot be opened, and how to go on.
+#[derive(Debug, thiserror::Error)]
+pub enum OpenError {
+    /// No file: a lost volume must not look like a first start.
+    #[error(
+        "there is no denylist store at {0}; for a first start make one with jwtkeeperd --init, otherwise bring the \
+         state_dir back: without it, revoked tokens would be valid again"
+    )]
+    Missing(String),
+    /// There is one already.
+    #[error("there is a denylist store at {0} already; it was left as it is")]
+    Exists(String),
+    /// Another daemon has it.
+    #[error("another process has the denylist store {0} open: a state_dir serves one daemon at a time")]
+    InUse(String),
+    /// The file is broken.
+    #[error(
+        "the denylist store {path} is corrupt ({why}); bring it back from a backup, or, to go on without what it held \
+         (revoked tokens would be valid again), change every secret, move the file away and run jwtkeeperd --init"
+    )]
+    Corrupt {
+        /// The file.
+        path: String,
+        /// What was found.
+        why: String,
+    },
+    /// The file cannot be read or written.
+    #[error("the denylist store {path} cannot be opened: {why}")]
+    Io {
+        /// The file.
+        path: String,
+        /// What the system said.
+        why: String,
+    },
+}
+
+/// An open store file.
+pub struct Journal {
+    backend: Box<dyn Backend>,
+    database: Option<Database>,
+    sequence: u64,
+}
+
+/// Counts what was written, for health.
+#[derive(Debug, Default)]
+pub struct Written {
+    /// Changes made durable.
+    pub changes: AtomicU64,
+    /// Commits, each of which is one fsync.
+    pub commits: AtomicU64,
+}
+
+impl Written {
+    pub(super) fn add(&self, changes: u64) {
+        self.changes.fetch_add(changes, Ordering::Relaxed);
+        self.commits.fetch_add(1, Ordering::Relaxed);
+    }
+}
+
+impl Journal {
+    /// Makes a new store file. It appears whole or not at all.
+    pub fn create(path: &Path) -> Result<(), OpenError> {
+        let name = path.display().to_string();
+        let io = |error: std::io::Error| OpenError::Io { path: name.clone(), why: error.to_string() };
+        if path.exists() {
+            return Err(OpenError::Exists(name));
+        }
+        let directory = path.parent().unwrap_or(Path::new("."));
+        std::fs::create_dir_all(directory).map_err(io)?;
+        let new = path.with_extension("new");
+        match std::fs::remove_file(&new) {
+            Err(error) if error.kind() != std::io::ErrorKind::NotFound => return Err(io(error)),
+            _ => {}
+        }
+        Self::create_on(Box::new(File(new.clone())))?;
+        // A hard link fails where a file has appeared meanwhile; a rename would replace it.
+        std::fs::hard_link(&new, path).map_err(|error| match error.kind() {
+            std::io::ErrorKind::AlreadyExists => OpenError::Exists(name.clone()),
+            _ => io(error),
+        })?;
+        std::fs::remove_file(&new).map_err(io)?;
+        std::fs::File::open(directory).and_then(|directory| directory.sync_all()).map_err(io)
+    }
+
+    /// Makes a new store on a backend.
+    pub fn create_on(backend: Box<dyn Backend>) -> Result<(), OpenError> {
+        let name = backend.name();
+        let database = backend.open(true).map_err(|error| open_error(&name, error))?;
+        let mut journal = Self { backend, database: Some(database), sequence: 0 };
+        journal.commit(&Rows::new(), &[(FORMAT.to_owned(), FORMAT_NOW)], None).map_err(|error| OpenError::Io {
+            path: name,
+            why: error.to_string(),
+        })
+    }
+
+    /// Opens a store file, its whole content checked against its checksums.
+    pub fn open(path: &Path) -> Result<Self, OpenError> {
+        if !path.exists() {
+            return Err(OpenError::Missing(path.display().to_string()));
+        }
+        Self::open_on(Box::new(File(path.to_owned())))
+    }
+
+    /// Opens a store on a backend.
+    pub fn open_on(backend: Box<dyn Backend>) -> Result<Self, OpenError> {
+        let name = backend.name();
+        let corrupt = |why: String| OpenError::Corrupt { path: name.clone(), why };
+        // A file that is not what it seems may still trip an assertion below.
+        let opened = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| backend.open(false)));
+        let database = match opened {
+            Ok(Ok(database)) => database,
+            Ok(Err(error)) => return Err(open_error(&name, error)),
+            Err(_) => return Err(corrupt("it cannot be read".to_owned())),
+        };
+        let mut journal = Self { backend, database: Some(database), sequence: 0 };
+        match journal.mark(FORMAT) {
+            Ok(Some(FORMAT_NOW)) => {}
+            Ok(Some(other)) => return Err(corrupt(format!("its format is {other}, and this version knows 1"))),
+            Ok(None) => return Err(corrupt("it is not a denylist store".to_owned())),
+            Err(error) => return Err(corrupt(error.to_string())),
+        }
+        journal.sequence = journal.rows().map_err(|error| corrupt(error.to_string()))?;
+        Ok(journal)
+    }
+
+    /// A mark's value.
+    fn mark(&self, name: &str) -> Result<Option<u64>, redb::Error> {
+        Ok(self.read()?.open_table(MARKS)?.get(name)?.map(|value| value.value()))
+    }
+
+    /// All marks.
+    pub fn marks(&self) -> Result<Vec<(String, u64)>, redb::Error> {
+        let table = self.read()?.open_table(MARKS)?;
+        table.iter()?.map(|entry| entry.map(|(name, value)| (name.value().to_owned(), value.value()))).map(|entry| Ok(entry?)).collect()
+    }
+
+    /// Gives each row, with its deadline, to `each`.
+    pub fn each_row<E>(
+        &self,
+        mut each: impl FnMut(Seconds, &[u8]) -> Result<(), E>,
+    ) -> Result<Result<(), E>, redb::Error> {
+        let table = self.read()?.open_table(ROWS)?;
+        for entry in table.iter()? {
+            let (key, row) = entry?;
+            if let Err(error) = each(key.value().0, row.value()) {
+                return Ok(Err(error));
+            }
+        }
+        Ok(Ok(()))
+    }
+
+    /// Writes rows and marks, and forgets some rows whose deadline lies before `forget`: on disk when it returns.
+    pub fn commit(
+        &mut self,
+        rows: &Rows,
+        marks: &[(String, u64)],
+        forget: Option<Seconds>,
+    ) -> Result<(), redb::Error> {
+        let database = self.database.as_ref().ok_or(redb::Error::PreviousIo)?;
+        let transaction = database.begin_write()?;
+        {
+            let mut table = transaction.open_table(ROWS)?;
+            if let Some(forget) = forget {
+                let past = table.extract_from_if(..(forget, 0), |_, _| true)?;
+                for entry in past.take(PURGE) {
+                    entry?;
+                }
+            }
+            for (until, row) in rows {
+                self.sequence += 1;
+                table.insert((*until, self.sequence), row.as_slice())?;
+            }
+            let mut table = transaction.open_table(MARKS)?;
+            for (name, value) in marks {
+                table.insert(name.as_str(), value)?;
+            }
+        }
+        transaction.commit()?; // redb::Durability::Immediate: returns after fsync
+        Ok(())
+    }
+
+    /// Opens the file again after a failed write: what was committed is there, what was not is gone.
+    pub fn reopen(&mut self) -> Result<(), StoreError> {
+        self.database = None; // its lock goes first
+        match self.backend.open(false) {
+            Ok(database) => {
+                self.database = Some(database);
+                Ok(())
+            }
+            Err(error) => Err(store_error(&error.into())),
+        }
+    }
+
+    fn read(&self) -> Result<redb::ReadTransaction, redb::Error> {
+        use redb::ReadableDatabase;
+        Ok(self.database.as_ref().ok_or(redb::Error::PreviousIo)?.begin_read()?)
+    }
+
+    /// The highest sequence number of any row.
+    fn rows(&self) -> Result<u64, redb::Error> {
+        let mut highest = 0;
+        let table = self.read()?.open_table(ROWS)?;
+        for entry in table.iter()? {
+            highest = highest.max(entry?.0.value().1);
+        }
+        Ok(highest)
+    }
+}
+
+/// Whether a failed write is one of no room, after which writing may be tried again, or one that leaves in doubt what
+/// is on disk.
+pub(super) fn store_error(error: &redb::Error) -> StoreError {
+    use std::io::ErrorKind::{FileTooLarge, QuotaExceeded, StorageFull};
+    match error {
+        redb::Error::Io(io) if matches!(io.kind(), StorageFull | QuotaExceeded | FileTooLarge) => {
+            StoreError::Full(io.to_string())
+        }
+        other => StoreError::Failed(other.to_string()),
+    }
+}
+
+fn open_error(path: &str, error: DatabaseError) -> OpenError {
+    let path = path.to_owned();
+    match error {
+        DatabaseError::DatabaseAlreadyOpen => OpenError::InUse(path),
+        DatabaseError::Storage(StorageError::Io(io))
+            if !matches!(io.kind(), std::io::ErrorKind::InvalidData | std::io::ErrorKind::UnexpectedEof) =>
+        {
+            OpenError::Io { path, why: io.to_string() }
+        }
+        other => OpenError::Corrupt { path, why: other.to_string() },
+    }
+}

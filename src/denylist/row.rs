@@ -1,0 +1,168 @@
+//! Rows of the embedded store: what was raised and rotated, as bytes. Rows are only ever appended and joined at load,
+//! so neither their order nor a row twice matters. Variants are appended, never changed.
+
+use std::sync::Arc;
+
+use jwtkeeper_wire::EncodeError;
+use serde::{Deserialize, Serialize};
+
+use super::change::{Kind, Level, Lock, Raise, Record, Rotate};
+use super::index::{Index, record_until};
+use crate::keyring::KeyId;
+use crate::words::{Id, Millis, Seconds};
+
+/// One row; its deadline is the first part of its key.
+#[derive(Serialize, Deserialize)]
+enum Row<'a> {
+    Raise { realm: &'a str, kind: u8, id: &'a str, level: u8, cutoff: u64 },
+    Rotation { realm: &'a str, old: &'a str, successor: &'a str, grace_until: u64 },
+    Record(#[serde(borrow)] RecordRow<'a>),
+}
+
+#[derive(Serialize, Deserialize)]
+struct RecordRow<'a> {
+    realm: &'a str,
+    old: &'a str,
+    successor: &'a str,
+    grace_until: u64,
+    claims: &'a str,
+    nonce: [u8; 16],
+    key: [u8; 16],
+    lock: u8,
+}
+
+/// A row that does not say anything: the file is not ours, or broken.
+#[derive(Debug, thiserror::Error)]
+#[error("a row cannot be read")]
+pub(super) struct BadRow;
+
+/// Rows to be written, each with its deadline.
+pub(super) type Rows = Vec<(Seconds, Vec<u8>)>;
+
+/// Appends the row of a raise.
+pub(super) fn put_raise(realm: &str, raise: &Raise, rows: &mut Rows) -> Result<(), EncodeError> {
+    let id = if raise.kind == Kind::Realm { String::new() } else { raise.id.to_string() };
+    let row = Row::Raise {
+        realm,
+        kind: kind_code(raise.kind),
+        id: &id,
+        level: level_code(raise.level),
+        cutoff: raise.cutoff.0,
+    };
+    put(raise.until, &row, rows)
+}
+
+/// Appends the rows of a rotation: one that lasts as long as the old token, one for the grace.
+pub(super) fn put_rotation(realm: &str, rotate: &Rotate, rows: &mut Rows) -> Result<(), EncodeError> {
+    let (old, successor) = (rotate.old.to_string(), rotate.record.successor.to_string());
+    let grace_until = rotate.grace_until.0;
+    put(rotate.until, &Row::Rotation { realm, old: &old, successor: &successor, grace_until }, rows)?;
+    let record = RecordRow {
+        realm,
+        old: &old,
+        successor: &successor,
+        grace_until,
+        claims: &rotate.record.claims,
+        nonce: rotate.record.nonce,
+        key: rotate.record.key.0,
+        lock: lock_code(rotate.record.lock),
+    };
+    put(record_until(rotate.grace_until), &Row::Record(record), rows)
+}
+
+fn put(until: Seconds, row: &Row<'_>, rows: &mut Rows) -> Result<(), EncodeError> {
+    let mut bytes = Vec::new();
+    jwtkeeper_wire::encode(row, &mut bytes)?;
+    rows.push((until, bytes));
+    Ok(())
+}
+
+/// What loading found amiss.
+#[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Anomalies {
+    /// Cutoffs later than `latest`, applied as of `latest`.
+    pub(super) future_cutoffs: u64,
+}
+
+/// Joins one row into the index; cutoffs later than `latest` count as `latest`. Says whether that happened.
+pub(super) fn load(index: &Index, until: Seconds, bytes: &[u8], latest: Millis) -> Result<Anomalies, BadRow> {
+    let mut anomalies = Anomalies::default();
+    match jwtkeeper_wire::decode(bytes).map_err(|_| BadRow)? {
+        Row::Raise { realm, kind, id, level, cutoff } => {
+            let kind = kind_of(kind).ok_or(BadRow)?;
+            let id = if kind == Kind::Realm { Id::Uuid(0) } else { id_of(id)? };
+            let mut raise = Raise { kind, id, level: level_of(level).ok_or(BadRow)?, cutoff: Millis(cutoff), until };
+            if raise.cutoff > latest {
+                raise.cutoff = latest;
+                anomalies.future_cutoffs = 1;
+            }
+            let realm = index.realm(realm);
+            realm.raise(&raise);
+            realm.mark_saved(&raise);
+        }
+        Row::Rotation { realm, old, successor, grace_until } => {
+            let realm = index.realm(realm);
+            let (old, successor) = (id_of(old)?, id_of(successor)?);
+            // The record may have come first: its deadline is the nearer one.
+            let record = realm.rotation(&old).and_then(|rotation| rotation.record);
+            realm.insert_rotation(&old, successor, Millis(grace_until), until, record);
+        }
+        Row::Record(row) => {
+            let realm = index.realm(row.realm);
+            let (old, successor) = (id_of(row.old)?, id_of(row.successor)?);
+            let record = Arc::new(Record {
+                successor: successor.clone(),
+                claims: row.claims.into(),
+                nonce: row.nonce,
+                key: KeyId(row.key),
+                lock: lock_of(row.lock).ok_or(BadRow)?,
+            });
+            match realm.rotation(&old) {
+                Some(_) => realm.insert_record(&old, record),
+                None => realm.insert_rotation(&old, successor, Millis(row.grace_until), until, Some(record)),
+            }
+        }
+    }
+    Ok(anomalies)
+}
+
+fn id_of(text: &str) -> Result<Id, BadRow> {
+    Id::parse(text).map_err(|_| BadRow)
+}
+
+fn kind_code(kind: Kind) -> u8 {
+    match kind {
+        Kind::Token => 0,
+        Kind::Session => 1,
+        Kind::Subject => 2,
+        Kind::Realm => 3,
+    }
+}
+
+fn kind_of(code: u8) -> Option<Kind> {
+    [Kind::Token, Kind::Session, Kind::Subject, Kind::Realm].into_iter().find(|kind| kind_code(*kind) == code)
+}
+
+fn level_code(level: Level) -> u8 {
+    match level {
+        Level::Soft => 1,
+        Level::Hard => 2,
+    }
+}
+
+fn level_of(code: u8) -> Option<Level> {
+    [Level::Soft, Level::Hard].into_iter().find(|level| level_code(*level) == code)
+}
+
+fn lock_code(lock: Lock) -> u8 {
+    match lock {
+        Lock::None => 0,
+        Lock::Derived => 1,
+        Lock::Concat => 2,
+        Lock::Claim => 3,
+    }
+}
+
+fn lock_of(code: u8) -> Option<Lock> {
+    [Lock::None, Lock::Derived, Lock::Concat, Lock::Claim].into_iter().find(|lock| lock_code(*lock) == code)
+}

@@ -1,0 +1,156 @@
+//! Signatures (RFC 7518 section 3): signers and verifiers built once per key, each for exactly one algorithm.
+
+use aws_lc_rs::rand::SystemRandom;
+use aws_lc_rs::rsa::KeyPair as RsaKeyPair;
+use aws_lc_rs::signature::{
+    self as sig, EcdsaKeyPair, Ed25519KeyPair, KeyPair, ParsedPublicKey, RsaEncoding, VerificationAlgorithm,
+};
+use aws_lc_rs::{hmac, rsa};
+
+use super::Algorithm;
+
+/// The smallest RSA modulus, in bytes (RFC 7518 section 3.3: 2048 bits).
+const MIN_RSA: usize = 256;
+
+/// A key that does not fit its algorithm, and why.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("{0}")]
+pub struct Rejected(pub &'static str);
+
+fn hmac_algorithm(algorithm: Algorithm) -> Option<hmac::Algorithm> {
+    match algorithm {
+        Algorithm::HS256 => Some(hmac::HMAC_SHA256),
+        Algorithm::HS384 => Some(hmac::HMAC_SHA384),
+        Algorithm::HS512 => Some(hmac::HMAC_SHA512),
+        _ => None,
+    }
+}
+
+/// Signs with one key by one algorithm.
+pub enum Signer {
+    /// HS*.
+    Hmac(hmac::Key),
+    /// RS*, PS*.
+    Rsa(RsaKeyPair, &'static dyn RsaEncoding),
+    /// ES*.
+    Ec(EcdsaKeyPair),
+    /// EdDSA.
+    Ed(Ed25519KeyPair),
+}
+
+impl Signer {
+    /// A signer by HMAC; the length of the secret is the caller's business.
+    pub fn hmac(algorithm: Algorithm, secret: &[u8]) -> Result<Self, Rejected> {
+        let hmac = hmac_algorithm(algorithm).ok_or(Rejected("not an HMAC algorithm"))?;
+        Ok(Signer::Hmac(hmac::Key::new(hmac, secret)))
+    }
+
+    /// A signer by RSA.
+    pub fn rsa(algorithm: Algorithm, key: RsaKeyPair) -> Result<Self, Rejected> {
+        use Algorithm::*;
+        if key.public_modulus_len() < MIN_RSA {
+            return Err(Rejected("an RSA key below 2048 bits"));
+        }
+        let encoding: &'static dyn RsaEncoding = match algorithm {
+            RS256 => &sig::RSA_PKCS1_SHA256,
+            RS384 => &sig::RSA_PKCS1_SHA384,
+            RS512 => &sig::RSA_PKCS1_SHA512,
+            PS256 => &sig::RSA_PSS_SHA256,
+            PS384 => &sig::RSA_PSS_SHA384,
+            PS512 => &sig::RSA_PSS_SHA512,
+            _ => return Err(Rejected("an RSA key, which this algorithm does not take")),
+        };
+        Ok(Signer::Rsa(key, encoding))
+    }
+
+    /// The signature of `message`; `None` when the library fails.
+    pub fn sign(&self, message: &[u8]) -> Option<Vec<u8>> {
+        match self {
+            Signer::Hmac(key) => Some(hmac::sign(key, message).as_ref().to_vec()),
+            Signer::Rsa(key, encoding) => {
+                let mut signature = vec![0; key.public_modulus_len()];
+                key.sign(*encoding, &SystemRandom::new(), message, &mut signature).ok()?;
+                Some(signature)
+            }
+            Signer::Ec(key) => Some(key.sign(&SystemRandom::new(), message).ok()?.as_ref().to_vec()),
+            Signer::Ed(key) => Some(key.sign(message).as_ref().to_vec()),
+        }
+    }
+
+    /// The one length that its signatures have, in bytes.
+    pub fn signature_length(&self) -> usize {
+        match self {
+            Signer::Hmac(key) => key.algorithm().tag_len(),
+            Signer::Rsa(key, _) => key.public_modulus_len(),
+            Signer::Ec(key) if key.algorithm() == &sig::ECDSA_P384_SHA384_FIXED_SIGNING => 96,
+            Signer::Ec(_) | Signer::Ed(_) => 64,
+        }
+    }
+
+    /// The public key: SubjectPublicKeyInfo or PKCS#1 for RSA, the point for EC, 32 bytes for Ed25519; `None` for HMAC.
+    pub fn public_key(&self) -> Option<&[u8]> {
+        match self {
+            Signer::Hmac(_) => None,
+            Signer::Rsa(key, _) => Some(key.public_key().as_ref()),
+            Signer::Ec(key) => Some(key.public_key().as_ref()),
+            Signer::Ed(key) => Some(key.public_key().as_ref()),
+        }
+    }
+}
+
+/// Verifies by one key and one algorithm.
+pub enum Verifier {
+    /// HS*.
+    Hmac(hmac::Key),
+    /// All others, with the one length that a signature has.
+    Public(ParsedPublicKey, usize),
+}
+
+impl Verifier {
+    /// A verifier by HMAC.
+    pub fn hmac(algorithm: Algorithm, secret: &[u8]) -> Result<Self, Rejected> {
+        let hmac = hmac_algorithm(algorithm).ok_or(Rejected("not an HMAC algorithm"))?;
+        Ok(Verifier::Hmac(hmac::Key::new(hmac, secret)))
+    }
+
+    /// A verifier by a public key: SubjectPublicKeyInfo, or PKCS#1 (RSA), a point (EC), 32 bytes (Ed25519).
+    pub fn public(algorithm: Algorithm, key: &[u8]) -> Result<Self, Rejected> {
+        use Algorithm::*;
+        let verification: &'static dyn VerificationAlgorithm = match algorithm {
+            HS256 | HS384 | HS512 => return Err(Rejected("a public key, which an HMAC algorithm does not take")),
+            RS256 => &sig::RSA_PKCS1_2048_8192_SHA256,
+            RS384 => &sig::RSA_PKCS1_2048_8192_SHA384,
+            RS512 => &sig::RSA_PKCS1_2048_8192_SHA512,
+            PS256 => &sig::RSA_PSS_2048_8192_SHA256,
+            PS384 => &sig::RSA_PSS_2048_8192_SHA384,
+            PS512 => &sig::RSA_PSS_2048_8192_SHA512,
+            ES256 => &sig::ECDSA_P256_SHA256_FIXED,
+            ES384 => &sig::ECDSA_P384_SHA384_FIXED,
+            EdDSA => &sig::ED25519,
+        };
+        let length = match algorithm {
+            ES256 | EdDSA => 64,
+            ES384 => 96,
+            _ => {
+                let public = rsa::PublicKey::from_der(key).map_err(|_| Rejected("not an RSA public key"))?;
+                if public.modulus_len() < MIN_RSA {
+                    return Err(Rejected("an RSA key below 2048 bits"));
+                }
+                public.modulus_len()
+            }
+        };
+        let key = ParsedPublicKey::new(verification, key)
+            .map_err(|_| Rejected("not a public key of the kind that the algorithm takes"))?;
+        Ok(Verifier::Public(key, length))
+    }
+
+    /// Whether `signature` is that of `message`: exact length, constant time where the key is secret.
+    pub fn verify(&self, message: &[u8], signature: &[u8]) -> bool {
+        match self {
+            Verifier::Hmac(key) => hmac::verify(key, message, signature).is_ok(),
+            Verifier::Public(key, length) => {
+                signature.len() == *length && key.verify_sig(message, signature).is_ok()
+            }
+        }
+    }
+}

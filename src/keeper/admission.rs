@@ -1,0 +1,174 @@
+//! From a token's bytes to what they prove: form, key, signature, claims, lock. What follows (times, denylist) is
+//! `validate`'s; revoking a token in hand needs only this much.
+
+use jwtkeeper_wire::Reason;
+use subtle::ConstantTimeEq;
+
+use super::Served;
+use crate::jwt::{Claims, Compact, read_claims};
+use crate::keyring::{CookieSecret, Role};
+use crate::realm::{CookieLock, ForeignIssuer, Policy};
+use crate::words::{Id, Millis};
+
+/// A token whose signature holds.
+pub(super) struct Admitted<'b> {
+    /// Its claims, as read.
+    pub(super) claims: Claims<'b>,
+    /// Its claims, as bytes.
+    pub(super) bytes: &'b [u8],
+    /// Its jti.
+    pub(super) jti: Id,
+    /// Its session: its own jti for a first token.
+    pub(super) session: Id,
+    /// Its subject.
+    pub(super) subject: Option<Id>,
+    /// Whether a retired key signed it.
+    pub(super) retired: bool,
+    /// Who made it.
+    pub(super) origin: Origin,
+    /// How it is locked.
+    pub(super) lock: LockState,
+    /// The cookie secrets that came along.
+    pub(super) cookies: Vec<CookieSecret>,
+}
+
+/// Who made a token.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Origin {
+    /// The realm.
+    Realm,
+    /// A foreign issuer.
+    Foreign,
+    /// Someone under another's name: a foreign issuer's key signs for that issuer alone, and an issuer with a key of
+    /// its own is signed for by no other.
+    Impostor,
+}
+
+/// How a token is locked.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum LockState {
+    /// By this part of the presented cookie, the way the realm locks now.
+    Locked(usize),
+    /// By this part of the presented cookie, in an older way.
+    LockedOldWay(usize),
+    /// Not.
+    Unlocked,
+}
+
+/// Takes the token apart and proves its signature: the first half of the checks, in their order.
+pub(super) fn admit<'b>(
+    served: &Served,
+    token: &[u8],
+    cookie: Option<&str>,
+    buffer: &'b mut Vec<u8>,
+) -> Result<Admitted<'b>, Reason> {
+    let policy = &served.realm.policy;
+    if token.len() > policy.max_token {
+        return Err(Reason::Malformed);
+    }
+    let compact = Compact::parse(token, buffer).map_err(|_| Reason::Malformed)?;
+    let cookies = cookie.map(CookieSecret::parse_value).unwrap_or_default();
+    let locks = if cookies.is_empty() { Vec::new() } else { policy.locks() };
+    let proof = served.realm.keyring.verify(&compact, &cookies, &locks)?;
+    let mut admitted = read(compact.claims, policy)?;
+    admitted.retired = proof.role == Role::Retired;
+    admitted.origin = origin(policy, proof.role, admitted.claims.iss.as_deref());
+    admitted.lock = match proof.locked {
+        Some(locked) if locked.lock == policy.lock_key => LockState::Locked(locked.part),
+        Some(locked) => LockState::LockedOldWay(locked.part),
+        None => LockState::Unlocked,
+    };
+    admitted.cookies = cookies;
+    Ok(admitted)
+}
+
+/// Reads claims and the ids in them; what a signature would tell is left at its plainest.
+pub(super) fn read<'b>(bytes: &'b [u8], policy: &Policy) -> Result<Admitted<'b>, Reason> {
+    let claims = read_claims(bytes, &policy.subject_claim).map_err(|_| Reason::Malformed)?;
+    let id = |text: &str| Id::parse(text).map_err(|_| Reason::Malformed);
+    let jti = id(&claims.jti)?;
+    let session = claims.sid.as_deref().map(id).transpose()?.unwrap_or_else(|| jti.clone());
+    let subject = claims.subject.as_deref().map(id).transpose()?;
+    if let (Some(birth), Some(iat)) = (jti.birth(), claims.iat) {
+        // A birth past its own iat would slip under later cutoffs.
+        let latest = Millis::from_seconds(iat.saturating_add(1)).plus(policy.clock_skew_ms);
+        if birth > latest {
+            return Err(Reason::Malformed);
+        }
+    }
+    Ok(Admitted {
+        claims,
+        bytes,
+        jti,
+        session,
+        subject,
+        retired: false,
+        origin: Origin::Realm,
+        lock: LockState::Unlocked,
+        cookies: Vec::new(),
+    })
+}
+
+impl Admitted<'_> {
+    /// When the login began: the millisecond in `sid` or `jti`, else `born`, else the start of `iat`'s second, else 0.
+    pub(super) fn login(&self) -> Millis {
+        let born = || self.claims.born.map(Millis);
+        self.session.birth().or_else(born).unwrap_or_else(|| self.issued())
+    }
+
+    /// When this token itself was born.
+    pub(super) fn birth(&self) -> Millis {
+        self.jti.birth().unwrap_or_else(|| self.issued())
+    }
+
+    fn issued(&self) -> Millis {
+        self.claims.iat.map(Millis::from_seconds).unwrap_or_default()
+    }
+
+    /// `iss` and `aud` are the realm's, byte for byte; a foreign token's `iss` is its issuer's.
+    pub(super) fn check_names(&self, policy: &Policy) -> Result<(), Reason> {
+        let right = match self.origin {
+            Origin::Realm => policy.issuer.is_none() || self.claims.iss.as_deref() == policy.issuer.as_deref(),
+            Origin::Foreign => true,
+            Origin::Impostor => false,
+        };
+        if !right {
+            return Err(Reason::WrongIssuer);
+        }
+        let mut audience = policy.audience.iter();
+        if !policy.audience.is_empty() && !audience.any(|name| self.claims.aud.contains(name)) {
+            return Err(Reason::WrongAudience);
+        }
+        Ok(())
+    }
+
+    /// Whether the lock that the claims speak of is there, and whether the policy asks for one.
+    pub(super) fn check_lock(&mut self, policy: &Policy) -> Result<(), Reason> {
+        if self.origin == Origin::Foreign {
+            return Ok(());
+        }
+        if let Some(lock) = &self.claims.lck {
+            let matches = |cookie: &CookieSecret| bool::from(cookie.lock_claim().as_bytes().ct_eq(lock.as_bytes()));
+            let part = self.cookies.iter().position(matches).ok_or(Reason::LockRequired)?;
+            self.lock = LockState::Locked(part);
+        }
+        if policy.cookie_lock == CookieLock::Required && self.lock == LockState::Unlocked {
+            return Err(Reason::LockRequired);
+        }
+        Ok(())
+    }
+}
+
+/// Who made a token that a key of this role signed under this `iss`.
+fn origin(policy: &Policy, role: Role, iss: Option<&str>) -> Origin {
+    let named = |foreign: &ForeignIssuer| iss == Some(&foreign.issuer);
+    match role {
+        Role::Foreign(index) if policy.foreign_issuers.get(index).is_some_and(named) => Origin::Foreign,
+        Role::Foreign(_) => Origin::Impostor,
+        Role::Current | Role::Retired => match policy.foreign_issuers.iter().find(|foreign| named(foreign)) {
+            Some(foreign) if foreign.own_key => Origin::Impostor,
+            Some(_) => Origin::Foreign,
+            None => Origin::Realm,
+        },
+    }
+}

@@ -1,0 +1,175 @@
+//! Revoke, flag and status. State only climbs, and an answer comes when it is durable.
+
+use jwtkeeper_wire::Reason;
+
+use super::admission::{Admitted, admit};
+use super::{Keeper, Refusal, Rejection, Reuse, Served};
+use crate::denylist::{Change, Kind, Level, MARGIN, Raise};
+use crate::realm::OnReuse;
+use crate::words::{Id, Millis, Seconds};
+
+/// What to revoke.
+#[derive(Debug, Clone, Copy)]
+pub enum Revoke<'a> {
+    /// A token in hand, and its session. An expired one too.
+    Token {
+        /// Compact serialization.
+        token: &'a [u8],
+        /// The lock cookie's value.
+        cookie: Option<&'a str>,
+    },
+    /// A token by its jti, the session that it began, and the successor that it leads to.
+    Jti(&'a str),
+    /// A session.
+    Session(&'a str),
+    /// A subject's logins begun by a time.
+    Subject(&'a str, Before),
+    /// All logins begun by a time.
+    IssuedBefore(Before),
+}
+
+/// What to flag.
+#[derive(Debug, Clone, Copy)]
+pub enum Flag<'a> {
+    /// A token by its jti.
+    Jti(&'a str),
+    /// A subject's tokens born by a time.
+    Subject(&'a str, Before),
+}
+
+/// A cutoff's moment, itself included.
+#[derive(Debug, Clone, Copy)]
+pub enum Before {
+    /// This moment.
+    At(Millis),
+    /// Now; for a retry, the moment of the first asking.
+    Now {
+        /// When it was asked first.
+        first_asked: Option<Millis>,
+    },
+}
+
+/// What the denylist says of a jti.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct State {
+    /// The state.
+    pub state: jwtkeeper_wire::State,
+    /// Until when it stands.
+    pub until: Seconds,
+}
+
+impl Keeper {
+    /// Revokes; `Err(Rejection)` inside when a token in hand is not of this realm.
+    pub async fn revoke(
+        &self,
+        served: &Served,
+        now: Millis,
+        target: Revoke<'_>,
+    ) -> Result<Result<(), Rejection>, Refusal> {
+        let until = served.index.retention(now);
+        let hard = |kind, id| Raise { kind, id, level: Level::Hard, cutoff: Millis(0), until };
+        let mut follow = None;
+        let entries = match target {
+            Revoke::Token { token, cookie } => {
+                let mut buffer = Vec::new();
+                let admitted = match in_hand(served, token, cookie, &mut buffer) {
+                    Ok(admitted) => admitted,
+                    Err(reason) => return Ok(Err(reason.into())),
+                };
+                let until = admitted.claims.exp.saturating_add(MARGIN).min(until);
+                let mut entries = vec![hard(Kind::Session, admitted.session)];
+                if until > now.seconds() {
+                    entries.push(Raise { until, ..hard(Kind::Token, admitted.jti) });
+                }
+                entries
+            }
+            Revoke::Jti(jti) => {
+                let jti = id("the jti", jti)?;
+                follow = Some(jti.clone());
+                vec![hard(Kind::Token, jti.clone()), hard(Kind::Session, jti)]
+            }
+            Revoke::Session(session) => vec![hard(Kind::Session, id("the session", session)?)],
+            Revoke::Subject(subject, before) => {
+                let cutoff = self.cutoff(served, now, before)?;
+                vec![Raise { cutoff, ..hard(Kind::Subject, id("the subject", subject)?) }]
+            }
+            Revoke::IssuedBefore(before) => {
+                let cutoff = self.cutoff(served, now, before)?;
+                vec![Raise { cutoff, ..hard(Kind::Realm, Id::Uuid(0)) }]
+            }
+        };
+        self.denylist.apply(&served.index, Change::Raise { entries, follow }).await?;
+        Ok(Ok(()))
+    }
+
+    /// Flags: rotation is due on next sight.
+    pub async fn flag(&self, served: &Served, now: Millis, target: Flag<'_>) -> Result<(), Refusal> {
+        let until = served.index.retention(now);
+        let (kind, id, cutoff) = match target {
+            Flag::Jti(jti) => (Kind::Token, id("the jti", jti)?, Millis(0)),
+            Flag::Subject(subject, before) => {
+                (Kind::Subject, id("the subject", subject)?, self.cutoff(served, now, before)?)
+            }
+        };
+        let entries = vec![Raise { kind, id, level: Level::Soft, cutoff, until }];
+        self.denylist.apply(&served.index, Change::Raise { entries, follow: None }).await?;
+        Ok(())
+    }
+
+    /// Acts on reuse as the realm says. What it revokes is in force when the call returns; it is made durable by
+    /// awaiting the answer.
+    pub async fn on_reuse(&self, served: &Served, now: Millis, reuse: &Reuse) -> Result<(), Refusal> {
+        if served.realm.policy.on_reuse == OnReuse::RevokeSession {
+            self.revoke(served, now, Revoke::Session(&reuse.session.to_string())).await?.ok();
+        }
+        Ok(())
+    }
+
+    /// What stands for a jti.
+    pub fn status(&self, served: &Served, now: Millis, jti: &str) -> Result<State, Refusal> {
+        use jwtkeeper_wire::State as Wire;
+        let jti = id("the jti", jti)?;
+        let index = &served.index;
+        let own = index.token_until(&jti);
+        let until = own.map(|(_, until)| until).unwrap_or_default();
+        if index.token_revoked(&jti) || index.session_revoked(&jti) {
+            let until = if until > 0 { until } else { index.retention(now) };
+            return Ok(State { state: Wire::Hard, until });
+        }
+        if let Some(rotation) = index.rotation(&jti) {
+            let until = rotation.grace_until.seconds();
+            let state = if now < rotation.grace_until { Wire::Rotated } else { Wire::Hard };
+            return Ok(State { state, until });
+        }
+        Ok(State { state: if own.is_some() { Wire::Soft } else { Wire::None }, until })
+    }
+
+    /// The moment that a cutoff holds up to.
+    fn cutoff(&self, served: &Served, now: Millis, before: Before) -> Result<Millis, Refusal> {
+        let skew = served.realm.policy.clock_skew_ms;
+        match before {
+            Before::At(at) if at > now.plus(skew) => Err(Refusal::CutoffInFuture),
+            Before::At(at) => Ok(at),
+            // Whoever logged in between the first asking and this retry did so after the cutoff.
+            Before::Now { first_asked: Some(first) } => Ok(first.min(now).plus(skew)),
+            Before::Now { first_asked: None } => Ok(now.plus(skew).max(self.minter.last())),
+        }
+    }
+}
+
+/// A token in hand: form, signature, names and lock; its times and its state do not matter.
+fn in_hand<'b>(
+    served: &Served,
+    token: &[u8],
+    cookie: Option<&str>,
+    buffer: &'b mut Vec<u8>,
+) -> Result<Admitted<'b>, Reason> {
+    let mut admitted = admit(served, token, cookie, buffer)?;
+    admitted.check_names(&served.realm.policy)?;
+    admitted.check_lock(&served.realm.policy)?;
+    Ok(admitted)
+}
+
+fn id(what: &'static str, text: &str) -> Result<Id, Refusal> {
+    Id::parse(text).map_err(|problem| Refusal::BadId { what, problem })
+}

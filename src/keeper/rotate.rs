@@ -1,0 +1,200 @@
+//! Rotate: one successor for each token, whoever asks and however often within the grace.
+
+use std::sync::Arc;
+
+use aws_lc_rs::rand;
+use jwtkeeper_wire::Reason;
+use zeroize::Zeroizing;
+
+use super::admission::{Admitted, LockState, Origin};
+use super::claims::{Draft, Wanted};
+use super::issue::{as_minted, check_size, lock_of, sign};
+use super::validate::{accept, judge_claims, reused, seconds, session_end};
+use super::{Keeper, Minted, Refusal, Rotated, Served};
+use crate::denylist::{Change, Lock, MARGIN, Outcome, Record, Rotate};
+use crate::jwt::read_claims;
+use crate::keyring::{CookieSecret, SigningKey};
+use crate::realm::{CookieLock, OwnClaim, Policy};
+use crate::words::{Id, Millis, Seconds};
+
+impl Keeper {
+    /// Replaces a valid token by its one successor. With `claims`, those are its private claims; without, the old
+    /// token's. Its session and subject stay the old token's in any case.
+    pub async fn rotate(
+        &self,
+        served: &Served,
+        now: Millis,
+        token: &[u8],
+        cookie: Option<&str>,
+        claims: Option<&[u8]>,
+    ) -> Result<Rotated, Refusal> {
+        let mut buffer = Vec::new();
+        let admitted = match accept(served, now, token, cookie, &mut buffer) {
+            Ok((admitted, _)) => admitted,
+            Err(rejection) => return Ok(Rotated::Invalid(rejection)),
+        };
+        if admitted.origin == Origin::Foreign {
+            return Err(Refusal::ForeignToken);
+        }
+        let policy = &served.realm.policy;
+        // Who comes after the first is not made to think of a successor of his own; the store decides all the same.
+        let record = match served.index.rotation(&admitted.jti).and_then(|rotation| rotation.record) {
+            Some(record) => record,
+            None => Arc::new(self.draft(served, now, &admitted, claims)?),
+        };
+        let rotate = Rotate {
+            old: admitted.jti.clone(),
+            until: admitted.claims.exp.saturating_add(MARGIN),
+            session: admitted.session.clone(),
+            subject: admitted.subject.clone(),
+            login: admitted.login(),
+            now,
+            grace_until: now.plus(policy.rotation_grace_ms),
+            record,
+        };
+        match self.denylist.apply(&served.index, Change::Rotate(Box::new(rotate))).await? {
+            Outcome::First(record) | Outcome::Already(record) => {
+                successor(served, &admitted, &record).map(Rotated::Successor)
+            }
+            Outcome::Reused => Ok(Rotated::Invalid(reused(&admitted))),
+            Outcome::Revoked | Outcome::Done => Ok(Rotated::Invalid(Reason::Revoked.into())),
+        }
+    }
+
+    /// The successor as it will be, should this rotation be the first.
+    fn draft(
+        &self,
+        served: &Served,
+        now: Millis,
+        old: &Admitted<'_>,
+        claims: Option<&[u8]>,
+    ) -> Result<Record, Refusal> {
+        let policy = &served.realm.policy;
+        let key = served.realm.keyring.signing().ok_or(Refusal::ValidateOnly)?;
+        let wanted = match claims {
+            Some(claims) => Wanted::read(claims, policy)?,
+            None => Wanted::carried(old.bytes)?,
+        };
+        let jti = self.birth(policy, now)?;
+        let mut nonce = [0; 16];
+        rand::fill(&mut nonce).map_err(|_| Refusal::Crypto)?;
+        let lock = match policy.cookie_lock {
+            CookieLock::Off => Lock::None,
+            CookieLock::Optional | CookieLock::Required => lock_of(policy, key),
+        };
+        let text = compose(served, now, old, &wanted, &jti, successor_lock(key, lock, &nonce)?)?;
+        check_size(key, &text, policy)?;
+        judge_claims(served, now, &mut as_minted(served, &text, lock)?).map_err(Refusal::DeadOnArrival)?;
+        Ok(Record { successor: jti, claims: text.into(), nonce, key: key.verifying.id, lock })
+    }
+}
+
+/// The claims of a successor.
+fn compose(
+    served: &Served,
+    now: Millis,
+    old: &Admitted<'_>,
+    wanted: &Wanted<'_>,
+    jti: &Id,
+    lock_claim: Option<String>,
+) -> Result<String, Refusal> {
+    let policy = &served.realm.policy;
+    let iat = now.seconds();
+    let mut draft = Draft::new();
+    let subject_claim = policy.subject_claim.as_str();
+    for claim in OwnClaim::ALL {
+        // A successor is born now, under a jti of its own, whatever the realm lets callers of issue say.
+        let overridden = wanted.own.iter().find(|(own, _)| *own == claim).map(|(_, value)| value.get());
+        match (claim, overridden) {
+            (OwnClaim::Nbf | OwnClaim::Iat, _) => draft.number(claim.name(), iat),
+            (OwnClaim::Jti, _) => draft.string("jti", &jti.to_string()),
+            (_, Some(value)) => draft.raw(claim.name(), value),
+            (OwnClaim::Iss, None) => policy.issuer.iter().for_each(|issuer| draft.string("iss", issuer)),
+            (OwnClaim::Aud, None) => draft.audience(&policy.audience),
+            (OwnClaim::Ver, None) => draft.version(&served.realm.version),
+        }
+    }
+    draft.number("exp", expiry(policy, now, old, wanted.exp)?);
+    draft.string("sid", &old.session.to_string());
+    if old.session.birth().is_none() {
+        draft.number("born", old.login().0);
+    }
+    if let Some(lock) = lock_claim {
+        draft.string("lck", &lock);
+    }
+    let subject = old_subject(old, subject_claim)?;
+    if let Some(subject) = &subject {
+        draft.raw(subject_claim, subject);
+    }
+    for (name, value) in wanted.private.iter().filter(|(name, _)| name != subject_claim) {
+        draft.raw(name, value.get());
+    }
+    Ok(draft.finish())
+}
+
+/// The old token's subject, as it was written there.
+fn old_subject(old: &Admitted<'_>, subject_claim: &str) -> Result<Option<String>, Refusal> {
+    let members = crate::jwt::members(old.bytes).map_err(|malformed| Refusal::ClaimsForm(malformed.0))?;
+    Ok(members.into_iter().find(|(name, _)| name == subject_claim).map(|(_, value)| value.get().to_owned()))
+}
+
+/// A successor lives no longer than the old token did, than the realm's `expiry`, than the caller asks, and than the
+/// session may.
+fn expiry(policy: &Policy, now: Millis, old: &Admitted<'_>, wanted: Option<Seconds>) -> Result<Seconds, Refusal> {
+    let iat = now.seconds();
+    let lived = old.claims.exp.saturating_sub(old.claims.iat.unwrap_or(iat));
+    let mut exp = iat.saturating_add(lived.min(seconds(policy.expiry)));
+    if let Some(wanted) = wanted {
+        exp = exp.min(wanted);
+    }
+    if let Some(span) = policy.session_lifetime {
+        exp = exp.min(session_end(old.login(), span).seconds());
+    }
+    if exp <= iat {
+        return Err(Refusal::ClaimValue { claim: "exp", problem: "must be later than now" });
+    }
+    Ok(exp)
+}
+
+/// The claim `lck` of a successor that is locked so.
+fn successor_lock(key: &SigningKey, lock: Lock, nonce: &[u8; 16]) -> Result<Option<String>, Refusal> {
+    if lock != Lock::Claim {
+        return Ok(None);
+    }
+    let cookie = CookieSecret::of_successor(key.material(), nonce).ok_or(Refusal::Crypto)?;
+    Ok(Some(cookie.lock_claim()))
+}
+
+/// Makes the recorded successor: the same claims and cookie secret each time, and the same bytes where the algorithm
+/// is deterministic.
+fn successor(served: &Served, old: &Admitted<'_>, record: &Record) -> Result<Minted, Refusal> {
+    let key = served.realm.keyring.replaying(&record.key).ok_or(Refusal::KeyGone)?;
+    let cookie = match record.lock {
+        Lock::None => None,
+        _ => Some(CookieSecret::of_successor(key.material(), &record.nonce).ok_or(Refusal::Crypto)?),
+    };
+    let token = sign(key, &record.claims, record.lock, cookie.as_ref()).ok_or(Refusal::Crypto)?;
+    let claims = read_claims(record.claims.as_bytes(), &served.realm.policy.subject_claim)
+        .map_err(|malformed| Refusal::ClaimsForm(malformed.0))?;
+    let value = cookie.map(|new| cookie_value(&new, old, record.lock));
+    Ok(Minted {
+        token,
+        jti: record.successor.clone(),
+        expires_at: claims.exp,
+        claims: record.claims.as_ref().into(),
+        cookie: value.map(Zeroizing::new),
+    })
+}
+
+/// The value to set: `new.old` while an old tab may still send the old token with the new cookie; the new one alone
+/// where the gem must read it, or where there was none before.
+fn cookie_value(new: &CookieSecret, old: &Admitted<'_>, lock: Lock) -> String {
+    let part = match old.lock {
+        LockState::Locked(part) | LockState::LockedOldWay(part) => old.cookies.get(part),
+        LockState::Unlocked => None,
+    };
+    match (part, lock) {
+        (Some(part), Lock::Derived | Lock::Claim) => format!("{}.{}", new.expose(), part.expose()),
+        _ => new.expose().to_owned(),
+    }
+}

@@ -1,0 +1,154 @@
+//! Validate: the checks in their one order; the first that fails answers. A forged token never learns more than
+//! `bad_signature`.
+
+use jwtkeeper_wire::{Cause, Reason};
+
+use super::admission::{Admitted, LockState, Origin, admit};
+use super::{Keeper, Rejection, Reuse, Served, Verdict};
+use crate::denylist::{Level, Rotation};
+use crate::jwt::Version;
+use crate::realm::{CookieLock, Policy};
+use crate::words::{Millis, Seconds};
+
+impl Keeper {
+    /// Whether `token` is valid now, and whether rotation is due. `cookie` is the lock cookie's value, where one came
+    /// along; `buffer` is scratch space that the claims in the answer lie in. Never blocks.
+    pub fn validate<'b>(
+        &self,
+        served: &Served,
+        now: Millis,
+        token: &[u8],
+        cookie: Option<&str>,
+        buffer: &'b mut Vec<u8>,
+    ) -> Verdict<'b> {
+        match accept(served, now, token, cookie, buffer) {
+            Ok((admitted, rotation)) => Verdict::Valid { claims: admitted.bytes, rotation },
+            Err(rejection) => Verdict::Invalid(rejection),
+        }
+    }
+}
+
+/// All checks.
+pub(super) fn accept<'b>(
+    served: &Served,
+    now: Millis,
+    token: &[u8],
+    cookie: Option<&str>,
+    buffer: &'b mut Vec<u8>,
+) -> Result<(Admitted<'b>, Cause), Rejection> {
+    let mut admitted = admit(served, token, cookie, buffer)?;
+    let cause = judge(served, now, &mut admitted)?;
+    Ok((admitted, cause))
+}
+
+/// The checks that follow the signature.
+pub(super) fn judge(served: &Served, now: Millis, admitted: &mut Admitted<'_>) -> Result<Cause, Rejection> {
+    judge_claims(served, now, admitted)?;
+    let rotated = check_denylist(served, now, admitted)?;
+    Ok(rotation_cause(served, now, admitted, rotated))
+}
+
+/// Those of them that rest on the claims alone.
+pub(super) fn judge_claims(served: &Served, now: Millis, admitted: &mut Admitted<'_>) -> Result<(), Reason> {
+    check_times(served, now, admitted)?;
+    admitted.check_names(&served.realm.policy)?;
+    admitted.check_lock(&served.realm.policy)
+}
+
+fn check_times(served: &Served, now: Millis, admitted: &Admitted<'_>) -> Result<(), Reason> {
+    let policy = &served.realm.policy;
+    let claims = &admitted.claims;
+    let lifetime = claims.exp.saturating_sub(claims.iat.unwrap_or(now.seconds()));
+    if lifetime > seconds(policy.max_lifetime) {
+        return Err(Reason::LifetimeTooLong);
+    }
+    if now.seconds() >= claims.exp || claims.exp <= served.index.forgotten() {
+        return Err(Reason::Expired);
+    }
+    if policy.session_lifetime.is_some_and(|span| now >= session_end(admitted.login(), span)) {
+        return Err(Reason::Expired);
+    }
+    let latest = now.plus(policy.clock_skew_ms);
+    let future = |date: Option<Seconds>| date.is_some_and(|date| Millis::from_seconds(date) > latest);
+    if future(claims.nbf) || future(claims.iat) {
+        return Err(Reason::NotYetValid);
+    }
+    Ok(())
+}
+
+/// When a login's whole life is over.
+pub(super) fn session_end(login: Millis, span: u64) -> Millis {
+    login.plus(span.saturating_mul(1000))
+}
+
+/// What the denylist says: the rotation, if the token is in its grace.
+fn check_denylist(served: &Served, now: Millis, admitted: &Admitted<'_>) -> Result<Option<Rotation>, Rejection> {
+    let index = &served.index;
+    let revoked = index.token_revoked(&admitted.jti)
+        || index.login_revoked(&admitted.session, admitted.subject.as_ref(), admitted.login());
+    if revoked {
+        return Err(Reason::Revoked.into());
+    }
+    match index.rotation(&admitted.jti) {
+        Some(rotation) if now >= rotation.grace_until => Err(reused(admitted)),
+        rotation => Ok(rotation),
+    }
+}
+
+/// The rejection of a rotated token after its grace.
+pub(super) fn reused(admitted: &Admitted<'_>) -> Rejection {
+    let reuse = Reuse { jti: admitted.jti.clone(), session: admitted.session.clone() };
+    Rejection { reason: Reason::Revoked, reuse: Some(reuse) }
+}
+
+fn rotation_cause(served: &Served, now: Millis, admitted: &Admitted<'_>, rotated: Option<Rotation>) -> Cause {
+    if admitted.origin == Origin::Foreign {
+        return Cause::None;
+    }
+    if rotated.is_some() {
+        return Cause::Rotated;
+    }
+    let policy = &served.realm.policy;
+    if is_flagged(served, admitted) {
+        return Cause::Flagged;
+    }
+    // Two hosts on two versions, or on two keys, must not rotate a session on every request.
+    let fresh = admitted.claims.sid.is_some() && now.since(admitted.birth()) < policy.rotation_grace_ms;
+    if !fresh && !same_version(&admitted.claims.ver, &served.realm.version) {
+        return Cause::StaleVersion;
+    }
+    if !fresh && admitted.retired {
+        return Cause::RetiredKey;
+    }
+    if is_unlocked(policy, admitted.lock) {
+        return Cause::Unlocked;
+    }
+    Cause::None
+}
+
+fn is_flagged(served: &Served, admitted: &Admitted<'_>) -> bool {
+    let by_subject = |cutoff: Millis| admitted.birth() <= cutoff;
+    served.index.token(&admitted.jti) == Some(Level::Soft)
+        || admitted
+            .subject
+            .as_ref()
+            .and_then(|subject| served.index.subject(subject).soft)
+            .is_some_and(by_subject)
+}
+
+fn same_version(token: &Version<'_>, realm: &Version<'_>) -> bool {
+    token == realm
+}
+
+fn is_unlocked(policy: &Policy, lock: LockState) -> bool {
+    match (policy.cookie_lock, lock) {
+        (_, LockState::LockedOldWay(_)) => true,
+        (CookieLock::Off, _) | (_, LockState::Locked(_)) => false,
+        (CookieLock::Optional | CookieLock::Required, LockState::Unlocked) => true,
+    }
+}
+
+/// A configured span as a signed number of seconds.
+pub(super) fn seconds(span: u64) -> Seconds {
+    Seconds::try_from(span).unwrap_or(Seconds::MAX)
+}

@@ -1,0 +1,243 @@
+//! Key files: a raw secret, PEM (PKCS#8, PKCS#1, SEC 1, SubjectPublicKeyInfo), JWK or JWKS. What is found is checked
+//! against the algorithm that it is for; nothing is guessed.
+
+use std::sync::Arc;
+
+use aws_lc_rs::encoding::{AsBigEndian, AsDer};
+use aws_lc_rs::rsa::KeyPair as RsaKeyPair;
+use aws_lc_rs::signature::{EcdsaKeyPair, Ed25519KeyPair};
+use zeroize::{Zeroize, Zeroizing};
+
+use super::jwk::{self, RawJwk, RawJwks};
+use super::key::{SigningKey, VerifyingKey};
+use crate::jwt::{Algorithm, Family, Rejected, Signer, Verifier};
+use crate::words::Secret;
+
+/// What is wrong with a key file.
+#[derive(Debug, thiserror::Error)]
+pub enum KeyFault {
+    /// No bytes.
+    #[error("the file is empty; write the secret or key into it")]
+    Empty,
+    /// An HMAC secret shorter than the hash (RFC 7518 section 3.2).
+    #[error(
+        "the secret has {length} bytes; {algorithm} needs at least {needed} (RFC 7518 section 3.2), \
+         or set allow_weak_secret = true"
+    )]
+    Weak {
+        /// What it has.
+        length: usize,
+        /// What it needs.
+        needed: usize,
+        /// For which algorithm.
+        algorithm: Algorithm,
+    },
+    /// A PEM or JWK file where a raw secret belongs, or the reverse.
+    #[error("{0}")]
+    Kind(&'static str),
+    /// The key does not fit.
+    #[error("{0}")]
+    Rejected(#[from] Rejected),
+    /// The secret could not be given a page of its own.
+    #[error("no memory for the secret: {0}")]
+    Memory(#[from] std::io::Error),
+}
+
+/// What a file of a private or shared key holds.
+pub struct PrivateFile {
+    /// The key that signs.
+    pub signing: SigningKey,
+    /// Public keys that came in the same JWKS: they verify.
+    pub others: Vec<VerifyingKey>,
+}
+
+/// Reads a file that must hold a private or shared key for `algorithm`.
+pub fn load_private(bytes: Zeroizing<Vec<u8>>, algorithm: Algorithm, allow_weak: bool) -> Result<PrivateFile, KeyFault> {
+    if bytes.is_empty() {
+        return Err(KeyFault::Empty);
+    }
+    let alone = |signing| PrivateFile { signing, others: Vec::new() };
+    match (Content::of(&bytes)?, algorithm.family()) {
+        (Content::Keys(keys), _) => from_set(keys, algorithm, allow_weak),
+        (Content::Pem(_), Family::Hmac) => {
+            Err(KeyFault::Kind("a PEM file, where an HMAC algorithm needs a secret; a key file never serves as one"))
+        }
+        (Content::Pem(block), _) => from_pem(block, algorithm).map(alone),
+        (Content::Raw, Family::Hmac) => from_secret(raw_secret(bytes), algorithm, allow_weak, None).map(alone),
+        (Content::Raw, _) => {
+            Err(KeyFault::Kind("neither PEM nor JWK; the algorithm needs a private key in one of them"))
+        }
+    }
+}
+
+/// Reads a file of public keys for `algorithm`: PEM, JWK or JWKS.
+pub fn load_public(bytes: &[u8], algorithm: Algorithm) -> Result<Vec<VerifyingKey>, KeyFault> {
+    if bytes.is_empty() {
+        return Err(KeyFault::Empty);
+    }
+    match Content::of(bytes)? {
+        Content::Keys(keys) => keys.iter().map(|key| public_jwk(key, algorithm)).collect(),
+        Content::Pem(mut block) => {
+            let key = match block.tag() {
+                "PUBLIC KEY" | "RSA PUBLIC KEY" => public_key(block.contents(), algorithm, None),
+                _ => Err(KeyFault::Kind("the PEM block is not a public key (PUBLIC KEY or RSA PUBLIC KEY)")),
+            };
+            wipe(&mut block);
+            Ok(vec![key?])
+        }
+        Content::Raw => Err(KeyFault::Kind("neither PEM nor JWK; a public key is needed in one of them")),
+    }
+}
+
+/// The secret of a raw file: exactly one trailing newline is dropped.
+fn raw_secret(mut bytes: Zeroizing<Vec<u8>>) -> Vec<u8> {
+    if bytes.last() == Some(&b'\n') {
+        bytes.pop();
+    }
+    std::mem::take(&mut *bytes)
+}
+
+enum Content {
+    Raw,
+    Pem(pem::Pem),
+    Keys(Vec<RawJwk>),
+}
+
+impl Content {
+    fn of(bytes: &[u8]) -> Result<Self, KeyFault> {
+        let start = bytes.trim_ascii_start();
+        if start.starts_with(b"-----BEGIN") {
+            let blocks = pem::parse_many(bytes).map_err(|_| KeyFault::Kind("the PEM text is broken or not whole"))?;
+            let mut keys = blocks.into_iter().filter(|block| block.tag() != "EC PARAMETERS");
+            return match (keys.next(), keys.next()) {
+                (Some(block), None) => Ok(Content::Pem(block)),
+                (Some(_), Some(_)) => Err(KeyFault::Kind("the PEM file holds more than one key")),
+                (None, _) => Err(KeyFault::Kind("the PEM file holds no key")),
+            };
+        }
+        if start.starts_with(b"{") {
+            if let Ok(set) = serde_json::from_slice::<RawJwks>(bytes) {
+                return Ok(Content::Keys(set.keys));
+            }
+            if let Ok(key) = serde_json::from_slice::<RawJwk>(bytes) {
+                return Ok(Content::Keys(vec![key]));
+            }
+        }
+        Ok(Content::Raw)
+    }
+}
+
+fn from_set(keys: Vec<RawJwk>, algorithm: Algorithm, allow_weak: bool) -> Result<PrivateFile, KeyFault> {
+    let (private, public): (Vec<_>, Vec<_>) = keys.into_iter().partition(RawJwk::is_private);
+    let [key] = private.as_slice() else {
+        return Err(KeyFault::Kind("the file must hold exactly one private key; the others must be public"));
+    };
+    key.check(algorithm)?;
+    let kid = key.kid.clone();
+    let signing = match algorithm.family() {
+        Family::Hmac => from_secret(key.secret()?, algorithm, allow_weak, kid)?,
+        Family::Rsa => from_rsa(key.rsa()?, algorithm, kid)?,
+        Family::Ec => from_ec(key.ec(algorithm)?, algorithm, kid)?,
+        Family::Ed => from_ed(key.ed()?, algorithm, kid)?,
+    };
+    let others = public.iter().map(|key| public_jwk(key, algorithm)).collect::<Result<_, _>>()?;
+    Ok(PrivateFile { signing, others })
+}
+
+fn public_jwk(key: &RawJwk, algorithm: Algorithm) -> Result<VerifyingKey, KeyFault> {
+    // A set may mix algorithms: each key that names one is for that one.
+    let algorithm = match &key.alg {
+        Some(name) => Algorithm::parse(name).ok_or(KeyFault::Kind("the JWK's alg is none that is supported"))?,
+        None => algorithm,
+    };
+    key.check(algorithm)?;
+    public_key(&key.public(algorithm)?, algorithm, key.kid.clone())
+}
+
+fn public_key(key: &[u8], algorithm: Algorithm, kid: Option<String>) -> Result<VerifyingKey, KeyFault> {
+    let verifier = Verifier::public(algorithm, key)?;
+    Ok(VerifyingKey::public(algorithm, verifier, jwk::published(algorithm, key)?, kid)?)
+}
+
+fn from_secret(
+    mut secret: Vec<u8>,
+    algorithm: Algorithm,
+    allow_weak: bool,
+    kid: Option<String>,
+) -> Result<SigningKey, KeyFault> {
+    let (length, needed) = (secret.len(), algorithm.hash_length());
+    if length == 0 {
+        return Err(KeyFault::Empty);
+    }
+    if length < needed && !allow_weak {
+        secret.zeroize();
+        return Err(KeyFault::Weak { length, needed, algorithm });
+    }
+    let secret = Arc::new(Secret::new(secret)?);
+    let signer = Signer::hmac(algorithm, secret.expose())?;
+    let verifying = VerifyingKey::hmac(algorithm, secret.clone(), kid)?;
+    Ok(SigningKey::new(verifying, signer, secret)?)
+}
+
+fn from_pem(mut block: pem::Pem, algorithm: Algorithm) -> Result<SigningKey, KeyFault> {
+    const BAD: Rejected = Rejected("the PEM block is not a valid key of the kind that the algorithm takes");
+    let tag = block.tag().to_owned();
+    let der = Zeroizing::new(block.contents().to_vec());
+    wipe(&mut block);
+    match (tag.as_str(), algorithm.family()) {
+        ("PRIVATE KEY", Family::Rsa) => from_rsa(RsaKeyPair::from_pkcs8(&der).map_err(|_| BAD)?, algorithm, None),
+        ("RSA PRIVATE KEY", Family::Rsa) => from_rsa(RsaKeyPair::from_der(&der).map_err(|_| BAD)?, algorithm, None),
+        ("PRIVATE KEY" | "EC PRIVATE KEY", Family::Ec) => {
+            let scheme = jwk::ec_signing(algorithm)?;
+            let key = EcdsaKeyPair::from_private_key_der(scheme, &der).map_err(|_| BAD)?;
+            from_ec(key, algorithm, None)
+        }
+        ("PRIVATE KEY", Family::Ed) => {
+            let key = Ed25519KeyPair::from_pkcs8_maybe_unchecked(&der).map_err(|_| BAD)?;
+            from_ed(key, algorithm, None)
+        }
+        ("ENCRYPTED PRIVATE KEY", _) => Err(KeyFault::Kind("the key is encrypted; write it without a pass phrase")),
+        ("PUBLIC KEY" | "RSA PUBLIC KEY", _) => {
+            Err(KeyFault::Kind("a public key, where a private one is needed; public_key_file validates only"))
+        }
+        _ => Err(KeyFault::Kind("the PEM block is not a private key of the kind that the algorithm takes")),
+    }
+}
+
+fn from_rsa(key: RsaKeyPair, algorithm: Algorithm, kid: Option<String>) -> Result<SigningKey, KeyFault> {
+    let der = AsDer::<aws_lc_rs::encoding::Pkcs8V1Der>::as_der(&key).map_err(|_| UNWRITABLE)?;
+    finish(Signer::rsa(algorithm, key)?, der.as_ref().to_vec(), algorithm, kid)
+}
+
+fn from_ec(key: EcdsaKeyPair, algorithm: Algorithm, kid: Option<String>) -> Result<SigningKey, KeyFault> {
+    let scalar = AsBigEndian::<aws_lc_rs::encoding::EcPrivateKeyBin>::as_be_bytes(&key.private_key())
+        .map_err(|_| UNWRITABLE)?;
+    finish(Signer::Ec(key), scalar.as_ref().to_vec(), algorithm, kid)
+}
+
+fn from_ed(key: Ed25519KeyPair, algorithm: Algorithm, kid: Option<String>) -> Result<SigningKey, KeyFault> {
+    let seed = key.seed().map_err(|_| UNWRITABLE)?;
+    let bytes = aws_lc_rs::encoding::AsBigEndian::<aws_lc_rs::encoding::Curve25519SeedBin>::as_be_bytes(&seed)
+        .map_err(|_| UNWRITABLE)?;
+    finish(Signer::Ed(key), bytes.as_ref().to_vec(), algorithm, kid)
+}
+
+const UNWRITABLE: Rejected = Rejected("the private key cannot be read back");
+
+fn finish(signer: Signer, material: Vec<u8>, algorithm: Algorithm, kid: Option<String>) -> Result<SigningKey, KeyFault> {
+    let public = signer.public_key().ok_or(Rejected("the key has no public half"))?;
+    let verifying = VerifyingKey::public(
+        algorithm,
+        Verifier::public(algorithm, public)?,
+        jwk::published(algorithm, public)?,
+        kid,
+    )?;
+    let material = Arc::new(Secret::new(material)?);
+    Ok(SigningKey::new(verifying, signer, material)?)
+}
+
+/// The PEM crate does not wipe what it decoded.
+fn wipe(block: &mut pem::Pem) {
+    let taken = std::mem::replace(block, pem::Pem::new("", Vec::new()));
+    taken.into_contents().zeroize();
+}

@@ -1,0 +1,143 @@
+//! The keys of one realm, and which of them a token may be verified with (RFC 8725 section 3.1): each key has
+//! exactly one algorithm, and `kid` only ever picks among these keys.
+
+use jsonwebtoken::jwk::JwkSet;
+
+use super::cookie::{CookieSecret, LockKey};
+use super::key::{KeyId, SigningKey, VerifyingKey};
+use super::load::PrivateFile;
+use crate::jwt::{Compact, Header};
+use jwtkeeper_wire::Reason;
+
+/// What a key is to its realm.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Role {
+    /// It signs now (or, in a realm that only validates, its owner's does).
+    Current,
+    /// It verifies only: rotation is due.
+    Retired,
+    /// It belongs to the foreign issuer of this index.
+    Foreign(usize),
+}
+
+/// How the signature was locked.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Locked {
+    /// Which part of the cookie's value.
+    pub part: usize,
+    /// In which way.
+    pub lock: LockKey,
+}
+
+/// A signature that holds.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Proof {
+    /// Whose key it was.
+    pub role: Role,
+    /// The lock that was part of the key, if any.
+    pub locked: Option<Locked>,
+}
+
+/// The keys of a realm.
+#[derive(Default)]
+pub struct Keyring {
+    signing: Option<SigningKey>,
+    /// Everything but `signing` that verifies, in the order of trying.
+    verifying: Vec<(Role, VerifyingKey)>,
+    /// Retired keys whose private half is still at hand. They sign nothing new: only a successor that they had
+    /// signed already is made again, for the grace of its rotation.
+    replaying: Vec<SigningKey>,
+}
+
+impl Keyring {
+    /// Adds the realm's own key.
+    pub fn add_signing(&mut self, file: PrivateFile) {
+        self.signing = Some(file.signing);
+        self.verifying.extend(file.others.into_iter().map(|key| (Role::Current, key)));
+    }
+
+    /// Adds a key that verifies.
+    pub fn add_verifying(&mut self, role: Role, key: VerifyingKey) {
+        self.verifying.push((role, key));
+    }
+
+    /// Adds a retired key whose file holds the private half too.
+    pub fn add_retired(&mut self, file: PrivateFile) {
+        self.verifying.extend(file.others.into_iter().map(|key| (Role::Retired, key)));
+        self.replaying.push(file.signing);
+    }
+
+    /// The key that signs; `None` in a realm that only validates.
+    pub fn signing(&self) -> Option<&SigningKey> {
+        self.signing.as_ref()
+    }
+
+    /// The key that signed a recorded successor, to make that same successor again.
+    pub fn replaying(&self, id: &KeyId) -> Option<&SigningKey> {
+        self.signing.iter().chain(&self.replaying).find(|key| key.verifying.id == *id)
+    }
+
+    /// Every key that verifies, in the order of trying.
+    pub fn keys(&self) -> impl Iterator<Item = (Role, &VerifyingKey)> {
+        let own = self.signing.iter().map(|key| (Role::Current, &key.verifying));
+        let retired = self.replaying.iter().map(|key| (Role::Retired, &key.verifying));
+        own.chain(retired).chain(self.verifying.iter().map(|(role, key)| (*role, key)))
+    }
+
+    /// The realm's own public keys (RFC 7517 section 5).
+    pub fn jwks(&self) -> JwkSet {
+        let own = self.keys().filter(|(role, _)| !matches!(role, Role::Foreign(_)));
+        JwkSet { keys: own.filter_map(|(_, key)| key.public.clone()).collect() }
+    }
+
+    /// Verifies a token's signature: with each part of a presented cookie first, then with the plain key.
+    pub fn verify(&self, token: &Compact, cookies: &[CookieSecret], locks: &[LockKey]) -> Result<Proof, Reason> {
+        if let Some(key) = &self.signing
+            && token.header_segment == key.header_segment().as_bytes()
+        {
+            // The header that this key mints with, byte for byte: nothing in it is news.
+            if let Some(proof) = prove((Role::Current, &key.verifying), token, cookies, locks) {
+                return Ok(proof);
+            }
+        }
+        let header = token.header().map_err(|_| Reason::Malformed)?;
+        self.candidates(&header)?
+            .into_iter()
+            .find_map(|key| prove(key, token, cookies, locks))
+            .ok_or(Reason::BadSignature)
+    }
+
+    /// The keys that the header allows: the one that `kid` names, or without `kid` those of the algorithm.
+    fn candidates(&self, header: &Header) -> Result<Vec<(Role, &VerifyingKey)>, Reason> {
+        let algorithm_is = |key: &VerifyingKey| header.alg.as_deref() == Some(key.algorithm.name());
+        if !self.keys().any(|(_, key)| algorithm_is(key)) {
+            return Err(Reason::AlgorithmNotAllowed);
+        }
+        let Some(kid) = &header.kid else {
+            return Ok(self.keys().filter(|(_, key)| algorithm_is(key)).collect());
+        };
+        let named: Vec<_> = self.keys().filter(|(_, key)| key.kids.contains(kid)).collect();
+        if named.is_empty() {
+            return Err(Reason::UnknownKey);
+        }
+        let right: Vec<_> = named.into_iter().filter(|(_, key)| algorithm_is(key)).collect();
+        if right.is_empty() { Err(Reason::AlgorithmNotAllowed) } else { Ok(right) }
+    }
+}
+
+fn prove(
+    (role, key): (Role, &VerifyingKey),
+    token: &Compact,
+    cookies: &[CookieSecret],
+    locks: &[LockKey],
+) -> Option<Proof> {
+    let (message, signature) = (token.signing_input, token.signature);
+    for (part, cookie) in cookies.iter().enumerate() {
+        for lock in locks {
+            if key.verify_locked(*lock, cookie, message, signature) {
+                return Some(Proof { role, locked: Some(Locked { part, lock: *lock }) });
+            }
+        }
+    }
+    key.verify(message, signature).then_some(Proof { role, locked: None })
+}

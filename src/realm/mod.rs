@@ -1,0 +1,200 @@
+//! Floor 3: a realm: a named policy with its keys and its version, as one immutable value. Pure.
+
+use crate::jwt::Version;
+use crate::keyring::{Keyring, LockKey};
+
+/// A realm.
+pub struct Realm {
+    /// Its name.
+    pub name: String,
+    /// Its rules.
+    pub policy: Policy,
+    /// Its keys.
+    pub keyring: Keyring,
+    /// Its version.
+    pub version: Version<'static>,
+}
+
+/// The rules of a realm. Spans are in seconds unless their name says milliseconds.
+#[derive(Debug, Clone)]
+pub struct Policy {
+    /// `iss`: minted, and required when set.
+    pub issuer: Option<String>,
+    /// `aud`: minted, and one of them required when not empty.
+    pub audience: Vec<String>,
+    /// How long a token lives unless the caller says.
+    pub expiry: u64,
+    /// How long a token may live at most.
+    pub max_lifetime: u64,
+    /// How far another host's clock may be ahead, in milliseconds.
+    pub clock_skew_ms: u64,
+    /// How long a rotated token leads to its successor, in milliseconds.
+    pub rotation_grace_ms: u64,
+    /// How long a login may live, rotations and all.
+    pub session_lifetime: Option<u64>,
+    /// The longest token, in bytes.
+    pub max_token: usize,
+    /// The claim that names the subject.
+    pub subject_claim: String,
+    /// Which of the realm's own claims a caller may set.
+    pub allow_overrides: Vec<OwnClaim>,
+    /// Whether tokens are locked by a cookie.
+    pub cookie_lock: CookieLock,
+    /// How the cookie secret enters the key of an HMAC realm.
+    pub lock_key: LockKey,
+    /// What other ways are still read, as rotation due `unlocked`.
+    pub accept_lock_keys: Vec<LockKey>,
+    /// The lock cookie's attributes.
+    pub cookie: CookiePolicy,
+    /// What a rotated token presented after the grace brings about.
+    pub on_reuse: OnReuse,
+    /// Issuers whose tokens are validated and never rotated.
+    pub foreign_issuers: Vec<ForeignIssuer>,
+}
+
+/// A claim that comes from the realm.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum OwnClaim {
+    /// `nbf`
+    Nbf,
+    /// `iat`
+    Iat,
+    /// `jti`
+    Jti,
+    /// `iss`
+    Iss,
+    /// `aud`
+    Aud,
+    /// `ver`
+    Ver,
+}
+
+impl OwnClaim {
+    /// All of them, in the order of minting.
+    pub const ALL: [OwnClaim; 6] =
+        [OwnClaim::Nbf, OwnClaim::Iat, OwnClaim::Jti, OwnClaim::Iss, OwnClaim::Aud, OwnClaim::Ver];
+
+    /// The claim's name.
+    pub fn name(self) -> &'static str {
+        match self {
+            OwnClaim::Nbf => "nbf",
+            OwnClaim::Iat => "iat",
+            OwnClaim::Jti => "jti",
+            OwnClaim::Iss => "iss",
+            OwnClaim::Aud => "aud",
+            OwnClaim::Ver => "ver",
+        }
+    }
+
+    /// The claim of this name.
+    pub fn parse(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|claim| claim.name() == name)
+    }
+}
+
+/// Cookie locking.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum CookieLock {
+    /// Mints unlocked; takes locked tokens with their cookie.
+    Off,
+    /// Mints locked; an unlocked token is valid and due.
+    Optional,
+    /// Mints locked; an unlocked token is refused.
+    Required,
+}
+
+/// The attributes of the lock cookie (RFC 6265 section 4.1).
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct CookiePolicy {
+    /// Its name.
+    pub name: String,
+    /// `Domain`.
+    pub domain: Option<String>,
+    /// `Path`.
+    pub path: Option<String>,
+    /// `Secure`.
+    pub secure: bool,
+    /// `HttpOnly`.
+    pub http_only: bool,
+    /// `SameSite`.
+    pub same_site: SameSite,
+}
+
+/// `SameSite`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum SameSite {
+    /// `Strict`
+    Strict,
+    /// `Lax`
+    Lax,
+    /// `None`
+    None,
+}
+
+impl SameSite {
+    /// The name, as configured and on the wire.
+    pub fn name(self) -> &'static str {
+        match self {
+            SameSite::Strict => "strict",
+            SameSite::Lax => "lax",
+            SameSite::None => "none",
+        }
+    }
+}
+
+/// What reuse of a rotated token after the grace brings about, apart from being counted and logged.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum OnReuse {
+    /// Nothing more.
+    Report,
+    /// The session ends.
+    RevokeSession,
+}
+
+/// An issuer elsewhere.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ForeignIssuer {
+    /// Its `iss`.
+    pub issuer: String,
+    /// Whether it signs with a key of its own; otherwise with the realm's.
+    pub own_key: bool,
+}
+
+impl Policy {
+    /// The ways of locking by the key that are read, the current one first.
+    pub fn locks(&self) -> Vec<LockKey> {
+        let others = self.accept_lock_keys.iter().copied().filter(|lock| *lock != self.lock_key);
+        std::iter::once(self.lock_key).chain(others).collect()
+    }
+}
+
+impl Default for Policy {
+    /// The defaults of the configuration.
+    fn default() -> Self {
+        Self {
+            issuer: None,
+            audience: Vec::new(),
+            expiry: 24 * 3600,
+            max_lifetime: 30 * 24 * 3600,
+            clock_skew_ms: 2000,
+            rotation_grace_ms: 30_000,
+            session_lifetime: None,
+            max_token: 8 * 1024,
+            subject_claim: "sub".to_owned(),
+            allow_overrides: Vec::new(),
+            cookie_lock: CookieLock::Off,
+            lock_key: LockKey::Derived,
+            accept_lock_keys: Vec::new(),
+            cookie: CookiePolicy {
+                name: "jwt_keeper".to_owned(),
+                domain: None,
+                path: Some("/".to_owned()),
+                secure: true,
+                http_only: true,
+                same_site: SameSite::Lax,
+            },
+            on_reuse: OnReuse::Report,
+            foreign_issuers: Vec::new(),
+        }
+    }
+}

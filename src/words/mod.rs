@@ -1,0 +1,9 @@
+//! Floor 1: the words that every other floor speaks: time, ids, secret bytes. Pure.
+
+mod id;
+mod secret;
+mod time;
+
+pub use id::{Id, IdError, MAX_ID};
+pub use secret::Secret;
+pub use time::{Millis, Seconds};
