@@ -9,7 +9,7 @@ use super::{Keeper, Minted, Refusal, Served};
 use crate::denylist::Lock;
 use crate::keyring::{CookieSecret, LockKey, SigningKey};
 use crate::realm::{CookieLock, OwnClaim, Policy};
-use crate::words::{Id, Millis, Seconds};
+use crate::words::{Id, Millis};
 
 impl Keeper {
     /// Mints a token with the caller's `claims` (a JSON object, or nothing) that lives `ttl` seconds, or as long as
