@@ -6,3 +6,4 @@ pub mod keyring; // 3
 pub mod realm; // 3
 pub mod denylist; // 4
 pub mod keeper; // 5
+pub mod config; // 6

@@ -1,5 +1,7 @@
 //! Floor 3: a realm: a named policy with its keys and its version, as one immutable value. Pure.
 
+use std::sync::Arc;
+
 use crate::jwt::Version;
 use crate::keyring::{Keyring, LockKey};
 
@@ -9,8 +11,8 @@ pub struct Realm {
     pub name: String,
     /// Its rules.
     pub policy: Policy,
-    /// Its keys.
-    pub keyring: Keyring,
+    /// Its keys, which outlive a change of policy.
+    pub keyring: Arc<Keyring>,
     /// Its version.
     pub version: Version<'static>,
 }

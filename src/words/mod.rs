@@ -1,9 +1,11 @@
 //! Floor 1: the words that every other floor speaks: time, ids, secret bytes. Pure.
 
 mod id;
+mod peer;
 mod secret;
 mod time;
 
 pub use id::{Id, IdError, MAX_ID};
+pub use peer::{OVERFLOW, Peer};
 pub use secret::Secret;
 pub use time::{Millis, Seconds};

@@ -1,0 +1,141 @@
+//! The configuration in force, defaults and all, as TOML that reads back to the same.
+
+use std::fmt::Write;
+
+use super::realm::{KeySource, RealmSettings};
+use super::settings::Settings;
+use crate::keyring::LockKey;
+use crate::realm::{CookieLock, OnReuse};
+
+/// The text. It names files and holds nothing of what is in them.
+pub fn print(settings: &Settings) -> String {
+    let mut out = Lines(String::new());
+    out.text("socket", &settings.socket.display().to_string());
+    out.text("socket_mode", &format!("0{:o}", settings.socket_mode));
+    out.text("state_dir", &settings.state_dir.display().to_string());
+    out.table("store");
+    out.text("kind", "embedded");
+    out.table("log");
+    out.text("level", &settings.log_level);
+    out.table("limits");
+    let limits = &settings.limits;
+    out.raw("connections", limits.connections);
+    out.raw("connections_per_uid", limits.connections_per_uid);
+    out.raw("max_frame", limits.max_frame);
+    out.raw("in_flight", limits.in_flight);
+    out.span("frame_timeout", limits.frame_timeout.as_millis() as u64);
+    out.span("idle_timeout", limits.idle_timeout.as_millis() as u64);
+    out.span("write_timeout", limits.write_timeout.as_millis() as u64);
+    out.span("shutdown_grace", limits.shutdown_grace.as_millis() as u64);
+    for realm in settings.realms.values() {
+        print_realm(&mut out, realm);
+    }
+    out.0
+}
+
+fn print_realm(out: &mut Lines, realm: &RealmSettings) {
+    let policy = &realm.policy;
+    let name = quote(&realm.name);
+    out.table(&format!("realms.{name}"));
+    out.text("algorithm", realm.algorithm.name());
+    let (KeySource::Private(key) | KeySource::Public(key)) = &realm.key;
+    out.text(key.key(), &key.path.display().to_string());
+    if let Some(version) = &realm.version_file {
+        out.text("version_file", &version.path.display().to_string());
+    }
+    policy.issuer.iter().for_each(|issuer| out.text("issuer", issuer));
+    out.list("audience", policy.audience.iter().map(String::as_str));
+    out.span("expiry", policy.expiry.saturating_mul(1000));
+    out.span("max_lifetime", policy.max_lifetime.saturating_mul(1000));
+    out.span("clock_skew", policy.clock_skew_ms);
+    out.span("rotation_grace", policy.rotation_grace_ms);
+    policy.session_lifetime.iter().for_each(|span| out.span("session_lifetime", span.saturating_mul(1000)));
+    out.raw("max_token", policy.max_token);
+    out.text("subject_claim", &policy.subject_claim);
+    out.list("allow_overrides", policy.allow_overrides.iter().map(|claim| claim.name()));
+    out.text("cookie_lock", lock_name(policy.cookie_lock));
+    if key.key() == "secret_file" {
+        out.text("lock_key", lock_key_name(policy.lock_key));
+        out.list("accept_lock_keys", policy.accept_lock_keys.iter().map(|key| lock_key_name(*key)));
+    }
+    let reuse = match policy.on_reuse {
+        OnReuse::Report => "report",
+        OnReuse::RevokeSession => "revoke_session",
+    };
+    out.text("on_reuse", reuse);
+    out.text("store_prefix", &realm.store_prefix);
+    out.raw("allow_weak_secret", realm.allow_weak_secret);
+    out.raw("allow_world_readable", realm.allow_world_readable);
+    out.table(&format!("realms.{name}.cookie"));
+    let cookie = &policy.cookie;
+    out.text("name", &cookie.name);
+    cookie.domain.iter().for_each(|domain| out.text("domain", domain));
+    out.text("path", cookie.path.as_deref().unwrap_or_default());
+    out.raw("secure", cookie.secure);
+    out.raw("http_only", cookie.http_only);
+    out.text("same_site", cookie.same_site.name());
+    for retired in &realm.retired_keys {
+        out.table_in_list(&format!("realms.{name}.retired_keys"));
+        out.text("algorithm", retired.algorithm.name());
+        out.text("file", &retired.file.path.display().to_string());
+    }
+    for (index, foreign) in policy.foreign_issuers.iter().enumerate() {
+        out.table_in_list(&format!("realms.{name}.foreign_issuers"));
+        out.text("issuer", &foreign.issuer);
+        if let Some(source) = realm.foreign_keys.iter().find(|source| source.index == index) {
+            out.text("algorithm", source.algorithm.name());
+            out.text(source.file.key(), &source.file.path.display().to_string());
+        }
+    }
+}
+
+fn lock_name(lock: CookieLock) -> &'static str {
+    match lock {
+        CookieLock::Off => "off",
+        CookieLock::Optional => "optional",
+        CookieLock::Required => "required",
+    }
+}
+
+fn lock_key_name(lock: LockKey) -> &'static str {
+    match lock {
+        LockKey::Derived => "derived",
+        LockKey::Concat => "concat",
+    }
+}
+
+fn quote(text: &str) -> String {
+    toml::Value::from(text).to_string()
+}
+
+struct Lines(String);
+
+impl Lines {
+    fn raw(&mut self, key: &str, value: impl std::fmt::Display) {
+        let _ = writeln!(self.0, "{key} = {value}"); // writing to a String cannot fail
+    }
+
+    fn text(&mut self, key: &str, value: &str) {
+        self.raw(key, quote(value));
+    }
+
+    fn span(&mut self, key: &str, ms: u64) {
+        let span = humantime::format_duration(std::time::Duration::from_millis(ms)).to_string();
+        self.text(key, &span);
+    }
+
+    fn list<'v>(&mut self, key: &str, values: impl Iterator<Item = &'v str>) {
+        let values: Vec<_> = values.map(quote).collect();
+        if !values.is_empty() {
+            self.raw(key, format!("[{}]", values.join(", ")));
+        }
+    }
+
+    fn table(&mut self, name: &str) {
+        let _ = writeln!(self.0, "\n[{name}]");
+    }
+
+    fn table_in_list(&mut self, name: &str) {
+        let _ = writeln!(self.0, "\n[[{name}]]");
+    }
+}

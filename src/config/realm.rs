@@ -1,0 +1,343 @@
+//! The section of one realm: its policy, and the files that its keys and version come from.
+
+use std::path::PathBuf;
+
+use super::fault::Fault;
+use super::section::{At, Section};
+use super::tree::Node;
+use crate::jwt::{Algorithm, Family};
+use crate::keyring::LockKey;
+use crate::realm::{CookieLock, CookiePolicy, ForeignIssuer, OnReuse, OwnClaim, Policy, SameSite};
+
+/// A realm as configured.
+#[derive(Debug, Clone)]
+pub struct RealmSettings {
+    /// Its name.
+    pub name: String,
+    /// Its algorithm.
+    pub algorithm: Algorithm,
+    /// Its rules.
+    pub policy: Policy,
+    /// Where its key comes from.
+    pub key: KeySource,
+    /// Where its version comes from.
+    pub version_file: Option<Located>,
+    /// Keys that verify only.
+    pub retired_keys: Vec<RetiredSource>,
+    /// Keys of foreign issuers, by their index in the policy.
+    pub foreign_keys: Vec<ForeignSource>,
+    /// Whether an HMAC secret may be shorter than its hash.
+    pub allow_weak_secret: bool,
+    /// Whether its secret files may be readable by everyone.
+    pub allow_world_readable: bool,
+    /// The prefix of its entries in a shared store.
+    pub store_prefix: String,
+}
+
+/// A file, and where the configuration names it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Located {
+    /// The file.
+    pub path: PathBuf,
+    file: PathBuf,
+    line: usize,
+    key: &'static str,
+}
+
+impl Located {
+    /// The key of the configuration that names it.
+    pub fn key(&self) -> &'static str {
+        self.key
+    }
+
+    /// A fault of this file, at the line that names it.
+    pub(super) fn fault(&self, message: impl std::fmt::Display) -> Fault {
+        let message = format!("{} {}: {message}", self.key, self.path.display());
+        Fault { file: self.file.clone(), line: self.line, message }
+    }
+}
+
+/// The file of the realm's own key.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum KeySource {
+    /// A secret or a private key: the realm signs.
+    Private(Located),
+    /// Public keys: the realm only validates.
+    Public(Located),
+}
+
+/// A retired key's file, private or public.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RetiredSource {
+    /// Its algorithm.
+    pub algorithm: Algorithm,
+    /// The file.
+    pub file: Located,
+}
+
+/// A foreign issuer's key file.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ForeignSource {
+    /// Which foreign issuer of the policy.
+    pub index: usize,
+    /// Its algorithm.
+    pub algorithm: Algorithm,
+    /// The file.
+    pub file: Located,
+    /// Whether the file holds a shared secret.
+    pub shared: bool,
+}
+
+impl RealmSettings {
+    /// Reads a realm; `None` when it lacks what it cannot be without. Faults go to the section.
+    pub(super) fn read(name: &str, node: &Node, found: &super::section::Found) -> Option<Self> {
+        let section = Section::new(&format!("realms.{name}"), node, found);
+        let fine = |c: char| c.is_ascii_alphanumeric() || matches!(c, '.' | '_' | '-');
+        if name.is_empty() || name.len() > 64 || !name.chars().all(fine) {
+            section.fault(section.place(), format!("a realm's name is 1 to 64 of A-Z a-z 0-9 . _ -, not \"{name}\""));
+        }
+        let algorithm = read_algorithm(&section, true);
+        let mut policy = read_policy(&section, algorithm);
+        let key = read_key_source(&section, algorithm);
+        let version_file = located(&section, "version_file");
+        let retired_keys = read_retired(&section);
+        let foreign_keys = read_foreign(&section, &mut policy);
+        let allow_weak_secret = section.flag("allow_weak_secret", false);
+        let allow_world_readable = section.flag("allow_world_readable", false);
+        let store_prefix = read_store_prefix(&section, name);
+        section.finish();
+        Some(Self {
+            name: name.to_owned(),
+            algorithm: algorithm?,
+            policy,
+            key: key?,
+            version_file,
+            retired_keys,
+            foreign_keys,
+            allow_weak_secret,
+            allow_world_readable,
+            store_prefix,
+        })
+    }
+
+    /// Whether the keys come from the same files in the same way as another's.
+    pub(super) fn same_keys(&self, other: &Self) -> bool {
+        let paths = |located: &Located| located.path.clone();
+        let source = |key: &KeySource| match key {
+            KeySource::Private(file) => (true, paths(file)),
+            KeySource::Public(file) => (false, paths(file)),
+        };
+        let retired = |settings: &Self| -> Vec<_> {
+            settings.retired_keys.iter().map(|key| (key.algorithm, paths(&key.file))).collect()
+        };
+        let foreign = |settings: &Self| -> Vec<_> {
+            settings.foreign_keys.iter().map(|key| (key.index, key.algorithm, paths(&key.file))).collect()
+        };
+        self.algorithm == other.algorithm
+            && source(&self.key) == source(&other.key)
+            && self.version_file.as_ref().map(paths) == other.version_file.as_ref().map(paths)
+            && retired(self) == retired(other)
+            && foreign(self) == foreign(other)
+            && self.allow_weak_secret == other.allow_weak_secret
+            && self.allow_world_readable == other.allow_world_readable
+    }
+}
+
+fn located(section: &Section<'_>, key: &'static str) -> Option<Located> {
+    let (path, place) = section.path(key)?;
+    Some(Located { path, file: place.file.to_path_buf(), line: place.line, key })
+}
+
+fn read_algorithm(section: &Section<'_>, needed: bool) -> Option<Algorithm> {
+    let choices: Vec<_> = Algorithm::ALL.into_iter().map(|algorithm| (algorithm.name(), algorithm)).collect();
+    let algorithm = section.choice("algorithm", &choices);
+    if needed && section.node("algorithm").is_none() {
+        section.fault(section.place(), format!("{} is missing; set it to one such as \"HS512\"", section.full("algorithm")));
+    }
+    algorithm
+}
+
+fn read_policy(section: &Section<'_>, algorithm: Option<Algorithm>) -> Policy {
+    let mut policy = Policy::default();
+    policy.issuer = section.text("issuer").map(|(issuer, _)| issuer);
+    policy.audience = section.texts("audience").map(|(audience, _)| audience).unwrap_or_default();
+    set(&mut policy.max_lifetime, section.seconds("max_lifetime"));
+    let expiry = section.seconds("expiry");
+    set(&mut policy.expiry, expiry.clone());
+    if policy.expiry > policy.max_lifetime {
+        let place = expiry.map_or_else(|| section.place().clone(), |(_, place)| place);
+        section.fault(&place, format!("{} is longer than max_lifetime", section.full("expiry")));
+    }
+    set(&mut policy.clock_skew_ms, section.span("clock_skew"));
+    set(&mut policy.rotation_grace_ms, section.span("rotation_grace"));
+    policy.session_lifetime = section.seconds("session_lifetime").map(|(span, _)| span);
+    policy.max_token = section.number("max_token", policy.max_token as u64, 256..=32 * 1024) as usize;
+    if let Some((claim, place)) = section.text("subject_claim") {
+        let reserved = OwnClaim::parse(&claim).is_some() || ["exp", "sid", "born", "lck", ""].contains(&claim.as_str());
+        if reserved {
+            section.fault(&place, format!("{} cannot be \"{claim}\"; name a claim of the app's", section.full("subject_claim")));
+        }
+        policy.subject_claim = claim;
+    }
+    if let Some((names, place)) = section.texts("allow_overrides") {
+        for name in names {
+            match OwnClaim::parse(&name) {
+                Some(claim) => policy.allow_overrides.push(claim),
+                None => section.fault(
+                    &place,
+                    format!("{} holds iss, aud, nbf, iat, jti or ver, not \"{name}\"", section.full("allow_overrides")),
+                ),
+            }
+        }
+    }
+    let locks = [("off", CookieLock::Off), ("optional", CookieLock::Optional), ("required", CookieLock::Required)];
+    policy.cookie_lock = section.choice("cookie_lock", &locks).unwrap_or(policy.cookie_lock);
+    read_lock_keys(section, algorithm, &mut policy);
+    let reuse = [("report", OnReuse::Report), ("revoke_session", OnReuse::RevokeSession)];
+    policy.on_reuse = section.choice("on_reuse", &reuse).unwrap_or(policy.on_reuse);
+    if let Some(cookie) = section.section("cookie") {
+        read_cookie(cookie, &mut policy.cookie);
+    }
+    policy
+}
+
+fn set<T>(into: &mut T, value: Option<At<T>>) {
+    if let Some((value, _)) = value {
+        *into = value;
+    }
+}
+
+fn read_lock_keys(section: &Section<'_>, algorithm: Option<Algorithm>, policy: &mut Policy) {
+    let kinds = [("derived", LockKey::Derived), ("concat", LockKey::Concat)];
+    policy.lock_key = section.choice("lock_key", &kinds).unwrap_or(policy.lock_key);
+    if let Some((names, place)) = section.texts("accept_lock_keys") {
+        for name in names {
+            match kinds.iter().find(|(kind, _)| *kind == name) {
+                Some((_, kind)) => policy.accept_lock_keys.push(*kind),
+                None => section.fault(
+                    &place,
+                    format!("{} holds \"derived\" or \"concat\", not \"{name}\"", section.full("accept_lock_keys")),
+                ),
+            }
+        }
+    }
+    let hmac = algorithm.is_none_or(|algorithm| algorithm.family() == Family::Hmac);
+    for key in ["lock_key", "accept_lock_keys"] {
+        if let (false, Some(node)) = (hmac, section.node(key)) {
+            section.fault(&node.place, format!("{} is for HMAC algorithms; remove it", section.full(key)));
+        }
+    }
+}
+
+fn read_cookie(section: Section<'_>, cookie: &mut CookiePolicy) {
+    let token = |text: &str| {
+        !text.is_empty() && text.bytes().all(|b| b.is_ascii_graphic() && !b"()<>@,;:\\\"/[]?={}".contains(&b))
+    };
+    let attribute = |text: &str| text.bytes().all(|b| (0x20..0x7f).contains(&b) && b != b';');
+    if let Some((name, place)) = section.text("name") {
+        if !token(&name) {
+            section.fault(&place, format!("{} is not a cookie name (RFC 6265 section 4.1.1)", section.full("name")));
+        }
+        cookie.name = name;
+    }
+    for (key, slot) in [("domain", &mut cookie.domain), ("path", &mut cookie.path)] {
+        if let Some((value, place)) = section.text(key) {
+            if !attribute(&value) {
+                section.fault(&place, format!("{} holds a character that no cookie attribute may", section.full(key)));
+            }
+            *slot = Some(value).filter(|value| !value.is_empty());
+        }
+    }
+    cookie.secure = section.flag("secure", cookie.secure);
+    cookie.http_only = section.flag("http_only", cookie.http_only);
+    let same_sites = [SameSite::Strict, SameSite::Lax, SameSite::None].map(|site| (site.name(), site));
+    cookie.same_site = section.choice("same_site", &same_sites).unwrap_or(cookie.same_site);
+    if cookie.same_site == SameSite::None && !cookie.secure {
+        section.fault(section.place(), format!("{} = \"none\" needs secure = true", section.full("same_site")));
+    }
+    section.finish();
+}
+
+fn read_key_source(section: &Section<'_>, algorithm: Option<Algorithm>) -> Option<KeySource> {
+    let sources = ["secret_file", "key_file", "public_key_file", "jwks_file"];
+    let given: Vec<_> = sources.into_iter().filter(|key| section.node(key).is_some()).collect();
+    let hmac = algorithm.map(|algorithm| algorithm.family() == Family::Hmac);
+    let fault = |message: String| section.fault(section.place(), message);
+    match (given.as_slice(), hmac) {
+        ([], _) => {
+            let key = if hmac == Some(false) { "key_file, public_key_file or jwks_file" } else { "secret_file" };
+            fault(format!("the realm has no key; set {key}"));
+            None
+        }
+        ([_, _, ..], _) => {
+            fault(format!("the realm has more than one key: {}; keep one", given.join(", ")));
+            None
+        }
+        (["secret_file"], Some(false)) => {
+            fault(format!("{} is for HMAC algorithms; set key_file", section.full("secret_file")));
+            None
+        }
+        ([key @ ("key_file" | "public_key_file" | "jwks_file")], Some(true)) => {
+            fault(format!("{} is for RS*, PS*, ES* and EdDSA; set secret_file", section.full(key)));
+            None
+        }
+        ([key @ ("secret_file" | "key_file")], _) => located(section, key).map(KeySource::Private),
+        ([key], _) => located(section, key).map(KeySource::Public),
+    }
+}
+
+fn read_retired(section: &Section<'_>) -> Vec<RetiredSource> {
+    let mut retired = Vec::new();
+    for entry in section.sections("retired_keys") {
+        let algorithm = read_algorithm(&entry, true);
+        let file = located(&entry, "file");
+        if entry.node("file").is_none() {
+            entry.fault(entry.place(), format!("{} is missing; name the retired key's file", entry.full("file")));
+        }
+        entry.finish();
+        if let (Some(algorithm), Some(file)) = (algorithm, file) {
+            retired.push(RetiredSource { algorithm, file });
+        }
+    }
+    retired
+}
+
+fn read_foreign(section: &Section<'_>, policy: &mut Policy) -> Vec<ForeignSource> {
+    let mut sources = Vec::new();
+    for (index, entry) in section.sections("foreign_issuers").into_iter().enumerate() {
+        let issuer = entry.text("issuer").map(|(issuer, _)| issuer).unwrap_or_default();
+        if issuer.is_empty() {
+            entry.fault(entry.place(), format!("{} is missing; name whose tokens to validate", entry.full("issuer")));
+        }
+        if policy.issuer.as_ref() == Some(&issuer) {
+            entry.fault(entry.place(), format!("{} is the realm's own issuer", entry.full("issuer")));
+        }
+        let (shared, public) = (located(&entry, "secret_file"), located(&entry, "public_key_file"));
+        let set = located(&entry, "jwks_file");
+        let algorithm = read_algorithm(&entry, shared.is_some() || public.is_some() || set.is_some());
+        let is_shared = shared.is_some();
+        let file = shared.or(public).or(set);
+        policy.foreign_issuers.push(ForeignIssuer { issuer, own_key: file.is_some() });
+        if let (Some(file), Some(algorithm)) = (file, algorithm) {
+            sources.push(ForeignSource { index, algorithm, file, shared: is_shared });
+        }
+        entry.finish();
+    }
+    sources
+}
+
+fn read_store_prefix(section: &Section<'_>, realm: &str) -> String {
+    let default = if realm == jwtkeeper_wire::DEFAULT_REALM {
+        "JWTKeeper:".to_owned()
+    } else {
+        format!("JWTKeeper-{realm}:")
+    };
+    let Some((prefix, place)) = section.text("store_prefix") else { return default };
+    if prefix.is_empty() || prefix.contains(['{', '}', '~']) || !prefix.bytes().all(|byte| byte.is_ascii_graphic()) {
+        section.fault(
+            &place,
+            format!("{} must be visible ASCII characters without braces and ~", section.full("store_prefix")),
+        );
+    }
+    prefix
+}

@@ -1,0 +1,198 @@
+//! The configuration as a whole, parsed and checked.
+
+use std::cell::RefCell;
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::rc::Rc;
+use std::time::Duration;
+
+use super::fault::Faults;
+use super::realm::RealmSettings;
+use super::section::{Found, Section};
+use super::tree::{self, Value};
+
+/// What the daemon runs by.
+#[derive(Debug, Clone)]
+pub struct Settings {
+    /// The file that was read.
+    pub file: PathBuf,
+    /// Where to listen.
+    pub socket: PathBuf,
+    /// The socket file's mode.
+    pub socket_mode: u32,
+    /// Where state is kept.
+    pub state_dir: PathBuf,
+    /// What is logged: a level, or directives such as `info,jwtkeeper::server=debug`.
+    pub log_level: String,
+    /// The limits.
+    pub limits: Limits,
+    /// The realms.
+    pub realms: BTreeMap<String, RealmSettings>,
+}
+
+/// Every limit of the server, in one place.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Limits {
+    /// Connections in all; more wait in the backlog.
+    pub connections: usize,
+    /// Connections of one uid; more are refused.
+    pub connections_per_uid: usize,
+    /// The longest message, in bytes.
+    pub max_frame: usize,
+    /// Requests of one connection that wait for their replies; more are not read.
+    pub in_flight: usize,
+    /// How long a frame may take from its first byte to its last, and the first frame from the connection.
+    pub frame_timeout: Duration,
+    /// How long a connection may ask nothing.
+    pub idle_timeout: Duration,
+    /// How long replies may wait to be read.
+    pub write_timeout: Duration,
+    /// How long requests in progress may take when the daemon stops.
+    pub shutdown_grace: Duration,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self {
+            connections: 4096,
+            connections_per_uid: 2048,
+            max_frame: jwtkeeper_wire::MAX_FRAME,
+            in_flight: 1024,
+            frame_timeout: Duration::from_secs(5),
+            idle_timeout: Duration::from_secs(15 * 60),
+            write_timeout: Duration::from_secs(10),
+            shutdown_grace: Duration::from_secs(10),
+        }
+    }
+}
+
+impl Settings {
+    /// Reads and checks the configuration; key files are not looked at.
+    pub fn read(path: &Path) -> Result<Self, Faults> {
+        let root = tree::read(path)?;
+        let found: Found = Rc::new(RefCell::default());
+        let top = Section::new("", &root, &found);
+        let text_path = |key, default: &str| top.path(key).map_or_else(|| PathBuf::from(default), |(path, _)| path);
+        let socket = text_path("socket", jwtkeeper_wire::DEFAULT_SOCKET);
+        let settings = Self {
+            file: path.to_owned(),
+            socket,
+            socket_mode: read_mode(&top),
+            state_dir: text_path("state_dir", "/var/lib/jwtkeeper"),
+            log_level: read_log(&top),
+            limits: read_limits(&top),
+            realms: read_realms(&top),
+        };
+        read_store(&top);
+        if let Some(node) = top.node("access") {
+            top.fault(&node.place, "[[access]] is not supported yet; remove it: until then the socket's mode decides who may ask");
+        }
+        check_prefixes(&top, &settings.realms);
+        top.finish();
+        let faults = std::mem::take(&mut *found.borrow_mut());
+        faults.into_result(settings)
+    }
+}
+
+fn read_mode(top: &Section<'_>) -> u32 {
+    let Some((text, place)) = top.text("socket_mode") else { return 0o660 };
+    match u32::from_str_radix(&text, 8) {
+        Ok(mode) if mode <= 0o777 => mode,
+        _ => {
+            top.fault(&place, format!("socket_mode must be an octal mode such as \"0660\", not \"{text}\""));
+            0o660
+        }
+    }
+}
+
+fn read_log(top: &Section<'_>) -> String {
+    let default = "info".to_owned();
+    let Some(log) = top.section("log") else { return default };
+    let level = log.text("level");
+    if let Some((level, place)) = &level
+        && tracing_subscriber::EnvFilter::try_new(level).is_err()
+    {
+        log.fault(place, format!("log.level must be error, warn, info, debug or trace, not \"{level}\""));
+    }
+    log.finish();
+    level.map_or(default, |(level, _)| level)
+}
+
+fn read_limits(top: &Section<'_>) -> Limits {
+    let mut limits = Limits::default();
+    let Some(section) = top.section("limits") else { return limits };
+    let number = |key, default: usize, range| section.number(key, default as u64, range) as usize;
+    limits.connections = number("connections", limits.connections, 1..=1_000_000);
+    limits.connections_per_uid = number("connections_per_uid", limits.connections_per_uid, 1..=1_000_000);
+    limits.max_frame = number("max_frame", limits.max_frame, 1024..=jwtkeeper_wire::MAX_FRAME as u64);
+    limits.in_flight = number("in_flight", limits.in_flight, 1..=65_536);
+    for (key, slot) in [
+        ("frame_timeout", &mut limits.frame_timeout),
+        ("idle_timeout", &mut limits.idle_timeout),
+        ("write_timeout", &mut limits.write_timeout),
+        ("shutdown_grace", &mut limits.shutdown_grace),
+    ] {
+        if let Some((ms, place)) = section.span(key) {
+            if ms == 0 {
+                section.fault(&place, format!("limits.{key} must be longer than nothing"));
+            }
+            *slot = Duration::from_millis(ms);
+        }
+    }
+    section.finish();
+    limits
+}
+
+fn read_store(top: &Section<'_>) {
+    let Some(store) = top.section("store") else { return };
+    if let Some((kind, place)) = store.text("kind") {
+        match kind.as_str() {
+            "embedded" => {}
+            "redis" => store.fault(&place, "store.kind = \"redis\" is not supported yet; use \"embedded\""),
+            _ => store.fault(&place, format!("store.kind must be \"embedded\", not \"{kind}\"")),
+        }
+    }
+    if let Some(node) = store.node("redis") {
+        store.fault(&node.place, "[store.redis] is not supported yet; remove it");
+    }
+    store.finish();
+}
+
+fn read_realms(top: &Section<'_>) -> BTreeMap<String, RealmSettings> {
+    let mut realms = BTreeMap::new();
+    let node = top.node("realms");
+    if let Some(node) = node {
+        let section = Section::new("realms", node, top.found());
+        for (name, node) in section.entries() {
+            if let Some(realm) = RealmSettings::read(name, node, top.found()) {
+                realms.insert(name.clone(), realm);
+            }
+        }
+    }
+    let none = match node.map(|node| &node.value) {
+        Some(Value::Table(table)) => table.is_empty(),
+        Some(_) => false, // said above
+        None => true,
+    };
+    if none {
+        top.fault(top.place(), "there is no realm; add [realms.default] with algorithm and secret_file");
+    }
+    realms
+}
+
+/// Tracked prefixes of a shared store must not overlap: none may begin another.
+fn check_prefixes(top: &Section<'_>, realms: &BTreeMap<String, RealmSettings>) {
+    for one in realms.values() {
+        for other in realms.values().filter(|other| other.name != one.name) {
+            if other.store_prefix.starts_with(&one.store_prefix) {
+                top.fault(
+                    top.place(),
+                    format!(
+                        "the store_prefix \"{}\" of realm {} begins that of realm {}; make them differ",
+                        one.store_prefix, one.name, other.name
+                    ),
+                );
+            }
+        }
+    }
+}

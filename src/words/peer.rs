@@ -1,0 +1,22 @@
+//! The process at the other end of a socket, as it was when it connected. Never its pid: pids are reused.
+
+/// A peer. 65534 is the overflow id of user namespaces: it names nobody, and matches nothing.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Peer {
+    /// Its uid.
+    pub uid: u32,
+    /// Its primary gid.
+    pub gid: u32,
+    /// Its supplementary gids.
+    pub groups: Vec<u32>,
+}
+
+/// What uids and gids that have no name here are shown as.
+pub const OVERFLOW: u32 = 65_534;
+
+impl Peer {
+    /// Whether it runs as this user.
+    pub fn is_user(&self, uid: u32) -> bool {
+        self.uid == uid && uid != OVERFLOW
+    }
+}
