@@ -48,7 +48,10 @@ impl Verdict {
 /// The answer to [`Rotate`](crate::Rotate).
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[must_use]
-#[allow(clippy::large_enum_variant, reason = "moved once, and nearly always the large one")]
+#[allow(
+    clippy::large_enum_variant,
+    reason = "moved once, and nearly always the large one"
+)]
 pub enum Rotation {
     /// The token's one successor.
     Rotated(Minted),
@@ -249,4 +252,68 @@ pub struct Health {
     pub generation: u64,
     /// A JSON object with the particulars; its members only ever grow.
     pub document: Document,
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use super::*;
+
+    const SECRET: &str = "s3cret";
+
+    fn minted() -> Minted {
+        let cookie = wire::Cookie {
+            name: "jwt_keeper",
+            value: SECRET,
+            expires_at: 7,
+            domain: None,
+            path: Some("/"),
+            secure: true,
+            http_only: true,
+            same_site: "lax",
+            set_cookie: "jwt_keeper=s3cret",
+        };
+        let cookie = Some(cookie);
+        let claims = br#"{"sub":"s3cret","n":123456789012345678901234567890}"#;
+        wire::Minted {
+            token: SECRET,
+            jti: "an-id",
+            expires_at: 7,
+            claims,
+            cookie,
+        }
+        .into()
+    }
+
+    #[test]
+    fn debug_shows_no_token_no_cookie_secret_and_no_claims() {
+        let minted = minted();
+        let claims = minted.claims.clone();
+        for text in [
+            format!("{minted:?}"),
+            format!("{minted:#?}"),
+            format!("{:?}", Rotation::Rotated(minted)),
+            format!(
+                "{:?}",
+                Verdict::Valid {
+                    claims,
+                    rotation: None
+                }
+            ),
+        ] {
+            assert!(!text.contains(SECRET), "{text}");
+        }
+    }
+
+    #[test]
+    fn claims_keep_their_bytes() {
+        let claims = minted().claims;
+        assert!(
+            claims
+                .as_bytes()
+                .ends_with(b":123456789012345678901234567890}")
+        );
+        assert_eq!(claims.get("sub"), Some(Value::from(SECRET)));
+        assert_eq!(claims.get("absent"), None);
+    }
 }

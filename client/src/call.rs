@@ -219,3 +219,57 @@ fn asked_first(op: &mut Op<'_>, first: u64) {
         *first_asked = Some(first);
     }
 }
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use super::*;
+    use crate::request::Ping;
+
+    #[test]
+    fn pauses_grow_and_stay_bounded() {
+        let config = Config::new("/nowhere");
+        let mut call = Call::new(&Ping, &config);
+        for attempt in 0..100_u32 {
+            call.begin();
+            let pause = call.pause();
+            let whole = FIRST_PAUSE
+                .saturating_mul(1 << attempt.min(16))
+                .min(LONGEST_PAUSE);
+            assert!(
+                whole / 2 <= pause && pause <= whole,
+                "{attempt}: {pause:?} of {whole:?}"
+            );
+        }
+    }
+
+    /// A pool may hold many dead connections: the first is replaced at once, and then it is like any failure.
+    #[test]
+    fn a_stale_connection_is_replaced_at_once_and_once() {
+        let config = Config::new("/nowhere");
+        let mut call = Call::new(&Ping, &config);
+        call.begin();
+        assert_eq!(call.after(Failure::Stale).unwrap(), Duration::ZERO);
+        call.begin();
+        assert!(call.after(Failure::Stale).unwrap() > Duration::ZERO);
+    }
+
+    #[test]
+    fn nothing_is_tried_after_the_deadline() {
+        let config = Config::new("/nowhere").with_deadline(Duration::ZERO);
+        let mut call = Call::new(&Ping, &config);
+        call.begin();
+        assert!(call.after(Failure::TimedOut).unwrap_err().is_timeout());
+        let broken = Failure::Broken(io::ErrorKind::ConnectionRefused.into());
+        assert!(call.after(broken).unwrap_err().is_unreachable());
+    }
+
+    #[test]
+    fn a_path_that_may_not_be_opened_is_not_tried_again() {
+        let config = Config::new("/nowhere");
+        let mut call = Call::new(&Ping, &config);
+        call.begin();
+        let denied = Failure::Broken(io::ErrorKind::PermissionDenied.into());
+        assert!(call.after(denied).unwrap_err().is_not_permitted());
+    }
+}

@@ -24,6 +24,7 @@ mod answer;
 mod call;
 mod config;
 mod error;
+mod given;
 mod greeting;
 mod operation;
 mod peer;
@@ -32,9 +33,9 @@ mod request;
 pub use answer::{Claims, Cookie, Document, Health, Minted, Revoked, Rotation, Status, Verdict};
 pub use config::Config;
 pub use error::{Error, ErrorKind};
+pub use given::{Before, NewClaims};
 pub use jwtkeeper_wire::{Cause, DEFAULT_REALM, DEFAULT_SOCKET, ErrorCode, Reason, State};
 pub use operation::Operation;
 pub use request::{
-    Before, Flag, GetHealth, GetJwks, GetStatus, Issue, NewClaims, Ping, Reload, Revoke, Rotate,
-    Validate,
+    Flag, GetHealth, GetJwks, GetStatus, Issue, Ping, Reload, Revoke, Rotate, Validate,
 };

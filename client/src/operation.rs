@@ -8,9 +8,10 @@ use jwtkeeper_wire::{Answer, Cause, Op};
 use serde_bytes::Bytes;
 
 use crate::answer::{Claims, Document, Health, Minted, Revoked, Rotation, Status, Verdict};
+use crate::given::Before;
 use crate::request::{
-    Before, Flag, FlagTarget, GetHealth, GetJwks, GetStatus, Issue, Ping, Reload, Revoke,
-    RevokeTarget, Rotate, Validate,
+    Flag, FlagTarget, GetHealth, GetJwks, GetStatus, Issue, Ping, Reload, Revoke, RevokeTarget,
+    Rotate, Validate,
 };
 
 /// A request, and the answer that belongs to it. Both clients' `call` takes any; the set is closed.
@@ -262,5 +263,35 @@ impl Operation for Reload {
             Answer::Reloaded { generation } => Some(generation),
             _ => None,
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn ttl(ttl: Duration) -> Option<u64> {
+        match Issue::new().ttl(ttl).op("") {
+            Op::Issue { ttl, .. } => ttl,
+            _ => None,
+        }
+    }
+
+    #[test]
+    fn a_ttl_is_never_cut_to_nothing() {
+        assert_eq!(ttl(Duration::from_millis(1)), Some(1));
+        assert_eq!(ttl(Duration::from_secs(60)), Some(60));
+        assert_eq!(ttl(Duration::from_millis(60_001)), Some(61));
+        assert_eq!(ttl(Duration::ZERO), Some(0));
+        assert_eq!(ttl(Duration::MAX), Some(u64::MAX));
+    }
+
+    #[test]
+    fn a_request_names_its_realm_or_gets_the_clients() {
+        assert_eq!(GetJwks::new().op("shop"), Op::Jwks { realm: "shop" });
+        assert_eq!(
+            GetJwks::new().realm("admin").op("shop"),
+            Op::Jwks { realm: "admin" }
+        );
     }
 }

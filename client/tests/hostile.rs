@@ -6,13 +6,12 @@ mod support;
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::time::{Duration, Instant};
 
-use jwtkeeper_client::{Config, Error, ErrorKind, Issue, Ping, Validate};
+use jwtkeeper_client::{Error, ErrorKind, Issue, Ping, Validate};
 use jwtkeeper_wire::{Answer, Reason};
 use support::driver::{Driver, each};
 use support::fake::{Asked, Fake, Peer};
-use support::{pace, until};
+use support::until;
 
 /// Each connection is greeted, and its first request is treated by `treat`.
 fn treats(treat: fn(&mut Peer, &Asked)) -> Fake {
@@ -144,61 +143,6 @@ fn a_connection_that_ends_between_two_calls() {
             is_well(client);
             assert_eq!(fake.accepted(), 2);
         },
-    );
-}
-
-fn short(fake: &Fake) -> Config {
-    fake.config().with_deadline(Duration::from_millis(200))
-}
-
-fn times_out(client: &Driver) {
-    let began = Instant::now();
-    let error = client.subject("late").unwrap_err();
-    assert!(error.is_timeout(), "{error}");
-    let took = began.elapsed();
-    assert!((150..2_000).contains(&took.as_millis()), "{took:?}");
-}
-
-#[test]
-fn a_reply_that_never_comes() {
-    each(
-        || {
-            Fake::start(|number, mut peer| match number {
-                0 => drop(peer.greet().next().map(|_| peer.until_closed())),
-                _ => peer.echo_all(),
-            })
-        },
-        short,
-        |fake, client| {
-            times_out(client);
-            is_well(client);
-            assert_eq!(fake.accepted(), 2, "a silent connection is not used again");
-        },
-    );
-}
-
-#[test]
-fn a_greeting_that_never_comes() {
-    each(
-        || Fake::start(|_, peer| peer.until_closed()),
-        short,
-        |_, client| times_out(client),
-    );
-}
-
-#[test]
-fn a_reply_that_drips() {
-    each(
-        || {
-            treats(|peer, _| {
-                for byte in [60, 0, 0, 0].into_iter().chain([1; 60]) {
-                    peer.raw(&[byte]);
-                    pace(Duration::from_millis(15));
-                }
-            })
-        },
-        short,
-        |_, client| times_out(client),
     );
 }
 

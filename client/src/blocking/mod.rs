@@ -13,9 +13,10 @@ use crate::answer::{Document, Health, Minted, Revoked, Rotation, Status, Verdict
 use crate::call::{Call, Failure};
 use crate::config::Config;
 use crate::error::Error;
+use crate::given::Before;
 use crate::operation::Operation;
 use crate::request::{
-    Before, Flag, GetHealth, GetJwks, GetStatus, Issue, Ping, Reload, Revoke, Rotate, Validate,
+    Flag, GetHealth, GetJwks, GetStatus, Issue, Ping, Reload, Revoke, Rotate, Validate,
 };
 
 use connection::Connection;

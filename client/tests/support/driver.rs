@@ -4,7 +4,7 @@ use jwtkeeper_client::{Config, Error, Operation, Verdict, blocking};
 
 /// A client, whichever.
 pub enum Driver {
-    Blocking(blocking::Client),
+    Blocking(Box<blocking::Client>),
     #[cfg(feature = "tokio")]
     Tokio(jwtkeeper_client::tokio::Client, tokio::runtime::Runtime),
 }
@@ -40,7 +40,7 @@ pub fn each<D>(daemon: impl Fn() -> D, config: impl Fn(&D) -> Config, case: impl
     let fake = daemon();
     case(
         &fake,
-        &Driver::Blocking(blocking::Client::new(config(&fake))),
+        &Driver::Blocking(Box::new(blocking::Client::new(config(&fake)))),
     );
     #[cfg(feature = "tokio")]
     {
