@@ -65,7 +65,7 @@ impl<'a, O: Operation> Call<'a, O> {
             config,
             operation,
             op: operation.op(&config.realm),
-            deadline: Instant::now() + config.deadline,
+            deadline: from_now(config.deadline),
             asked: None,
             attempts: 0,
             faults: 0,
@@ -178,6 +178,12 @@ impl<'a, O: Operation> Call<'a, O> {
     }
 }
 
+/// A time so long that it cannot be told is as good as a century.
+fn from_now(time: Duration) -> Instant {
+    const CENTURY: Duration = Duration::from_secs(100 * 365 * 24 * 3600);
+    Instant::now() + time.min(CENTURY)
+}
+
 /// Whether an error may pass by itself: a daemon that is being restarted is absent or refuses for a while, but a
 /// path that may not be opened or is no socket stays so.
 fn may_pass(error: &io::Error) -> bool {
@@ -262,6 +268,15 @@ mod tests {
         assert!(call.after(Failure::TimedOut).unwrap_err().is_timeout());
         let broken = Failure::Broken(io::ErrorKind::ConnectionRefused.into());
         assert!(call.after(broken).unwrap_err().is_unreachable());
+    }
+
+    #[test]
+    fn the_longest_deadline_is_one() {
+        let config = Config::new("/nowhere").with_deadline(Duration::MAX);
+        let mut call = Call::new(&Ping, &config);
+        call.begin();
+        assert!(call.connect_deadline() < call.deadline());
+        assert!(call.after(Failure::TimedOut).is_ok());
     }
 
     #[test]

@@ -21,6 +21,26 @@ macro_rules! with_realm {
 
 with_realm!(Issue Validate Rotate Flag Revoke GetStatus GetJwks);
 
+/// Declares that a token alone is such a request.
+macro_rules! of_a_token {
+    ($($request:ident from $token:ty;)*) => {$(
+        impl<'a> From<&'a $token> for $request<'a> {
+            fn from(token: &'a $token) -> Self {
+                Self::new(token)
+            }
+        }
+    )*};
+}
+
+of_a_token! {
+    Validate from str;
+    Validate from String;
+    Validate from [u8];
+    Rotate from str;
+    Rotate from String;
+    Rotate from [u8];
+}
+
 /// Is the daemon there? Answered by `()`.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct Ping;
@@ -80,12 +100,6 @@ impl<'a> Validate<'a> {
     }
 }
 
-impl<'a> From<&'a str> for Validate<'a> {
-    fn from(token: &'a str) -> Self {
-        Self::new(token)
-    }
-}
-
 /// Replace a valid token by its one successor. Answered by [`Rotation`](crate::Rotation).
 #[derive(Clone)]
 pub struct Rotate<'a> {
@@ -118,12 +132,6 @@ impl<'a> Rotate<'a> {
     pub fn claims(mut self, claims: impl Into<NewClaims<'a>>) -> Self {
         self.claims = Some(claims.into());
         self
-    }
-}
-
-impl<'a> From<&'a str> for Rotate<'a> {
-    fn from(token: &'a str) -> Self {
-        Self::new(token)
     }
 }
 

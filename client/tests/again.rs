@@ -132,6 +132,10 @@ fn no_other_refusal_and_no_other_error_is_asked_again() {
     });
 }
 
+#[allow(
+    clippy::disallowed_methods,
+    reason = "held against the client's own look at the clock"
+)]
 fn wall_ms() -> u64 {
     SystemTime::now()
         .duration_since(UNIX_EPOCH)

@@ -35,7 +35,7 @@ pub(crate) fn run(
     let verdict = client.validate(token.as_str())?;
 
     let began = Instant::now();
-    let times = load(client, &token, connections, began + duration)?;
+    let times = load(client, &token, connections, duration)?;
     let seconds = began.elapsed().as_secs_f64();
     let measured = Measured {
         calls: times.len(),
@@ -62,13 +62,14 @@ fn load(
     client: &Client,
     token: &str,
     connections: usize,
-    end: Instant,
+    duration: Duration,
 ) -> Result<Vec<Duration>, Error> {
+    let begin = Instant::now();
     let one = || -> Result<Vec<Duration>, Error> {
         let mut times = Vec::new();
         loop {
             let began = Instant::now();
-            if began >= end {
+            if began - begin >= duration {
                 return Ok(times);
             }
             let _verdict = client.validate(token)?;

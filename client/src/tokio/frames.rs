@@ -45,3 +45,33 @@ impl From<io::Error> for Failure {
         Self::Broken(error)
     }
 }
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used, clippy::indexing_slicing)]
+mod tests {
+    use super::*;
+
+    fn decode_all(bytes: &mut BytesMut) -> Vec<Bytes> {
+        std::iter::from_fn(|| Frames.decode(bytes).unwrap()).collect()
+    }
+
+    #[test]
+    fn frames_split_at_every_byte_give_the_same_messages() {
+        let stream = b"\x03\0\0\0abc\0\0\0\0\x01\0\0\0d";
+        for split in 0..=stream.len() {
+            let mut bytes = BytesMut::from(&stream[..split]);
+            let mut messages = decode_all(&mut bytes);
+            bytes.extend_from_slice(&stream[split..]);
+            messages.extend(decode_all(&mut bytes));
+            assert_eq!(messages, [&b"abc"[..], b"", b"d"], "split at {split}");
+        }
+    }
+
+    #[test]
+    fn a_lying_length_reserves_nothing() {
+        let mut bytes = BytesMut::from(&u32::MAX.to_le_bytes()[..]);
+        let before = bytes.capacity();
+        assert!(Frames.decode(&mut bytes).is_err());
+        assert_eq!(bytes.capacity(), before);
+    }
+}

@@ -163,7 +163,7 @@ impl Client {
 impl Shared {
     async fn attempt<O: Operation>(&self, call: &Call<'_, O>) -> Result<O::Output, Failure> {
         let (connection, used) = self.connection(call).await?;
-        let delivered = connection.delivered();
+        let (began, delivered) = (Instant::now(), connection.delivered());
         match timeout_at(call.deadline().into(), connection.ask(call)).await {
             Ok(Err(Failure::Fault(fault))) => {
                 connection.close(Some(fault));
@@ -172,8 +172,9 @@ impl Shared {
             Ok(Err(Failure::Broken(_))) if used => Err(Failure::Stale),
             Ok(result) => result,
             Err(_) => {
-                // Slow is no reason to give the connection up; silent for a whole call is.
-                if connection.delivered() == delivered {
+                // Slow is no reason to give the connection up; silent for most of a call is.
+                let long = began.elapsed() >= self.config.deadline / 2;
+                if long && connection.delivered() == delivered {
                     connection.close(None);
                 }
                 Err(Failure::TimedOut)
