@@ -10,6 +10,9 @@ use jwtkeeper_client::Before;
 use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
 
+/// Where help lists the options of every command.
+const COMMON: &str = "Common options";
+
 /// Ask jwtkeeperd: issue, validate, rotate and revoke tokens, and see how it is.
 #[derive(Parser)]
 #[command(
@@ -20,16 +23,17 @@ use time::format_description::well_known::Rfc3339;
 )]
 pub(crate) struct Args {
     /// The daemon's socket [default: $JWTKEEPER_SOCKET, or /run/jwtkeeper/jwtkeeper.sock]
-    #[arg(long, global = true, value_name = "PATH")]
+    #[arg(long, global = true, value_name = "PATH", help_heading = COMMON)]
     pub(crate) socket: Option<PathBuf>,
     /// The realm [default: default]
-    #[arg(long, global = true, value_name = "NAME")]
+    #[arg(long, global = true, value_name = "NAME", help_heading = COMMON)]
     pub(crate) realm: Option<String>,
     /// Print one JSON object
-    #[arg(long, global = true)]
+    #[arg(long, global = true, help_heading = COMMON)]
     pub(crate) json: bool,
     /// How long to try
     #[arg(long, global = true, value_name = "DURATION", default_value = "5s",
+          help_heading = COMMON,
           value_parser = humantime::parse_duration)]
     pub(crate) timeout: Duration,
     #[command(subcommand)]
