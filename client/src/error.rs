@@ -170,6 +170,10 @@ impl Error {
     pub fn code(&self) -> Option<ErrorCode> {
         match &*self.repr {
             Repr::Daemon { code, .. } => Some(*code),
+            Repr::Protocol {
+                fault: Fault::Connection(code),
+                ..
+            } => Some(*code),
             _ => None,
         }
     }

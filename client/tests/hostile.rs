@@ -7,7 +7,7 @@ mod support;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use jwtkeeper_client::{Error, ErrorKind, Issue, Ping, Validate};
+use jwtkeeper_client::{Error, ErrorCode, ErrorKind, Issue, Ping, Validate};
 use jwtkeeper_wire::{Answer, Reason};
 use support::driver::{Driver, each};
 use support::fake::{Asked, Fake, Peer};
@@ -95,12 +95,18 @@ fn an_answer_to_another_question() {
 
 #[test]
 fn an_error_about_the_connection() {
-    let code = jwtkeeper_client::ErrorCode::MalformedMessage;
-    assert_eq!(code.code(), 100);
-    is_a_fault(|peer, _| {
-        let code = jwtkeeper_client::ErrorCode::MalformedMessage;
+    fn refuse(peer: &mut Peer, _: &Asked) {
+        let code = ErrorCode::MalformedMessage;
         peer.answer(0, Answer::Error { code, message: "" });
-    });
+    }
+    is_a_fault(refuse);
+    let code = |client: &Driver| client.subject("mine").unwrap_err().code();
+    let known = Some(ErrorCode::MalformedMessage);
+    each(
+        || treats(refuse),
+        Fake::config,
+        |_, client| assert_eq!(code(client), known),
+    );
 }
 
 /// A second reply to the same id must wait for nobody.
@@ -269,7 +275,7 @@ fn an_error_is_fit_for_a_log() {
         || {
             treats(|peer, asked| {
                 let message = format!("no\nsuch\u{1b}[2J{}", "x".repeat(5_000));
-                let code = jwtkeeper_client::ErrorCode::NotPermitted;
+                let code = ErrorCode::NotPermitted;
                 peer.answer(
                     asked.id(),
                     Answer::Error {

@@ -31,7 +31,6 @@ struct MintedShape<'a> {
     token: &'a str,
     jti: &'a str,
     expires_at: u64,
-    claims: &'a RawValue,
     cookie: Option<CookieShape<'a>>,
 }
 
@@ -120,7 +119,6 @@ impl Output {
                 token: minted.token(),
                 jti: &minted.jti,
                 expires_at: minted.expires_at,
-                claims: raw(minted.claims.as_bytes()),
                 cookie: minted.cookie.as_ref().map(CookieShape::from),
             });
         }

@@ -145,6 +145,7 @@ fn issue_prints_the_token_alone_in_the_first_line() {
         (&json!(TOKEN), &json!("an-id"))
     );
     assert_eq!(shape["expires_at"], json!(1_700_000_000));
+    assert_eq!(shape.as_object().unwrap().len(), 4, "{shape}");
     let cookie = json!({
         "name": "jwt_keeper", "value": LOCK, "expires_at": 1_700_000_000, "domain": null, "path": "/",
         "secure": true, "http_only": true, "same_site": "lax",

@@ -22,7 +22,8 @@ use crate::request::{
 use connection::Connection;
 use pool::{Pool, Pools};
 
-/// The blocking client. Share one between all threads, and keep it across fork: a child connects anew.
+/// The blocking client. Share one between all threads, and keep it across fork: a child connects anew. Deadlines are
+/// kept to within a few milliseconds, which is how finely the kernel counts them on sockets.
 pub struct Client {
     config: Config,
     pools: Pools,

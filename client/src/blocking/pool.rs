@@ -37,7 +37,9 @@ impl Pools {
     }
 
     /// Slots are taken in order, so the last one taken is this process's or its nearest ancestor's. Looking at
-    /// no other one keeps a pid that came round again from finding a dead ancestor's connections.
+    /// no other one keeps a pid that came round again from finding a dead ancestor's connections. What is left is a
+    /// process with the very pid of the last ancestor that made a call, as the first one of another pid namespace
+    /// can have: such a process must make a client of its own.
     fn of(&self, pid: u32) -> Option<&Pool> {
         let mut last: Option<&Pool> = None;
         for slot in &self.slots {
