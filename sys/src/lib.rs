@@ -3,6 +3,8 @@
 
 mod locked;
 mod peer;
+#[cfg(feature = "testing")]
+pub mod testing;
 
 pub use locked::LockedBytes;
 pub use peer::peer_groups;

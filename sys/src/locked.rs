@@ -35,7 +35,11 @@ impl LockedBytes {
             std::ptr::copy_nonoverlapping(bytes.as_ptr(), pages.as_mut_ptr::<u8>(), length);
         }
         bytes.zeroize();
-        Ok(Self { lock, pages, length })
+        Ok(Self {
+            lock,
+            pages,
+            length,
+        })
     }
 
     /// Whether the system agreed to keep the pages in memory.

@@ -80,7 +80,8 @@ pub struct Limits {
 /// A request. `id` is the client's and comes back in the reply.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Request<'a> {
-    /// Any number that no other request in flight on this connection has.
+    /// Any number but 0 that no other request in flight on this connection has. A reply with the id 0 is an error
+    /// about the connection, or about a request whose id could not be read.
     pub id: u64,
     /// What is asked.
     #[serde(borrow)]

@@ -1,0 +1,195 @@
+//! What stands on the command line. Tokens and cookies may be given by stdin or a file instead, so that they need
+//! not stand there, where every user of the host can read them.
+
+use std::path::PathBuf;
+use std::time::{Duration, SystemTime};
+
+use clap::{ArgGroup, Args as Arguments, Parser, Subcommand};
+use clap_complete::Shell;
+use jwtkeeper_client::Before;
+use time::OffsetDateTime;
+use time::format_description::well_known::Rfc3339;
+
+/// Where help lists the options of every command.
+const COMMON: &str = "Common options";
+
+/// Ask jwtkeeperd: issue, validate, rotate and revoke tokens, and see how it is.
+#[derive(Parser)]
+#[command(
+    name = "jwtkeeperctl",
+    version,
+    after_help = "Exit status: 0 yes or done, 1 the answer is no, 2 usage, 69 unavailable, 77 not permitted, \
+                  78 configuration."
+)]
+pub(crate) struct Args {
+    /// The daemon's socket [default: $JWTKEEPER_SOCKET, or /run/jwtkeeper/jwtkeeper.sock]
+    #[arg(long, global = true, value_name = "PATH", help_heading = COMMON)]
+    pub(crate) socket: Option<PathBuf>,
+    /// The realm [default: default]
+    #[arg(long, global = true, value_name = "NAME", help_heading = COMMON)]
+    pub(crate) realm: Option<String>,
+    /// Print one JSON object
+    #[arg(long, global = true, help_heading = COMMON)]
+    pub(crate) json: bool,
+    /// How long to try
+    #[arg(long, global = true, value_name = "DURATION", default_value = "5s",
+          help_heading = COMMON,
+          value_parser = humantime::parse_duration)]
+    pub(crate) timeout: Duration,
+    #[command(subcommand)]
+    pub(crate) command: Command,
+}
+
+#[derive(Subcommand)]
+pub(crate) enum Command {
+    /// Mint a token
+    Issue {
+        /// Its claims: a JSON object, or `@FILE`, or `-` for stdin
+        #[arg(long, value_name = "JSON|@FILE|-", allow_hyphen_values = true)]
+        claims: Option<String>,
+        /// How long it lives: `1h`, `30m` [default: the realm's expiry]
+        #[arg(long, value_name = "DURATION", value_parser = humantime::parse_duration)]
+        ttl: Option<Duration>,
+    },
+    /// Is a token valid now?
+    Validate(Presented),
+    /// Replace a valid token by its one successor
+    Rotate {
+        #[command(flatten)]
+        presented: Presented,
+        /// New claims instead of the old ones: a JSON object, or `@FILE`, or `-` for stdin
+        #[arg(long, value_name = "JSON|@FILE|-", allow_hyphen_values = true)]
+        claims: Option<String>,
+    },
+    /// Revoke a token and its session, or what an id or a time names
+    Revoke(Revoke),
+    /// Make rotation due on next sight
+    #[command(group = ArgGroup::new("what").required(true))]
+    Flag {
+        /// Of the token with this jti
+        #[arg(long, group = "what")]
+        jti: Option<String>,
+        /// Of all tokens of this subject born until now
+        #[arg(long, group = "what")]
+        subject: Option<String>,
+    },
+    /// What the denylist says of a jti
+    Status {
+        /// The token's jti
+        #[arg(long)]
+        jti: String,
+    },
+    /// How the daemon is; exit 1 when it is not ready
+    Health,
+    /// The realm's public keys, a JWK Set
+    Jwks,
+    /// Have the daemon read all files again
+    Reload,
+    /// Is the daemon there?
+    Ping,
+    /// Measure validate calls, one after the other on each connection
+    Bench {
+        /// The token to validate, or `-` for stdin [default: one is issued]
+        #[arg(long, value_name = "TOKEN|-", allow_hyphen_values = true)]
+        token: Option<String>,
+        /// How many connections
+        #[arg(long, value_name = "N", default_value_t = 4,
+              value_parser = clap::value_parser!(u16).range(1..=1024))]
+        connections: u16,
+        /// How long
+        #[arg(long, value_name = "DURATION", default_value = "5s",
+              value_parser = humantime::parse_duration)]
+        duration: Duration,
+    },
+    /// Print the completions of a shell
+    Completions {
+        /// The shell
+        shell: Shell,
+    },
+}
+
+/// A token in hand.
+#[derive(Arguments)]
+pub(crate) struct Presented {
+    /// The token, or `-` for stdin
+    #[arg(value_name = "TOKEN|-", allow_hyphen_values = true)]
+    pub(crate) token: String,
+    /// The value of the lock cookie, or `@FILE`
+    #[arg(long, value_name = "VALUE|@FILE")]
+    pub(crate) cookie: Option<String>,
+}
+
+#[derive(Arguments)]
+#[command(group = ArgGroup::new("what").required(true))]
+pub(crate) struct Revoke {
+    /// This token and its session; `-` for stdin
+    #[arg(value_name = "TOKEN|-", group = "what", allow_hyphen_values = true)]
+    pub(crate) token: Option<String>,
+    /// The value of the token's lock cookie, or `@FILE`
+    #[arg(long, value_name = "VALUE|@FILE",
+          conflicts_with_all = ["jti", "session", "subject", "issued_before"])]
+    pub(crate) cookie: Option<String>,
+    /// The token with this jti, the session that it began, and its successor
+    #[arg(long, group = "what")]
+    pub(crate) jti: Option<String>,
+    /// All tokens of this session
+    #[arg(long, group = "what", value_name = "SID")]
+    pub(crate) session: Option<String>,
+    /// All logins of this subject begun until now
+    #[arg(long, group = "what")]
+    pub(crate) subject: Option<String>,
+    /// All logins of the realm begun until a time: RFC 3339, seconds since the epoch, or `now`
+    #[arg(long, group = "what", value_name = "TIME|now", value_parser = moment)]
+    pub(crate) issued_before: Option<Before>,
+}
+
+fn moment(text: &str) -> Result<Before, String> {
+    if text == "now" {
+        return Ok(Before::Now);
+    }
+    if let Ok(seconds) = text.parse::<u64>() {
+        return seconds
+            .checked_mul(1_000)
+            .map(Before::At)
+            .ok_or_else(|| "no such time".to_owned());
+    }
+    match OffsetDateTime::parse(text, &Rfc3339) {
+        Ok(time) if time.unix_timestamp() >= 0 => Ok(SystemTime::from(time).into()),
+        Ok(_) => Err("a time before 1970".to_owned()),
+        Err(_) => Err(
+            "not a time: write 2026-01-31T12:00:00Z, seconds since the epoch, or `now`".to_owned(),
+        ),
+    }
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use super::*;
+    use clap::CommandFactory;
+
+    #[test]
+    fn the_command_line_is_sound() {
+        Args::command().debug_assert();
+    }
+
+    #[test]
+    fn times_are_rfc_3339_or_seconds_or_now() {
+        let ms = 1_700_000_000_000;
+        assert_eq!(moment("now"), Ok(Before::Now));
+        assert_eq!(moment("1700000000"), Ok(Before::At(ms)));
+        assert_eq!(moment("2023-11-14T22:13:20Z"), Ok(Before::At(ms)));
+        assert_eq!(moment("2023-11-14T22:13:20.123Z"), Ok(Before::At(ms + 123)));
+        assert_eq!(moment("2023-11-15T00:13:20+02:00"), Ok(Before::At(ms)));
+        for wrong in [
+            "",
+            "later",
+            "-1",
+            "2023-11-14",
+            "1969-12-31T23:59:59Z",
+            "99999999999999999999",
+        ] {
+            assert!(moment(wrong).is_err(), "{wrong}");
+        }
+    }
+}

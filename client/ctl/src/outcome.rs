@@ -1,0 +1,103 @@
+//! How a command ended: its exit code, and the one line on stderr that says what is wrong and what to do.
+
+use std::fmt;
+use std::io::{self, Write};
+
+use jwtkeeper_client::{Error, ErrorKind};
+
+/// How a command ended that was answered.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Outcome {
+    Yes,
+    No,
+}
+
+impl Outcome {
+    pub(crate) fn code(self) -> u8 {
+        match self {
+            Self::Yes => 0,
+            Self::No => 1,
+        }
+    }
+}
+
+impl From<bool> for Outcome {
+    fn from(yes: bool) -> Self {
+        if yes { Self::Yes } else { Self::No }
+    }
+}
+
+/// Why a command has no answer.
+pub(crate) enum Failure {
+    Daemon(Error),
+    Input(String, io::Error),
+    Usage(&'static str),
+    Output(io::Error),
+}
+
+impl Failure {
+    pub(crate) fn code(&self) -> u8 {
+        match self {
+            Self::Usage(_) | Self::Input(..) => 2,
+            Self::Output(_) => 69,
+            Self::Daemon(error) => match error.kind() {
+                ErrorKind::BadRequest => 2,
+                ErrorKind::NotPermitted => 77,
+                ErrorKind::ReloadRefused => 78,
+                _ => 69,
+            },
+        }
+    }
+
+    fn advice(&self) -> &'static str {
+        match self {
+            Self::Daemon(error) => match error.kind() {
+                ErrorKind::Unreachable => "is jwtkeeperd running, and is --socket its socket?",
+                ErrorKind::Timeout => "see its log, or allow more with --timeout",
+                ErrorKind::Unavailable => "see `jwtkeeperctl health`",
+                ErrorKind::NotPermitted => "the socket's mode and [[access]] say who may",
+                ErrorKind::Protocol => "is --socket jwtkeeperd's, and of this version?",
+                ErrorKind::Internal => "see its log",
+                _ => "",
+            },
+            Self::Input(..) => "give the value itself, @FILE, or - for stdin",
+            Self::Usage(_) => "see --help",
+            Self::Output(_) => "",
+        }
+    }
+}
+
+impl From<Error> for Failure {
+    fn from(error: Error) -> Self {
+        Self::Daemon(error)
+    }
+}
+
+impl From<io::Error> for Failure {
+    fn from(error: io::Error) -> Self {
+        Self::Output(error)
+    }
+}
+
+impl fmt::Display for Failure {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Daemon(error) => write!(f, "{error}"),
+            Self::Input(name, error) => write!(f, "cannot read {name}: {error}"),
+            Self::Usage(what) => write!(f, "{what}"),
+            Self::Output(error) => write!(f, "cannot write the answer: {error}"),
+        }
+    }
+}
+
+/// One line on stderr. A reader of stdout that has gone is no news.
+pub(crate) fn complain(failure: &Failure) {
+    if matches!(failure, Failure::Output(error) if error.kind() == io::ErrorKind::BrokenPipe) {
+        return;
+    }
+    let advice = match failure.advice() {
+        "" => String::new(),
+        advice => format!(" ({advice})"),
+    };
+    let _nobody_reads = writeln!(io::stderr(), "jwtkeeperctl: {failure}{advice}");
+}

@@ -1,0 +1,232 @@
+//! What is printed on stdout: answers, for people or as one JSON object. Tokens and cookie secrets are printed only
+//! where they are the answer.
+
+use std::io::{self, Write};
+use std::time::{Duration, UNIX_EPOCH};
+
+use jwtkeeper_client::{Cause, Claims, Cookie, Document, Health, Minted, Reason, Status};
+use serde::Serialize;
+use serde_json::value::RawValue;
+
+/// Where answers go.
+pub(crate) struct Output {
+    pub(crate) json: bool,
+}
+
+#[derive(Serialize)]
+struct ValidShape<'a> {
+    valid: bool,
+    claims: &'a RawValue,
+    rotation: Option<String>,
+}
+
+#[derive(Serialize)]
+struct InvalidShape {
+    valid: bool,
+    reason: String,
+}
+
+#[derive(Serialize)]
+struct MintedShape<'a> {
+    token: &'a str,
+    jti: &'a str,
+    expires_at: u64,
+    cookie: Option<CookieShape<'a>>,
+}
+
+#[derive(Serialize)]
+struct CookieShape<'a> {
+    name: &'a str,
+    value: &'a str,
+    set_cookie: &'a str,
+    expires_at: u64,
+    domain: Option<&'a str>,
+    path: Option<&'a str>,
+    secure: bool,
+    http_only: bool,
+    same_site: &'a str,
+}
+
+impl<'a> From<&'a Cookie> for CookieShape<'a> {
+    fn from(cookie: &'a Cookie) -> Self {
+        Self {
+            name: &cookie.name,
+            value: cookie.value(),
+            set_cookie: cookie.set_cookie(),
+            expires_at: cookie.expires_at,
+            domain: cookie.domain.as_deref(),
+            path: cookie.path.as_deref(),
+            secure: cookie.secure,
+            http_only: cookie.http_only,
+            same_site: &cookie.same_site,
+        }
+    }
+}
+
+#[derive(Serialize)]
+struct StatusShape {
+    state: String,
+    until: Option<u64>,
+}
+
+#[derive(Serialize)]
+struct HealthShape<'a> {
+    ready: bool,
+    generation: u64,
+    details: &'a RawValue,
+}
+
+#[derive(Serialize)]
+struct DoneShape {
+    done: bool,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    reason: Option<String>,
+}
+
+impl Output {
+    pub(crate) fn valid(&self, claims: &Claims, rotation: Option<Cause>) -> io::Result<()> {
+        let claims = raw(claims.as_bytes());
+        if self.json {
+            let rotation = rotation.map(|cause| cause.to_string());
+            return self.object(&ValidShape {
+                valid: true,
+                claims,
+                rotation,
+            });
+        }
+        self.line("valid")?;
+        if let Some(cause) = rotation {
+            let meaning = cause.row().map_or("", |row| row.meaning);
+            self.line(&format!("rotation due: {cause}. {meaning}"))?;
+        }
+        self.line(claims.get())
+    }
+
+    pub(crate) fn invalid(&self, reason: Reason) -> io::Result<()> {
+        if self.json {
+            return self.object(&InvalidShape {
+                valid: false,
+                reason: reason.to_string(),
+            });
+        }
+        self.line(&format!("invalid: {}", explained(reason)))
+    }
+
+    /// For people the token stands alone in the first line, so that a shell can take it.
+    pub(crate) fn minted(&self, minted: &Minted) -> io::Result<()> {
+        if self.json {
+            return self.object(&MintedShape {
+                token: minted.token(),
+                jti: &minted.jti,
+                expires_at: minted.expires_at,
+                cookie: minted.cookie.as_ref().map(CookieShape::from),
+            });
+        }
+        self.line(minted.token())?;
+        match &minted.cookie {
+            Some(cookie) => self.line(&format!("Set-Cookie: {}", cookie.set_cookie())),
+            None => Ok(()),
+        }
+    }
+
+    pub(crate) fn done(&self, what: &str) -> io::Result<()> {
+        match self.json {
+            true => self.object(&DoneShape {
+                done: true,
+                reason: None,
+            }),
+            false => self.line(what),
+        }
+    }
+
+    pub(crate) fn not_done(&self, reason: Reason) -> io::Result<()> {
+        match self.json {
+            true => self.object(&DoneShape {
+                done: false,
+                reason: Some(reason.to_string()),
+            }),
+            false => self.line(&format!("not a token of this realm: {}", explained(reason))),
+        }
+    }
+
+    pub(crate) fn status(&self, status: Status) -> io::Result<()> {
+        let Status { state, until } = status;
+        if self.json {
+            return self.object(&StatusShape {
+                state: state.to_string(),
+                until,
+            });
+        }
+        let until = until.map_or(String::new(), |seconds| format!(" until {}", time(seconds)));
+        let meaning = state.row().map_or("", |row| row.meaning);
+        self.line(&format!("{state}{until}. {meaning}"))
+    }
+
+    pub(crate) fn health(&self, health: &Health) -> io::Result<()> {
+        let details = raw(health.document.as_bytes());
+        let Health {
+            ready, generation, ..
+        } = *health;
+        if self.json {
+            return self.object(&HealthShape {
+                ready,
+                generation,
+                details,
+            });
+        }
+        let state = if ready { "ready" } else { "not ready" };
+        self.line(&format!("{state}, generation {generation}"))?;
+        self.pretty(&health.document)
+    }
+
+    pub(crate) fn jwks(&self, document: &Document) -> io::Result<()> {
+        match self.json {
+            true => self.object(raw(document.as_bytes())),
+            false => self.pretty(document),
+        }
+    }
+
+    pub(crate) fn object(&self, object: &(impl Serialize + ?Sized)) -> io::Result<()> {
+        let text = serde_json::to_string(object)?;
+        writeln!(io::stdout().lock(), "{text}")
+    }
+
+    /// A line for a terminal: what others wrote must not steer it.
+    pub(crate) fn line(&self, text: &str) -> io::Result<()> {
+        let shown = |c: char| {
+            if c.is_control() {
+                char::REPLACEMENT_CHARACTER
+            } else {
+                c
+            }
+        };
+        let text: String = text.chars().map(shown).collect();
+        writeln!(io::stdout().lock(), "{}", text.trim_end())
+    }
+
+    fn pretty(&self, document: &Document) -> io::Result<()> {
+        let value: serde_json::Value = document.parse()?;
+        serde_json::to_string_pretty(&value)?
+            .lines()
+            .try_for_each(|line| self.line(line))
+    }
+}
+
+fn explained(reason: Reason) -> String {
+    let meaning = reason.row().map_or("", |row| row.meaning);
+    format!("{reason}. {meaning}")
+}
+
+fn time(seconds: u64) -> String {
+    match UNIX_EPOCH.checked_add(Duration::from_secs(seconds)) {
+        Some(time) if seconds < 253_402_300_800 => {
+            humantime::format_rfc3339_seconds(time).to_string()
+        }
+        _ => format!("second {seconds}"),
+    }
+}
+
+/// JSON of the daemon's as it came, so that integers of any size and the order of members stay.
+fn raw(json: &[u8]) -> &RawValue {
+    serde_json::from_slice(json).unwrap_or(RawValue::NULL)
+}

@@ -1,0 +1,147 @@
+//! The unused connections of each process that shares a client's memory by fork.
+//!
+//! A child must not use its parent's connections, and must not wait for a lock that another thread of the parent
+//! held at the moment of the fork: nobody will ever open it. So each process has a slot of its own, found by pid
+//! through atomics alone, and locks only the mutex of its own slot.
+
+use std::process;
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use super::connection::Connection;
+
+/// How many processes in a line of descent can have a slot: a child copies its ancestors' slots and takes the
+/// next. Later ones connect for each call.
+const GENERATIONS: usize = 16;
+
+/// A pid that no process has.
+const NOBODY: u32 = 0;
+
+/// The pools of this process and, out of reach, of its ancestors.
+#[derive(Default)]
+pub(super) struct Pools {
+    slots: [Pool; GENERATIONS],
+}
+
+/// The unused connections of one process.
+#[derive(Default)]
+pub(super) struct Pool {
+    owner: AtomicU32,
+    idle: Mutex<Vec<Connection>>,
+}
+
+impl Pools {
+    /// The pool of this process; `None` when too many ancestors have one. Takes no lock.
+    pub(super) fn mine(&self) -> Option<&Pool> {
+        self.of(process::id())
+    }
+
+    /// Slots are taken in order, so the last one taken is this process's or its nearest ancestor's. Looking at
+    /// no other one keeps a pid that came round again from finding a dead ancestor's connections. What is left is a
+    /// process with the very pid of the last ancestor that made a call, as the first one of another pid namespace
+    /// can have: such a process must make a client of its own.
+    fn of(&self, pid: u32) -> Option<&Pool> {
+        let mut last: Option<&Pool> = None;
+        for slot in &self.slots {
+            if slot.owner.load(Ordering::Acquire) != NOBODY {
+                last = Some(slot);
+                continue;
+            }
+            if let Some(mine) = last.filter(|last| last.is_of(pid)) {
+                return Some(mine);
+            }
+            // Where this fails, another thread of this process took it a moment ago.
+            let taken =
+                slot.owner
+                    .compare_exchange(NOBODY, pid, Ordering::AcqRel, Ordering::Acquire);
+            if let (Ok(_), Some(parent)) = (taken, last) {
+                parent.forget();
+            }
+            return Some(slot);
+        }
+        last.filter(|last| last.is_of(pid))
+    }
+}
+
+impl Pool {
+    fn is_of(&self, pid: u32) -> bool {
+        self.owner.load(Ordering::Acquire) == pid
+    }
+
+    /// Closes this process's copies of its parent's unused connections, unless a thread of the parent was at
+    /// them. Closing a copy neither shuts the connection down nor is seen by the daemon.
+    fn forget(&self) {
+        if let Ok(mut idle) = self.idle.try_lock() {
+            idle.clear();
+        }
+    }
+
+    /// The connection that was used last.
+    pub(super) fn take(&self) -> Option<Connection> {
+        self.lock().pop()
+    }
+
+    /// Keeps a connection for the next call, unless there are enough.
+    pub(super) fn put(&self, connection: Connection, max_idle: usize) {
+        let mut idle = self.lock();
+        if idle.len() < max_idle {
+            idle.push(connection);
+        }
+    }
+
+    /// Closes all: one was found broken, and the others are as old.
+    pub(super) fn clear(&self) {
+        let broken = std::mem::take(&mut *self.lock());
+        drop(broken);
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Vec<Connection>> {
+        self.idle.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use super::*;
+
+    fn index(pools: &Pools, pid: u32) -> Option<usize> {
+        let pool = pools.of(pid)?;
+        pools.slots.iter().position(|slot| std::ptr::eq(slot, pool))
+    }
+
+    #[test]
+    fn a_process_finds_its_slot_again_and_a_child_takes_the_next() {
+        let pools = Pools::default();
+        assert_eq!(index(&pools, 10), Some(0));
+        assert_eq!(index(&pools, 10), Some(0));
+        assert_eq!(index(&pools, 20), Some(1));
+        assert_eq!(index(&pools, 20), Some(1));
+    }
+
+    #[test]
+    fn a_pid_that_came_round_again_does_not_find_its_ancestor() {
+        let pools = Pools::default();
+        assert_eq!(index(&pools, 10), Some(0));
+        assert_eq!(index(&pools, 20), Some(1));
+        assert_eq!(index(&pools, 10), Some(2));
+    }
+
+    #[test]
+    fn after_the_last_slot_there_is_none() {
+        let pools = Pools::default();
+        for pid in 1..=16 {
+            assert_eq!(index(&pools, pid), Some(pid as usize - 1));
+        }
+        assert_eq!(index(&pools, 16), Some(15));
+        assert_eq!(index(&pools, 17), None);
+    }
+
+    #[test]
+    fn a_lock_held_at_the_fork_does_not_stop_the_child() {
+        let pools = Pools::default();
+        let parent = pools.of(10).unwrap();
+        let _held = parent.lock();
+        assert!(pools.of(20).unwrap().take().is_none());
+    }
+}

@@ -1,0 +1,79 @@
+//! How a client reaches its daemon, and how long it waits.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use jwtkeeper_wire::DEFAULT_SOCKET;
+
+/// The environment variable that names the socket.
+const SOCKET_VARIABLE: &str = "JWTKEEPER_SOCKET";
+
+/// How a client reaches its daemon, and how long it waits.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Config {
+    /// The daemon's socket.
+    pub socket: PathBuf,
+    /// The realm of requests that name none; empty means the daemon's `default`.
+    pub realm: String,
+    /// How long a call may take in all, with connecting and trying again. 5 seconds unless told otherwise.
+    pub deadline: Duration,
+    /// How long one attempt to connect may take, hello and greeting included. 2 seconds unless told otherwise.
+    pub connect_timeout: Duration,
+    /// The uid that the daemon must run as; a peer of another uid is not spoken to. Unchecked without.
+    pub server_uid: Option<u32>,
+    /// How many unused connections the blocking client keeps. 16 unless told otherwise.
+    pub max_idle: usize,
+    /// What the client calls itself in the daemon's log: a name and a version, never a secret.
+    pub name: String,
+}
+
+impl Config {
+    /// The defaults, with this socket.
+    pub fn new(socket: impl Into<PathBuf>) -> Self {
+        Self {
+            socket: socket.into(),
+            realm: String::new(),
+            deadline: Duration::from_secs(5),
+            connect_timeout: Duration::from_secs(2),
+            server_uid: None,
+            max_idle: 16,
+            name: concat!("jwtkeeper-client/", env!("CARGO_PKG_VERSION")).to_owned(),
+        }
+    }
+
+    /// The defaults, with the socket that `JWTKEEPER_SOCKET` names, or else
+    /// [`DEFAULT_SOCKET`](crate::DEFAULT_SOCKET).
+    pub fn from_env() -> Self {
+        let named = std::env::var_os(SOCKET_VARIABLE).filter(|path| !path.is_empty());
+        Self::new(named.unwrap_or_else(|| DEFAULT_SOCKET.into()))
+    }
+
+    /// The same with another realm.
+    #[must_use]
+    pub fn with_realm(mut self, realm: impl Into<String>) -> Self {
+        self.realm = realm.into();
+        self
+    }
+
+    /// The same with another deadline.
+    #[must_use]
+    pub fn with_deadline(mut self, deadline: Duration) -> Self {
+        self.deadline = deadline;
+        self
+    }
+
+    /// The same with a uid that the daemon must run as.
+    #[must_use]
+    pub fn with_server_uid(mut self, uid: u32) -> Self {
+        self.server_uid = Some(uid);
+        self
+    }
+}
+
+impl Default for Config {
+    /// As [`Config::from_env`].
+    fn default() -> Self {
+        Self::from_env()
+    }
+}

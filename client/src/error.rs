@@ -1,0 +1,180 @@
+//! Why a call has no answer. Callers ask questions ([`Error::is_unreachable`] and its like) instead of taking it
+//! apart. No text here holds a token, a cookie secret or claims.
+
+use std::fmt;
+use std::io;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use jwtkeeper_wire::ErrorCode;
+
+/// Why a call has no answer. It says nothing of the token that was asked about.
+#[derive(Debug, thiserror::Error)]
+#[error(transparent)]
+pub struct Error {
+    repr: Box<Repr>,
+}
+
+/// The kinds of [`Error`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum ErrorKind {
+    /// No daemon answers at the socket, or the connection broke each time.
+    Unreachable,
+    /// The deadline passed.
+    Timeout,
+    /// The daemon is there and cannot answer now: its store, a limit, or it is stopping.
+    Unavailable,
+    /// The peer may not do this: by the daemon's rules, or by the modes of the socket's path.
+    NotPermitted,
+    /// The request is wrong, and would be wrong again.
+    BadRequest,
+    /// The reload was refused: the files are not right.
+    ReloadRefused,
+    /// The other end does not keep to the protocol, or is not the daemon that it should be.
+    Protocol,
+    /// A fault of the daemon, or a code that this build does not know.
+    Internal,
+}
+
+#[derive(Debug, thiserror::Error)]
+enum Repr {
+    #[error("no jwtkeeperd answers at {}: {source}", socket.display())]
+    Unreachable { socket: PathBuf, source: io::Error },
+    #[error("jwtkeeperd did not answer within {after:?}")]
+    Timeout { after: Duration },
+    #[error("{code}: {message}")]
+    Daemon { code: ErrorCode, message: Message },
+    #[error("the request takes {length} bytes, where the daemon takes {limit}; send fewer claims")]
+    TooLarge { length: usize, limit: usize },
+    #[error("the peer at {} does not keep to the protocol: {fault}", socket.display())]
+    Protocol { socket: PathBuf, fault: Fault },
+}
+
+/// What another end did that a daemon does not do.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub(crate) enum Fault {
+    #[error("its frame is longer than the limit")]
+    FrameTooLarge,
+    #[error("its bytes are no greeting")]
+    Greeting,
+    #[error("it greets with a protocol that was not offered")]
+    Version,
+    #[error("its bytes are no reply")]
+    Malformed,
+    #[error("it answers what was not asked")]
+    UnknownId,
+    #[error("its answer does not belong to the operation")]
+    WrongAnswer,
+    #[error("it refused the connection's bytes: {0}")]
+    Connection(ErrorCode),
+    #[error("it runs as uid {found}, and {expected} is expected")]
+    WrongUid { found: u32, expected: u32 },
+}
+
+/// A text from the daemon, made fit for one line of a log, whoever sent it.
+#[derive(Debug)]
+pub(crate) struct Message(String);
+
+impl Message {
+    const LIMIT: usize = 1024;
+
+    pub(crate) fn new(text: &str) -> Self {
+        let fit = |c: char| if c.is_control() { ' ' } else { c };
+        Self(text.chars().take(Self::LIMIT).map(fit).collect())
+    }
+}
+
+impl fmt::Display for Message {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl Error {
+    fn new(repr: Repr) -> Self {
+        Self {
+            repr: Box::new(repr),
+        }
+    }
+
+    pub(crate) fn unreachable(socket: PathBuf, source: io::Error) -> Self {
+        Self::new(Repr::Unreachable { socket, source })
+    }
+
+    pub(crate) fn timeout(after: Duration) -> Self {
+        Self::new(Repr::Timeout { after })
+    }
+
+    pub(crate) fn daemon(code: ErrorCode, message: &str) -> Self {
+        let message = match (message, code.row()) {
+            ("", Some(row)) => Message::new(row.meaning),
+            _ => Message::new(message),
+        };
+        Self::new(Repr::Daemon { code, message })
+    }
+
+    pub(crate) fn too_large(length: usize, limit: usize) -> Self {
+        Self::new(Repr::TooLarge { length, limit })
+    }
+
+    pub(crate) fn protocol(socket: PathBuf, fault: Fault) -> Self {
+        Self::new(Repr::Protocol { socket, fault })
+    }
+
+    /// What kind of error it is.
+    pub fn kind(&self) -> ErrorKind {
+        match &*self.repr {
+            Repr::Unreachable { source, .. } => match source.kind() {
+                io::ErrorKind::PermissionDenied => ErrorKind::NotPermitted,
+                _ => ErrorKind::Unreachable,
+            },
+            Repr::Timeout { .. } => ErrorKind::Timeout,
+            Repr::TooLarge { .. } => ErrorKind::BadRequest,
+            Repr::Protocol { .. } => ErrorKind::Protocol,
+            Repr::Daemon { code, .. } => match code {
+                ErrorCode::NotPermitted => ErrorKind::NotPermitted,
+                ErrorCode::Unavailable
+                | ErrorCode::Overloaded
+                | ErrorCode::ShuttingDown
+                | ErrorCode::ClockBehind => ErrorKind::Unavailable,
+                ErrorCode::ReloadRefused => ErrorKind::ReloadRefused,
+                _ if (200..300).contains(&code.code()) => ErrorKind::BadRequest,
+                _ if (100..200).contains(&code.code()) => ErrorKind::Protocol,
+                _ => ErrorKind::Internal,
+            },
+        }
+    }
+
+    /// No daemon answers at the socket. Never means that a token is invalid.
+    pub fn is_unreachable(&self) -> bool {
+        self.kind() == ErrorKind::Unreachable
+    }
+
+    /// The deadline passed. Whether the daemon did what was asked is not known.
+    pub fn is_timeout(&self) -> bool {
+        self.kind() == ErrorKind::Timeout
+    }
+
+    /// The daemon is there and cannot answer now.
+    pub fn is_unavailable(&self) -> bool {
+        self.kind() == ErrorKind::Unavailable
+    }
+
+    /// The peer may not do this.
+    pub fn is_not_permitted(&self) -> bool {
+        self.kind() == ErrorKind::NotPermitted
+    }
+
+    /// The daemon's own code; `None` when the error arose on this side.
+    pub fn code(&self) -> Option<ErrorCode> {
+        match &*self.repr {
+            Repr::Daemon { code, .. } => Some(*code),
+            Repr::Protocol {
+                fault: Fault::Connection(code),
+                ..
+            } => Some(*code),
+            _ => None,
+        }
+    }
+}
