@@ -1,9 +1,9 @@
 //! The daemon, floor by floor. A module imports only from lower floors (docs/architecture.md).
 
-pub mod words; // 1
+pub mod config;
+pub mod denylist; // 4
 pub mod jwt; // 2
+pub mod keeper; // 5
 pub mod keyring; // 3
 pub mod realm; // 3
-pub mod denylist; // 4
-pub mod keeper; // 5
-pub mod config; // 6
+pub mod words; // 1 // 6

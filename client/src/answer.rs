@@ -48,10 +48,7 @@ impl Verdict {
 /// The answer to [`Rotate`](crate::Rotate).
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[must_use]
-#[allow(
-    clippy::large_enum_variant,
-    reason = "moved once, and nearly always the large one"
-)]
+#[allow(clippy::large_enum_variant, reason = "moved once, and nearly always the large one")]
 pub enum Rotation {
     /// The token's one successor.
     Rotated(Minted),
@@ -293,13 +290,7 @@ mod tests {
             format!("{minted:?}"),
             format!("{minted:#?}"),
             format!("{:?}", Rotation::Rotated(minted)),
-            format!(
-                "{:?}",
-                Verdict::Valid {
-                    claims,
-                    rotation: None
-                }
-            ),
+            format!("{:?}", Verdict::Valid { claims, rotation: None }),
         ] {
             assert!(!text.contains(SECRET), "{text}");
         }
@@ -308,11 +299,7 @@ mod tests {
     #[test]
     fn claims_keep_their_bytes() {
         let claims = minted().claims;
-        assert!(
-            claims
-                .as_bytes()
-                .ends_with(b":123456789012345678901234567890}")
-        );
+        assert!(claims.as_bytes().ends_with(b":123456789012345678901234567890}"));
         assert_eq!(claims.get("sub"), Some(Value::from(SECRET)));
         assert_eq!(claims.get("absent"), None);
     }

@@ -6,8 +6,8 @@ use std::io;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use jwtkeeper_wire::{
-    Answer, Before, EncodeError, ErrorCode, FlagTarget, LENGTH_BYTES, Op, Reply, Request,
-    RevokeTarget, decode, put_frame,
+    Answer, Before, EncodeError, ErrorCode, FlagTarget, LENGTH_BYTES, Op, Reply, Request, RevokeTarget, decode,
+    put_frame,
 };
 
 use crate::config::Config;
@@ -79,8 +79,7 @@ impl<'a, O: Operation> Call<'a, O> {
 
     /// When an attempt to connect that begins now must be over.
     pub(crate) fn connect_deadline(&self) -> Instant {
-        self.deadline
-            .min(Instant::now() + self.config.connect_timeout)
+        self.deadline.min(Instant::now() + self.config.connect_timeout)
     }
 
     /// Begins an attempt: from the second on, "now" is the moment of the first.
@@ -114,22 +113,14 @@ impl<'a, O: Operation> Call<'a, O> {
     pub(crate) fn settle(&self, id: u64, body: &[u8]) -> Result<O::Output, Failure> {
         let reply: Reply<'_> = decode(body).map_err(|_| Failure::Fault(Fault::Malformed))?;
         match reply.answer {
-            Answer::Error { code, .. } if reply.id == 0 => {
-                Err(Failure::Fault(Fault::Connection(code)))
-            }
+            Answer::Error { code, .. } if reply.id == 0 => Err(Failure::Fault(Fault::Connection(code))),
             _ if reply.id != id => Err(Failure::Fault(Fault::UnknownId)),
             Answer::Error {
                 code: ErrorCode::ShuttingDown,
                 message,
-            } => Err(Failure::Refused(Error::daemon(
-                ErrorCode::ShuttingDown,
-                message,
-            ))),
+            } => Err(Failure::Refused(Error::daemon(ErrorCode::ShuttingDown, message))),
             Answer::Error { code, message } => Err(Failure::Final(Error::daemon(code, message))),
-            answer => self
-                .operation
-                .output(answer)
-                .ok_or(Failure::Fault(Fault::WrongAnswer)),
+            answer => self.operation.output(answer).ok_or(Failure::Fault(Fault::WrongAnswer)),
         }
     }
 
@@ -169,9 +160,7 @@ impl<'a, O: Operation> Call<'a, O> {
     /// Grows with each attempt, and is random in its upper half, so that many callers do not come back at once.
     fn pause(&self) -> Duration {
         let doublings = self.attempts.saturating_sub(1).min(16);
-        let whole = FIRST_PAUSE
-            .saturating_mul(1 << doublings)
-            .min(LONGEST_PAUSE);
+        let whole = FIRST_PAUSE.saturating_mul(1 << doublings).min(LONGEST_PAUSE);
         let random = RandomState::new().hash_one((std::process::id(), Instant::now()));
         let part = random % (whole.as_micros() as u64 / 2).max(1);
         whole - Duration::from_micros(part)
@@ -193,14 +182,9 @@ fn may_pass(error: &io::Error) -> bool {
     )
 }
 
-#[allow(
-    clippy::disallowed_methods,
-    reason = "the client's only look at the wall clock"
-)]
+#[allow(clippy::disallowed_methods, reason = "the client's only look at the wall clock")]
 fn wall_ms() -> u64 {
-    let since = SystemTime::now()
-        .duration_since(UNIX_EPOCH)
-        .unwrap_or_default();
+    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
     since.as_millis() as u64
 }
 
@@ -239,9 +223,7 @@ mod tests {
         for attempt in 0..100_u32 {
             call.begin();
             let pause = call.pause();
-            let whole = FIRST_PAUSE
-                .saturating_mul(1 << attempt.min(16))
-                .min(LONGEST_PAUSE);
+            let whole = FIRST_PAUSE.saturating_mul(1 << attempt.min(16)).min(LONGEST_PAUSE);
             assert!(
                 whole / 2 <= pause && pause <= whole,
                 "{attempt}: {pause:?} of {whole:?}"

@@ -93,9 +93,7 @@ impl fmt::Display for Message {
 
 impl Error {
     fn new(repr: Repr) -> Self {
-        Self {
-            repr: Box::new(repr),
-        }
+        Self { repr: Box::new(repr) }
     }
 
     pub(crate) fn unreachable(socket: PathBuf, source: io::Error) -> Self {
@@ -134,10 +132,9 @@ impl Error {
             Repr::Protocol { .. } => ErrorKind::Protocol,
             Repr::Daemon { code, .. } => match code {
                 ErrorCode::NotPermitted => ErrorKind::NotPermitted,
-                ErrorCode::Unavailable
-                | ErrorCode::Overloaded
-                | ErrorCode::ShuttingDown
-                | ErrorCode::ClockBehind => ErrorKind::Unavailable,
+                ErrorCode::Unavailable | ErrorCode::Overloaded | ErrorCode::ShuttingDown | ErrorCode::ClockBehind => {
+                    ErrorKind::Unavailable
+                }
                 ErrorCode::ReloadRefused => ErrorKind::ReloadRefused,
                 _ if (200..300).contains(&code.code()) => ErrorKind::BadRequest,
                 _ if (100..200).contains(&code.code()) => ErrorKind::Protocol,

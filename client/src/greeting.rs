@@ -25,12 +25,8 @@ pub(crate) fn hello(name: &str) -> Vec<u8> {
 pub(crate) fn welcome(body: &[u8]) -> Result<usize, Failure> {
     match decode::<Greeting<'_>>(body) {
         Err(_) => Err(Failure::Fault(Fault::Greeting)),
-        Ok(Greeting::Refused { code, message }) => {
-            Err(Failure::refused(code, Error::daemon(code, message)))
-        }
-        Ok(Greeting::Welcome(welcome)) if welcome.protocol != PROTOCOL => {
-            Err(Failure::Fault(Fault::Version))
-        }
+        Ok(Greeting::Refused { code, message }) => Err(Failure::refused(code, Error::daemon(code, message))),
+        Ok(Greeting::Welcome(welcome)) if welcome.protocol != PROTOCOL => Err(Failure::Fault(Fault::Version)),
         Ok(Greeting::Welcome(welcome)) => {
             let Limits { max_frame, .. } = welcome.limits;
             Ok(MAX_FRAME.min(max_frame as usize))

@@ -36,6 +36,4 @@ pub use error::{Error, ErrorKind};
 pub use given::{Before, NewClaims};
 pub use jwtkeeper_wire::{Cause, DEFAULT_REALM, DEFAULT_SOCKET, ErrorCode, Reason, State};
 pub use operation::Operation;
-pub use request::{
-    Flag, GetHealth, GetJwks, GetStatus, Issue, Ping, Reload, Revoke, Rotate, Validate,
-};
+pub use request::{Flag, GetHealth, GetJwks, GetStatus, Issue, Ping, Reload, Revoke, Rotate, Validate};

@@ -10,8 +10,7 @@ use serde_bytes::Bytes;
 use crate::answer::{Claims, Document, Health, Minted, Revoked, Rotation, Status, Verdict};
 use crate::given::Before;
 use crate::request::{
-    Flag, FlagTarget, GetHealth, GetJwks, GetStatus, Issue, Ping, Reload, Revoke, RevokeTarget,
-    Rotate, Validate,
+    Flag, FlagTarget, GetHealth, GetJwks, GetStatus, Issue, Ping, Reload, Revoke, RevokeTarget, Rotate, Validate,
 };
 
 /// A request, and the answer that belongs to it. Both clients' `call` takes any; the set is closed.
@@ -28,9 +27,7 @@ pub trait Operation: sealed::Sealed {
 }
 
 mod sealed {
-    use crate::request::{
-        Flag, GetHealth, GetJwks, GetStatus, Issue, Ping, Reload, Revoke, Rotate, Validate,
-    };
+    use crate::request::{Flag, GetHealth, GetJwks, GetStatus, Issue, Ping, Reload, Revoke, Rotate, Validate};
 
     pub trait Sealed {}
 
@@ -79,8 +76,7 @@ impl Operation for Issue<'_> {
 
 /// A part of a second counts as one: a ttl is never cut to 0.
 fn whole_seconds(ttl: Duration) -> u64 {
-    ttl.as_secs()
-        .saturating_add(u64::from(ttl.subsec_nanos() > 0))
+    ttl.as_secs().saturating_add(u64::from(ttl.subsec_nanos() > 0))
 }
 
 impl Operation for Validate<'_> {
@@ -289,9 +285,6 @@ mod tests {
     #[test]
     fn a_request_names_its_realm_or_gets_the_clients() {
         assert_eq!(GetJwks::new().op("shop"), Op::Jwks { realm: "shop" });
-        assert_eq!(
-            GetJwks::new().realm("admin").op("shop"),
-            Op::Jwks { realm: "admin" }
-        );
+        assert_eq!(GetJwks::new().realm("admin").op("shop"), Op::Jwks { realm: "admin" });
     }
 }

@@ -14,8 +14,7 @@ pub(crate) fn check(socket: &impl AsFd, expected: Option<u32>) -> Result<(), Fai
     let Some(expected) = expected else {
         return Ok(());
     };
-    let credentials = getsockopt(socket, PeerCredentials)
-        .map_err(|error| Failure::Broken(io::Error::from(error)))?;
+    let credentials = getsockopt(socket, PeerCredentials).map_err(|error| Failure::Broken(io::Error::from(error)))?;
     match credentials.uid() {
         found if found == expected => Ok(()),
         found => Err(Failure::Fault(Fault::WrongUid { found, expected })),

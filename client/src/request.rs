@@ -148,10 +148,7 @@ pub struct Flag<'a> {
 
 impl<'a> Flag<'a> {
     fn new(target: FlagTarget<'a>) -> Self {
-        Self {
-            realm: None,
-            target,
-        }
+        Self { realm: None, target }
     }
 
     /// One token, by its `jti`.
@@ -166,10 +163,7 @@ impl<'a> Flag<'a> {
 }
 
 pub(crate) enum RevokeTarget<'a> {
-    Token {
-        token: &'a [u8],
-        cookie: Option<&'a str>,
-    },
+    Token { token: &'a [u8], cookie: Option<&'a str> },
     Jti(&'a str),
     Session(&'a str),
     Subject(&'a str, Before),
@@ -184,17 +178,11 @@ pub struct Revoke<'a> {
 
 impl<'a> Revoke<'a> {
     fn new(target: RevokeTarget<'a>) -> Self {
-        Self {
-            realm: None,
-            target,
-        }
+        Self { realm: None, target }
     }
 
     /// A token in hand and its session, with the value of the lock cookie that came along, if one did.
-    pub fn token(
-        token: &'a (impl AsRef<[u8]> + ?Sized),
-        cookie: impl Into<Option<&'a str>>,
-    ) -> Self {
+    pub fn token(token: &'a (impl AsRef<[u8]> + ?Sized), cookie: impl Into<Option<&'a str>>) -> Self {
         Self::new(RevokeTarget::Token {
             token: token.as_ref(),
             cookie: cookie.into(),

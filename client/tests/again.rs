@@ -8,9 +8,7 @@ use std::os::unix::net::UnixListener;
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
-use jwtkeeper_client::{
-    Before, Config, ErrorCode, ErrorKind, Flag, Operation, Ping, Reload, Revoke, Revoked,
-};
+use jwtkeeper_client::{Before, Config, ErrorCode, ErrorKind, Flag, Operation, Ping, Reload, Revoke, Revoked};
 use jwtkeeper_wire::{self as wire, Answer, Greeting, Op};
 use socket2::{Domain, SockAddr, Socket, Type};
 use support::driver::each;
@@ -38,10 +36,7 @@ fn an_absent_daemon_is_unreachable_and_not_before_the_deadline() {
         assert_eq!((error.kind(), error.code()), (ErrorKind::Unreachable, None));
         assert!(error.to_string().contains("jwtkeeper.sock"), "{error}");
         assert!(began.elapsed() < Duration::from_secs(2));
-        assert!(
-            began.elapsed() > Duration::from_millis(40),
-            "it tried for a while"
-        );
+        assert!(began.elapsed() > Duration::from_millis(40), "it tried for a while");
     });
 }
 
@@ -137,10 +132,7 @@ fn no_other_refusal_and_no_other_error_is_asked_again() {
     reason = "held against the client's own look at the clock"
 )]
 fn wall_ms() -> u64 {
-    SystemTime::now()
-        .duration_since(UNIX_EPOCH)
-        .unwrap()
-        .as_millis() as u64
+    SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_millis() as u64
 }
 
 fn first_asked(op: &Op<'_>) -> Option<u64> {
@@ -173,9 +165,7 @@ fn keeps_its_time<O: Operation>(operation: &O) {
         Fake::start(move |number, mut peer| {
             peer.greet();
             let Some(asked) = peer.next() else { return };
-            seen.lock()
-                .unwrap()
-                .push((first_asked(&asked.request().op), wall_ms()));
+            seen.lock().unwrap().push((first_asked(&asked.request().op), wall_ms()));
             if number == 3 {
                 peer.answer(asked.id(), Answer::Done);
                 peer.until_closed();
@@ -191,10 +181,7 @@ fn keeps_its_time<O: Operation>(operation: &O) {
         let &[None, Some(first), second, third] = &times[..] else {
             panic!("{times:?}")
         };
-        assert!(
-            began <= first && first <= *arrived.first().unwrap(),
-            "{began} {first}"
-        );
+        assert!(began <= first && first <= *arrived.first().unwrap(), "{began} {first}");
         assert_eq!((second, third), (Some(first), Some(first)));
     });
 }
@@ -219,16 +206,9 @@ fn revoked_by_id_has_one_answer() {
     };
     each(daemon, Fake::config, |_, client| {
         let in_hand = client.call(&Revoke::token("token", None)).unwrap();
-        assert_eq!(
-            in_hand,
-            Revoked::Invalid(jwtkeeper_client::Reason::BadSignature)
-        );
+        assert_eq!(in_hand, Revoked::Invalid(jwtkeeper_client::Reason::BadSignature));
         let by_id = client.call(&Revoke::jti("id")).unwrap_err();
-        assert_eq!(
-            by_id.kind(),
-            ErrorKind::Protocol,
-            "it must not count as revoked"
-        );
+        assert_eq!(by_id.kind(), ErrorKind::Protocol, "it must not count as revoked");
     });
 }
 

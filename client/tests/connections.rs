@@ -32,9 +32,7 @@ fn a_client_connects_when_it_is_used_and_closes_when_it_is_dropped() {
     assert_eq!(driver.subject("mine").unwrap(), "mine");
     assert_eq!(open.load(Ordering::SeqCst), 1);
     drop(driver);
-    until("the connection is closed", || {
-        open.load(Ordering::SeqCst) == 0
-    });
+    until("the connection is closed", || open.load(Ordering::SeqCst) == 0);
 }
 
 #[cfg(feature = "tokio")]
@@ -95,9 +93,7 @@ fn threads_at_once_have_a_connection_each_and_few_are_kept() {
         }
     });
     assert_eq!(fake.accepted(), THREADS);
-    until("the others are closed", || {
-        open.load(Ordering::SeqCst) == KEPT
-    });
+    until("the others are closed", || open.load(Ordering::SeqCst) == KEPT);
 }
 
 #[test]

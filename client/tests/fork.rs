@@ -46,9 +46,7 @@ fn work(client: &Client, calls: usize) -> usize {
 }
 
 fn ends_well(child: Child) {
-    let status = child
-        .wait(Duration::from_secs(60))
-        .expect("a child ends by itself");
+    let status = child.wait(Duration::from_secs(60)).expect("a child ends by itself");
     assert_eq!(status.code(), Some(0));
 }
 
@@ -83,15 +81,8 @@ fn children_connect_anew_while_the_parent_goes_on() {
     let (wrong, calls) = *parent.lock().unwrap();
     assert_eq!(wrong, 0, "of {calls} calls of the parent");
     assert_eq!(work(&client, 10), 0);
-    assert_eq!(
-        crossed.load(Ordering::SeqCst),
-        0,
-        "a connection had two owners"
-    );
-    assert_eq!(
-        served.load(Ordering::SeqCst),
-        CHILDREN as usize * CALLS + calls + 20
-    );
+    assert_eq!(crossed.load(Ordering::SeqCst), 0, "a connection had two owners");
+    assert_eq!(served.load(Ordering::SeqCst), CHILDREN as usize * CALLS + calls + 20);
 }
 
 #[test]

@@ -44,18 +44,10 @@ fn is_a_fault(treat: fn(&mut Peer, &Asked)) {
         |fake, client| {
             let error = client.subject("mine").unwrap_err();
             assert_eq!(error.kind(), ErrorKind::Protocol, "{error}");
-            assert_eq!(
-                fake.accepted(),
-                2,
-                "each attempt has a connection of its own"
-            );
+            assert_eq!(fake.accepted(), 2, "each attempt has a connection of its own");
         },
     );
-    each(
-        || treats_first(treat),
-        Fake::config,
-        |_, client| is_well(client),
-    );
+    each(|| treats_first(treat), Fake::config, |_, client| is_well(client));
 }
 
 fn is_well(client: &Driver) {
@@ -177,11 +169,7 @@ fn a_daemon_of_another_uid() {
         let (silent, spoken) = (Arc::clone(&silent), Arc::clone(&spoken));
         silent.store(0, Ordering::SeqCst);
         Fake::start(move |_, mut peer| {
-            let heard = if peer.next().is_none() {
-                &silent
-            } else {
-                &spoken
-            };
+            let heard = if peer.next().is_none() { &silent } else { &spoken };
             heard.fetch_add(1, Ordering::SeqCst);
         })
     };
@@ -189,9 +177,7 @@ fn a_daemon_of_another_uid() {
     each(impostor, config, |_, client| {
         let error = client.call(&Ping).unwrap_err();
         assert_eq!(error.kind(), ErrorKind::Protocol, "{error}");
-        until("the impostor hears nothing", || {
-            silent.load(Ordering::SeqCst) == 1
-        });
+        until("the impostor hears nothing", || silent.load(Ordering::SeqCst) == 1);
     });
     assert_eq!(spoken.load(Ordering::SeqCst), 0);
 }
@@ -257,10 +243,7 @@ fn what_this_build_does_not_know_is_invalid_or_due() {
             assert!(!invalid.is_valid());
             assert_eq!(format!("{invalid:?}"), "Invalid(Other(999))");
             let due = client.call(&Validate::new("cause")).unwrap();
-            assert_eq!(
-                due.rotation().map(|cause| cause.to_string()),
-                Some("other(999)".into())
-            );
+            assert_eq!(due.rotation().map(|cause| cause.to_string()), Some("other(999)".into()));
         },
     );
 }
@@ -291,14 +274,8 @@ fn an_error_is_fit_for_a_log() {
             let error = client.call(&Issue::new().claims(claims)).unwrap_err();
             assert_eq!(kinds(&error), (ErrorKind::NotPermitted, Some(400)));
             let text = format!("{error} {error:?}");
-            assert!(
-                error.to_string().starts_with("not_permitted: no such [2J"),
-                "{text}"
-            );
-            assert!(
-                !text.contains(char::is_control) && text.len() < 5_000,
-                "{text}"
-            );
+            assert!(error.to_string().starts_with("not_permitted: no such [2J"), "{text}");
+            assert!(!text.contains(char::is_control) && text.len() < 5_000, "{text}");
             assert!(!text.contains("s3cret"), "{text}");
         },
     );

@@ -55,14 +55,8 @@ fn blocking_calls_that_time_out() {
             });
         }
     });
-    assert!(
-        answered.load(Ordering::Relaxed) > CALLS / 10,
-        "{answered:?}"
-    );
-    assert!(
-        given_up.load(Ordering::Relaxed) > CALLS / 10,
-        "{given_up:?}"
-    );
+    assert!(answered.load(Ordering::Relaxed) > CALLS / 10, "{answered:?}");
+    assert!(given_up.load(Ordering::Relaxed) > CALLS / 10, "{given_up:?}");
 }
 
 #[cfg(feature = "tokio")]
@@ -129,10 +123,7 @@ mod asynchronous {
             }
             answered
         });
-        assert!(
-            (CALLS / 10..CALLS * 9 / 10).contains(&answered),
-            "{answered}"
-        );
+        assert!((CALLS / 10..CALLS * 9 / 10).contains(&answered), "{answered}");
         assert_eq!(fake.accepted(), 1, "a dropped call costs no connection");
     }
 
@@ -186,10 +177,7 @@ mod asynchronous {
                 let client = client.clone();
                 tokio::spawn(async move {
                     let mine = format!("call-{number}");
-                    assert_eq!(
-                        subject(&client.validate(mine.as_str()).await.unwrap()),
-                        mine
-                    );
+                    assert_eq!(subject(&client.validate(mine.as_str()).await.unwrap()), mine);
                 })
             });
             for call in calls.collect::<Vec<_>>() {

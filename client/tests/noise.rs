@@ -1,11 +1,6 @@
 //! Both clients against bytes that nobody meant: no panic, no waiting beyond the deadline, no memory for lies.
 
-#![allow(
-    clippy::unwrap_used,
-    clippy::expect_used,
-    clippy::panic,
-    clippy::indexing_slicing
-)]
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
 
 mod support;
 

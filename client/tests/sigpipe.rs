@@ -35,9 +35,7 @@ fn a_daemon_that_went_away_does_not_kill_the_host() {
                 for number in 0..3 {
                     let mine = format!("call-{number}");
                     assert_eq!(client.subject(&mine).unwrap(), mine);
-                    until("the daemon closed", || {
-                        is_closed.lock().unwrap().try_recv().is_ok()
-                    });
+                    until("the daemon closed", || is_closed.lock().unwrap().try_recv().is_ok());
                 }
                 assert_eq!(fake.accepted(), 3);
             },

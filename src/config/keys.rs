@@ -26,7 +26,9 @@ pub(super) fn load(realm: &RealmSettings) -> Result<Keys, Faults> {
             Err(fault) => faults.push(fault),
         },
         KeySource::Public(file) => match public(file, realm.algorithm) {
-            Ok(keys) => keys.into_iter().for_each(|key| keyring.add_verifying(Role::Current, key)),
+            Ok(keys) => keys
+                .into_iter()
+                .for_each(|key| keyring.add_verifying(Role::Current, key)),
             Err(fault) => faults.push(fault),
         },
     }
@@ -37,7 +39,9 @@ pub(super) fn load(realm: &RealmSettings) -> Result<Keys, Faults> {
     }
     for foreign in &realm.foreign_keys {
         match foreign_keys(realm, foreign) {
-            Ok(keys) => keys.into_iter().for_each(|key| keyring.add_verifying(Role::Foreign(foreign.index), key)),
+            Ok(keys) => keys
+                .into_iter()
+                .for_each(|key| keyring.add_verifying(Role::Foreign(foreign.index), key)),
             Err(fault) => faults.push(fault),
         }
     }
@@ -45,11 +49,18 @@ pub(super) fn load(realm: &RealmSettings) -> Result<Keys, Faults> {
         faults.push(fault);
         Version::None
     });
-    faults.into_result(Keys { keyring: Arc::new(keyring), version })
+    faults.into_result(Keys {
+        keyring: Arc::new(keyring),
+        version,
+    })
 }
 
 fn secret_bytes(realm: &RealmSettings, file: &Located) -> Result<Zeroizing<Vec<u8>>, Fault> {
-    let kind = if realm.allow_world_readable { FileKind::MountedSecret } else { FileKind::Secret };
+    let kind = if realm.allow_world_readable {
+        FileKind::MountedSecret
+    } else {
+        FileKind::Secret
+    };
     read_file(&file.path, kind).map_err(|error| file.fault(error))
 }
 
@@ -70,7 +81,9 @@ fn add_retired(realm: &RealmSettings, retired: &RetiredSource, keyring: &mut Key
         && read_file(&file.path, FileKind::Public)
             .is_ok_and(|bytes| load_public(&bytes, algorithm).is_ok() && !holds_private(&bytes));
     if is_public {
-        public(file, algorithm)?.into_iter().for_each(|key| keyring.add_verifying(Role::Retired, key));
+        public(file, algorithm)?
+            .into_iter()
+            .for_each(|key| keyring.add_verifying(Role::Retired, key));
     } else {
         keyring.add_retired(private(realm, file, algorithm)?);
     }
@@ -109,7 +122,9 @@ fn version(file: Option<&Located>) -> Result<Version<'static>, Fault> {
         Err(error) if error.is_missing() => return Ok(Version::None),
         Err(error) => return Err(file.fault(error)),
     };
-    let text = std::str::from_utf8(&bytes).map_err(|_| file.fault("is not UTF-8 text"))?.trim();
+    let text = std::str::from_utf8(&bytes)
+        .map_err(|_| file.fault("is not UTF-8 text"))?
+        .trim();
     if text.len() > 256 {
         return Err(file.fault("holds more than 256 bytes; a version is one short word or number"));
     }

@@ -30,7 +30,11 @@ pub struct Snapshot {
 impl Snapshot {
     /// A realm by its name; an empty name is `default`.
     pub fn realm(&self, name: &str) -> Option<&Arc<Served>> {
-        let name = if name.is_empty() { jwtkeeper_wire::DEFAULT_REALM } else { name };
+        let name = if name.is_empty() {
+            jwtkeeper_wire::DEFAULT_REALM
+        } else {
+            name
+        };
         self.realms.get(name)
     }
 
@@ -41,7 +45,10 @@ impl Snapshot {
 
     fn keys(&self, realm: &str) -> Option<Keys> {
         let realm = &self.realms.get(realm)?.realm;
-        Some(Keys { keyring: realm.keyring.clone(), version: realm.version.clone() })
+        Some(Keys {
+            keyring: realm.keyring.clone(),
+            version: realm.version.clone(),
+        })
     }
 }
 
@@ -101,7 +108,11 @@ impl Live {
         let read = running.clone();
         let next = tokio::task::spawn_blocking(move || read_next(&read)).await;
         let (settings, all, mut faults) = next.unwrap_or_else(|_| {
-            let fault = Fault { file: running.settings.file.clone(), line: 0, message: "the reload failed".to_owned() };
+            let fault = Fault {
+                file: running.settings.file.clone(),
+                line: 0,
+                message: "the reload failed".to_owned(),
+            };
             (running.settings.clone(), HashMap::new(), fault.into())
         });
         let mut generation = running.generation;
@@ -161,14 +172,22 @@ fn read_next(running: &Snapshot) -> (Arc<Settings>, AllKeys, Faults) {
                 faults.push(Fault {
                     file: running.settings.file.clone(),
                     line: 0,
-                    message: format!("a change of {} needs a restart; the configuration waits for it", fixed.join(", ")),
+                    message: format!(
+                        "a change of {} needs a restart; the configuration waits for it",
+                        fixed.join(", ")
+                    ),
                 });
             }
         }
         Err(found) => faults.extend(found),
     }
     let (all, found) = load(&running.settings, Some(running));
-    for fault in found.iter().filter(|fault| !faults.iter().any(|known| known == *fault)).cloned().collect::<Vec<_>>() {
+    for fault in found
+        .iter()
+        .filter(|fault| !faults.iter().any(|known| known == *fault))
+        .cloned()
+        .collect::<Vec<_>>()
+    {
         faults.push(fault);
     }
     (running.settings.clone(), all, faults)
@@ -185,7 +204,11 @@ fn load(settings: &Settings, running: Option<&Snapshot>) -> (AllKeys, Faults) {
             Err(found) => {
                 faults.extend(found);
                 let same = |running: &&Snapshot| {
-                    running.settings.realms.get(&realm.name).is_some_and(|before| before.same_keys(realm))
+                    running
+                        .settings
+                        .realms
+                        .get(&realm.name)
+                        .is_some_and(|before| before.same_keys(realm))
                 };
                 if let Some(keys) = running.filter(same).and_then(|running| running.keys(&realm.name)) {
                     all.insert(realm.name.clone(), keys);
@@ -208,16 +231,28 @@ fn assemble(
         let Some(keys) = all.remove(&realm.name) else { continue };
         let (name, policy) = (realm.name.clone(), realm.policy.clone());
         let index = denylist.index().realm(&name);
-        let realm = Realm { name: name.clone(), policy, keyring: keys.keyring, version: keys.version };
+        let realm = Realm {
+            name: name.clone(),
+            policy,
+            keyring: keys.keyring,
+            version: keys.version,
+        };
         realms.insert(name, Arc::new(Served { realm, index }));
     }
-    Snapshot { generation, settings, access: Access { own_uid }, realms }
+    Snapshot {
+        generation,
+        settings,
+        access: Access { own_uid },
+        realms,
+    }
 }
 
 async fn note_lifetimes(snapshot: &Snapshot, denylist: &dyn Denylist, now: Millis) -> Result<(), StoreError> {
     for served in snapshot.realms() {
         let max_lifetime = served.realm.policy.max_lifetime;
-        denylist.apply(&served.index, Change::Lifetime { max_lifetime, now }).await?;
+        denylist
+            .apply(&served.index, Change::Lifetime { max_lifetime, now })
+            .await?;
     }
     Ok(())
 }
@@ -229,5 +264,9 @@ fn what_is_fixed(running: &Settings, new: &Settings) -> Vec<&'static str> {
         ("socket_mode", running.socket_mode != new.socket_mode),
         ("state_dir", running.state_dir != new.state_dir),
     ];
-    fixed.into_iter().filter(|(_, changed)| *changed).map(|(name, _)| name).collect()
+    fixed
+        .into_iter()
+        .filter(|(_, changed)| *changed)
+        .map(|(name, _)| name)
+        .collect()
 }

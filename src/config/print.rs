@@ -49,14 +49,23 @@ fn print_realm(out: &mut Lines, realm: &RealmSettings) {
     out.span("max_lifetime", policy.max_lifetime.saturating_mul(1000));
     out.span("clock_skew", policy.clock_skew_ms);
     out.span("rotation_grace", policy.rotation_grace_ms);
-    policy.session_lifetime.iter().for_each(|span| out.span("session_lifetime", span.saturating_mul(1000)));
+    policy
+        .session_lifetime
+        .iter()
+        .for_each(|span| out.span("session_lifetime", span.saturating_mul(1000)));
     out.raw("max_token", policy.max_token);
     out.text("subject_claim", &policy.subject_claim);
-    out.list("allow_overrides", policy.allow_overrides.iter().map(|claim| claim.name()));
+    out.list(
+        "allow_overrides",
+        policy.allow_overrides.iter().map(|claim| claim.name()),
+    );
     out.text("cookie_lock", lock_name(policy.cookie_lock));
     if key.key() == "secret_file" {
         out.text("lock_key", lock_key_name(policy.lock_key));
-        out.list("accept_lock_keys", policy.accept_lock_keys.iter().map(|key| lock_key_name(*key)));
+        out.list(
+            "accept_lock_keys",
+            policy.accept_lock_keys.iter().map(|key| lock_key_name(*key)),
+        );
     }
     let reuse = match policy.on_reuse {
         OnReuse::Report => "report",

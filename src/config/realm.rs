@@ -53,7 +53,11 @@ impl Located {
     /// A fault of this file, at the line that names it.
     pub(super) fn fault(&self, message: impl std::fmt::Display) -> Fault {
         let message = format!("{} {}: {message}", self.key, self.path.display());
-        Fault { file: self.file.clone(), line: self.line, message }
+        Fault {
+            file: self.file.clone(),
+            line: self.line,
+            message,
+        }
     }
 }
 
@@ -94,7 +98,10 @@ impl RealmSettings {
         let section = Section::new(&format!("realms.{name}"), node, found);
         let fine = |c: char| c.is_ascii_alphanumeric() || matches!(c, '.' | '_' | '-');
         if name.is_empty() || name.len() > 64 || !name.chars().all(fine) {
-            section.fault(section.place(), format!("a realm's name is 1 to 64 of A-Z a-z 0-9 . _ -, not \"{name}\""));
+            section.fault(
+                section.place(),
+                format!("a realm's name is 1 to 64 of A-Z a-z 0-9 . _ -, not \"{name}\""),
+            );
         }
         let algorithm = read_algorithm(&section, true);
         let mut policy = read_policy(&section, algorithm);
@@ -128,10 +135,18 @@ impl RealmSettings {
             KeySource::Public(file) => (false, paths(file)),
         };
         let retired = |settings: &Self| -> Vec<_> {
-            settings.retired_keys.iter().map(|key| (key.algorithm, paths(&key.file))).collect()
+            settings
+                .retired_keys
+                .iter()
+                .map(|key| (key.algorithm, paths(&key.file)))
+                .collect()
         };
         let foreign = |settings: &Self| -> Vec<_> {
-            settings.foreign_keys.iter().map(|key| (key.index, key.algorithm, paths(&key.file))).collect()
+            settings
+                .foreign_keys
+                .iter()
+                .map(|key| (key.index, key.algorithm, paths(&key.file)))
+                .collect()
         };
         self.algorithm == other.algorithm
             && source(&self.key) == source(&other.key)
@@ -145,14 +160,28 @@ impl RealmSettings {
 
 fn located(section: &Section<'_>, key: &'static str) -> Option<Located> {
     let (path, place) = section.path(key)?;
-    Some(Located { path, file: place.file.to_path_buf(), line: place.line, key })
+    Some(Located {
+        path,
+        file: place.file.to_path_buf(),
+        line: place.line,
+        key,
+    })
 }
 
 fn read_algorithm(section: &Section<'_>, needed: bool) -> Option<Algorithm> {
-    let choices: Vec<_> = Algorithm::ALL.into_iter().map(|algorithm| (algorithm.name(), algorithm)).collect();
+    let choices: Vec<_> = Algorithm::ALL
+        .into_iter()
+        .map(|algorithm| (algorithm.name(), algorithm))
+        .collect();
     let algorithm = section.choice("algorithm", &choices);
     if needed && section.node("algorithm").is_none() {
-        section.fault(section.place(), format!("{} is missing; set it to one such as \"HS512\"", section.full("algorithm")));
+        section.fault(
+            section.place(),
+            format!(
+                "{} is missing; set it to one such as \"HS512\"",
+                section.full("algorithm")
+            ),
+        );
     }
     algorithm
 }
@@ -160,13 +189,19 @@ fn read_algorithm(section: &Section<'_>, needed: bool) -> Option<Algorithm> {
 fn read_policy(section: &Section<'_>, algorithm: Option<Algorithm>) -> Policy {
     let mut policy = Policy::default();
     policy.issuer = section.text("issuer").map(|(issuer, _)| issuer);
-    policy.audience = section.texts("audience").map(|(audience, _)| audience).unwrap_or_default();
+    policy.audience = section
+        .texts("audience")
+        .map(|(audience, _)| audience)
+        .unwrap_or_default();
     set(&mut policy.max_lifetime, section.seconds("max_lifetime"));
     let expiry = section.seconds("expiry");
     set(&mut policy.expiry, expiry.clone());
     if policy.expiry > policy.max_lifetime {
         let place = expiry.map_or_else(|| section.place().clone(), |(_, place)| place);
-        section.fault(&place, format!("{} is longer than max_lifetime", section.full("expiry")));
+        section.fault(
+            &place,
+            format!("{} is longer than max_lifetime", section.full("expiry")),
+        );
     }
     set(&mut policy.clock_skew_ms, section.span("clock_skew"));
     set(&mut policy.rotation_grace_ms, section.span("rotation_grace"));
@@ -175,7 +210,13 @@ fn read_policy(section: &Section<'_>, algorithm: Option<Algorithm>) -> Policy {
     if let Some((claim, place)) = section.text("subject_claim") {
         let reserved = OwnClaim::parse(&claim).is_some() || ["exp", "sid", "born", "lck", ""].contains(&claim.as_str());
         if reserved {
-            section.fault(&place, format!("{} cannot be \"{claim}\"; name a claim of the app's", section.full("subject_claim")));
+            section.fault(
+                &place,
+                format!(
+                    "{} cannot be \"{claim}\"; name a claim of the app's",
+                    section.full("subject_claim")
+                ),
+            );
         }
         policy.subject_claim = claim;
     }
@@ -185,12 +226,19 @@ fn read_policy(section: &Section<'_>, algorithm: Option<Algorithm>) -> Policy {
                 Some(claim) => policy.allow_overrides.push(claim),
                 None => section.fault(
                     &place,
-                    format!("{} holds iss, aud, nbf, iat, jti or ver, not \"{name}\"", section.full("allow_overrides")),
+                    format!(
+                        "{} holds iss, aud, nbf, iat, jti or ver, not \"{name}\"",
+                        section.full("allow_overrides")
+                    ),
                 ),
             }
         }
     }
-    let locks = [("off", CookieLock::Off), ("optional", CookieLock::Optional), ("required", CookieLock::Required)];
+    let locks = [
+        ("off", CookieLock::Off),
+        ("optional", CookieLock::Optional),
+        ("required", CookieLock::Required),
+    ];
     policy.cookie_lock = section.choice("cookie_lock", &locks).unwrap_or(policy.cookie_lock);
     read_lock_keys(section, algorithm, &mut policy);
     let reuse = [("report", OnReuse::Report), ("revoke_session", OnReuse::RevokeSession)];
@@ -216,7 +264,10 @@ fn read_lock_keys(section: &Section<'_>, algorithm: Option<Algorithm>, policy: &
                 Some((_, kind)) => policy.accept_lock_keys.push(*kind),
                 None => section.fault(
                     &place,
-                    format!("{} holds \"derived\" or \"concat\", not \"{name}\"", section.full("accept_lock_keys")),
+                    format!(
+                        "{} holds \"derived\" or \"concat\", not \"{name}\"",
+                        section.full("accept_lock_keys")
+                    ),
                 ),
             }
         }
@@ -224,26 +275,38 @@ fn read_lock_keys(section: &Section<'_>, algorithm: Option<Algorithm>, policy: &
     let hmac = algorithm.is_none_or(|algorithm| algorithm.family() == Family::Hmac);
     for key in ["lock_key", "accept_lock_keys"] {
         if let (false, Some(node)) = (hmac, section.node(key)) {
-            section.fault(&node.place, format!("{} is for HMAC algorithms; remove it", section.full(key)));
+            section.fault(
+                &node.place,
+                format!("{} is for HMAC algorithms; remove it", section.full(key)),
+            );
         }
     }
 }
 
 fn read_cookie(section: Section<'_>, cookie: &mut CookiePolicy) {
     let token = |text: &str| {
-        !text.is_empty() && text.bytes().all(|b| b.is_ascii_graphic() && !b"()<>@,;:\\\"/[]?={}".contains(&b))
+        !text.is_empty()
+            && text
+                .bytes()
+                .all(|b| b.is_ascii_graphic() && !b"()<>@,;:\\\"/[]?={}".contains(&b))
     };
     let attribute = |text: &str| text.bytes().all(|b| (0x20..0x7f).contains(&b) && b != b';');
     if let Some((name, place)) = section.text("name") {
         if !token(&name) {
-            section.fault(&place, format!("{} is not a cookie name (RFC 6265 section 4.1.1)", section.full("name")));
+            section.fault(
+                &place,
+                format!("{} is not a cookie name (RFC 6265 section 4.1.1)", section.full("name")),
+            );
         }
         cookie.name = name;
     }
     for (key, slot) in [("domain", &mut cookie.domain), ("path", &mut cookie.path)] {
         if let Some((value, place)) = section.text(key) {
             if !attribute(&value) {
-                section.fault(&place, format!("{} holds a character that no cookie attribute may", section.full(key)));
+                section.fault(
+                    &place,
+                    format!("{} holds a character that no cookie attribute may", section.full(key)),
+                );
             }
             *slot = Some(value).filter(|value| !value.is_empty());
         }
@@ -253,7 +316,10 @@ fn read_cookie(section: Section<'_>, cookie: &mut CookiePolicy) {
     let same_sites = [SameSite::Strict, SameSite::Lax, SameSite::None].map(|site| (site.name(), site));
     cookie.same_site = section.choice("same_site", &same_sites).unwrap_or(cookie.same_site);
     if cookie.same_site == SameSite::None && !cookie.secure {
-        section.fault(section.place(), format!("{} = \"none\" needs secure = true", section.full("same_site")));
+        section.fault(
+            section.place(),
+            format!("{} = \"none\" needs secure = true", section.full("same_site")),
+        );
     }
     section.finish();
 }
@@ -265,20 +331,33 @@ fn read_key_source(section: &Section<'_>, algorithm: Option<Algorithm>) -> Optio
     let fault = |message: String| section.fault(section.place(), message);
     match (given.as_slice(), hmac) {
         ([], _) => {
-            let key = if hmac == Some(false) { "key_file, public_key_file or jwks_file" } else { "secret_file" };
+            let key = if hmac == Some(false) {
+                "key_file, public_key_file or jwks_file"
+            } else {
+                "secret_file"
+            };
             fault(format!("the realm has no key; set {key}"));
             None
         }
         ([_, _, ..], _) => {
-            fault(format!("the realm has more than one key: {}; keep one", given.join(", ")));
+            fault(format!(
+                "the realm has more than one key: {}; keep one",
+                given.join(", ")
+            ));
             None
         }
         (["secret_file"], Some(false)) => {
-            fault(format!("{} is for HMAC algorithms; set key_file", section.full("secret_file")));
+            fault(format!(
+                "{} is for HMAC algorithms; set key_file",
+                section.full("secret_file")
+            ));
             None
         }
         ([key @ ("key_file" | "public_key_file" | "jwks_file")], Some(true)) => {
-            fault(format!("{} is for RS*, PS*, ES* and EdDSA; set secret_file", section.full(key)));
+            fault(format!(
+                "{} is for RS*, PS*, ES* and EdDSA; set secret_file",
+                section.full(key)
+            ));
             None
         }
         ([key @ ("secret_file" | "key_file")], _) => located(section, key).map(KeySource::Private),
@@ -292,7 +371,10 @@ fn read_retired(section: &Section<'_>) -> Vec<RetiredSource> {
         let algorithm = read_algorithm(&entry, true);
         let file = located(&entry, "file");
         if entry.node("file").is_none() {
-            entry.fault(entry.place(), format!("{} is missing; name the retired key's file", entry.full("file")));
+            entry.fault(
+                entry.place(),
+                format!("{} is missing; name the retired key's file", entry.full("file")),
+            );
         }
         entry.finish();
         if let (Some(algorithm), Some(file)) = (algorithm, file) {
@@ -307,19 +389,33 @@ fn read_foreign(section: &Section<'_>, policy: &mut Policy) -> Vec<ForeignSource
     for (index, entry) in section.sections("foreign_issuers").into_iter().enumerate() {
         let issuer = entry.text("issuer").map(|(issuer, _)| issuer).unwrap_or_default();
         if issuer.is_empty() {
-            entry.fault(entry.place(), format!("{} is missing; name whose tokens to validate", entry.full("issuer")));
+            entry.fault(
+                entry.place(),
+                format!("{} is missing; name whose tokens to validate", entry.full("issuer")),
+            );
         }
         if policy.issuer.as_ref() == Some(&issuer) {
-            entry.fault(entry.place(), format!("{} is the realm's own issuer", entry.full("issuer")));
+            entry.fault(
+                entry.place(),
+                format!("{} is the realm's own issuer", entry.full("issuer")),
+            );
         }
         let (shared, public) = (located(&entry, "secret_file"), located(&entry, "public_key_file"));
         let set = located(&entry, "jwks_file");
         let algorithm = read_algorithm(&entry, shared.is_some() || public.is_some() || set.is_some());
         let is_shared = shared.is_some();
         let file = shared.or(public).or(set);
-        policy.foreign_issuers.push(ForeignIssuer { issuer, own_key: file.is_some() });
+        policy.foreign_issuers.push(ForeignIssuer {
+            issuer,
+            own_key: file.is_some(),
+        });
         if let (Some(file), Some(algorithm)) = (file, algorithm) {
-            sources.push(ForeignSource { index, algorithm, file, shared: is_shared });
+            sources.push(ForeignSource {
+                index,
+                algorithm,
+                file,
+                shared: is_shared,
+            });
         }
         entry.finish();
     }
@@ -332,11 +428,16 @@ fn read_store_prefix(section: &Section<'_>, realm: &str) -> String {
     } else {
         format!("JWTKeeper-{realm}:")
     };
-    let Some((prefix, place)) = section.text("store_prefix") else { return default };
+    let Some((prefix, place)) = section.text("store_prefix") else {
+        return default;
+    };
     if prefix.is_empty() || prefix.contains(['{', '}', '~']) || !prefix.bytes().all(|byte| byte.is_ascii_graphic()) {
         section.fault(
             &place,
-            format!("{} must be visible ASCII characters without braces and ~", section.full("store_prefix")),
+            format!(
+                "{} must be visible ASCII characters without braces and ~",
+                section.full("store_prefix")
+            ),
         );
     }
     prefix

@@ -36,7 +36,13 @@ impl<'t> Section<'t> {
             }
         };
         let (name, place, asked) = (name.to_owned(), node.place.clone(), RefCell::default());
-        Self { name, place, table, asked, found: found.clone() }
+        Self {
+            name,
+            place,
+            table,
+            asked,
+            found: found.clone(),
+        }
     }
 
     /// Where the section stands.
@@ -56,7 +62,11 @@ impl<'t> Section<'t> {
 
     /// The full name of a key.
     pub(super) fn full(&self, key: &str) -> String {
-        if self.name.is_empty() { key.to_owned() } else { format!("{}.{key}", self.name) }
+        if self.name.is_empty() {
+            key.to_owned()
+        } else {
+            format!("{}.{key}", self.name)
+        }
     }
 
     /// The raw value of a key.
@@ -70,12 +80,7 @@ impl<'t> Section<'t> {
         self.table.into_iter().flatten()
     }
 
-    fn read<T>(
-        &self,
-        key: &'static str,
-        wanted: &str,
-        read: impl FnOnce(&Value) -> Option<T>,
-    ) -> Option<At<T>> {
+    fn read<T>(&self, key: &'static str, wanted: &str, read: impl FnOnce(&Value) -> Option<T>) -> Option<At<T>> {
         let node = self.node(key)?;
         match read(&node.value) {
             Some(value) => Some((value, node.place.clone())),
@@ -101,7 +106,8 @@ impl<'t> Section<'t> {
             Value::Boolean(value) => Some(*value),
             _ => None,
         };
-        self.read(key, "true or false", read).map_or(default, |(value, _)| value)
+        self.read(key, "true or false", read)
+            .map_or(default, |(value, _)| value)
     }
 
     /// An integer within bounds.
@@ -114,7 +120,12 @@ impl<'t> Section<'t> {
             return default;
         };
         if !range.contains(&value) {
-            let message = format!("{} must lie between {} and {}", self.full(key), range.start(), range.end());
+            let message = format!(
+                "{} must lie between {} and {}",
+                self.full(key),
+                range.start(),
+                range.end()
+            );
             self.fault(&place, message);
         }
         value
@@ -126,7 +137,10 @@ impl<'t> Section<'t> {
         match humantime::parse_duration(&text) {
             Ok(span) => Some((u64::try_from(span.as_millis()).unwrap_or(u64::MAX), place)),
             Err(_) => {
-                let message = format!("{} must be a span of time such as \"30s\" or \"24h\", not \"{text}\"", self.full(key));
+                let message = format!(
+                    "{} must be a span of time such as \"30s\" or \"24h\", not \"{text}\"",
+                    self.full(key)
+                );
                 self.fault(&place, message);
                 None
             }
@@ -166,7 +180,10 @@ impl<'t> Section<'t> {
             return Vec::new();
         };
         let name = self.full(key);
-        nodes.iter().map(|node| Section::new(&name, node, &self.found)).collect()
+        nodes
+            .iter()
+            .map(|node| Section::new(&name, node, &self.found))
+            .collect()
     }
 
     /// A table within.
@@ -182,7 +199,10 @@ impl<'t> Section<'t> {
             return Some(*value);
         }
         let names: Vec<_> = choices.iter().map(|(name, _)| format!("\"{name}\"")).collect();
-        self.fault(&place, format!("{} must be one of {}, not \"{text}\"", self.full(key), names.join(", ")));
+        self.fault(
+            &place,
+            format!("{} must be one of {}, not \"{text}\"", self.full(key), names.join(", ")),
+        );
         None
     }
 
@@ -237,7 +257,12 @@ fn distance(a: &str, b: &str) -> usize {
 mod tests {
     #[test]
     fn distance_counts_letters() {
-        for (a, b, far) in [("issuer", "issuer", 0), ("isuer", "issuer", 1), ("expires", "expiry", 2), ("", "abc", 3)] {
+        for (a, b, far) in [
+            ("issuer", "issuer", 0),
+            ("isuer", "issuer", 1),
+            ("expires", "expiry", 2),
+            ("", "abc", 3),
+        ] {
             assert_eq!(super::distance(a, b), far, "{a} {b}");
         }
     }

@@ -85,7 +85,10 @@ impl Settings {
         };
         read_store(&top);
         if let Some(node) = top.node("access") {
-            top.fault(&node.place, "[[access]] is not supported yet; remove it: until then the socket's mode decides who may ask");
+            top.fault(
+                &node.place,
+                "[[access]] is not supported yet; remove it: until then the socket's mode decides who may ask",
+            );
         }
         check_prefixes(&top, &settings.realms);
         top.finish();
@@ -95,11 +98,16 @@ impl Settings {
 }
 
 fn read_mode(top: &Section<'_>) -> u32 {
-    let Some((text, place)) = top.text("socket_mode") else { return 0o660 };
+    let Some((text, place)) = top.text("socket_mode") else {
+        return 0o660;
+    };
     match u32::from_str_radix(&text, 8) {
         Ok(mode) if mode <= 0o777 => mode,
         _ => {
-            top.fault(&place, format!("socket_mode must be an octal mode such as \"0660\", not \"{text}\""));
+            top.fault(
+                &place,
+                format!("socket_mode must be an octal mode such as \"0660\", not \"{text}\""),
+            );
             0o660
         }
     }
@@ -112,7 +120,10 @@ fn read_log(top: &Section<'_>) -> String {
     if let Some((level, place)) = &level
         && tracing_subscriber::EnvFilter::try_new(level).is_err()
     {
-        log.fault(place, format!("log.level must be error, warn, info, debug or trace, not \"{level}\""));
+        log.fault(
+            place,
+            format!("log.level must be error, warn, info, debug or trace, not \"{level}\""),
+        );
     }
     log.finish();
     level.map_or(default, |(level, _)| level)
@@ -120,7 +131,9 @@ fn read_log(top: &Section<'_>) -> String {
 
 fn read_limits(top: &Section<'_>) -> Limits {
     let mut limits = Limits::default();
-    let Some(section) = top.section("limits") else { return limits };
+    let Some(section) = top.section("limits") else {
+        return limits;
+    };
     let number = |key, default: usize, range| section.number(key, default as u64, range) as usize;
     limits.connections = number("connections", limits.connections, 1..=1_000_000);
     limits.connections_per_uid = number("connections_per_uid", limits.connections_per_uid, 1..=1_000_000);
@@ -175,7 +188,10 @@ fn read_realms(top: &Section<'_>) -> BTreeMap<String, RealmSettings> {
         None => true,
     };
     if none {
-        top.fault(top.place(), "there is no realm; add [realms.default] with algorithm and secret_file");
+        top.fault(
+            top.place(),
+            "there is no realm; add [realms.default] with algorithm and secret_file",
+        );
     }
     realms
 }

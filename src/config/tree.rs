@@ -19,7 +19,11 @@ pub(super) struct Place {
 
 impl Place {
     pub(super) fn fault(&self, message: impl Into<String>) -> Fault {
-        Fault { file: self.file.to_path_buf(), line: self.line, message: message.into() }
+        Fault {
+            file: self.file.to_path_buf(),
+            line: self.line,
+            message: message.into(),
+        }
     }
 }
 
@@ -74,7 +78,11 @@ fn drop_ins(path: &Path, faults: &mut Faults) -> Vec<PathBuf> {
         Ok(entries) => entries,
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Vec::new(),
         Err(error) => {
-            faults.push(Fault { file: directory, line: 0, message: format!("cannot be read: {error}") });
+            faults.push(Fault {
+                file: directory,
+                line: 0,
+                message: format!("cannot be read: {error}"),
+            });
             return Vec::new();
         }
     };
@@ -88,23 +96,43 @@ fn drop_ins(path: &Path, faults: &mut Faults) -> Vec<PathBuf> {
 
 fn read_one(path: &Path, faults: &mut Faults) -> Node {
     let file = Rc::new(path.to_owned());
-    let empty = || Node { place: Place { file: file.clone(), line: 0 }, value: Value::Table(Table::new()) };
+    let empty = || Node {
+        place: Place {
+            file: file.clone(),
+            line: 0,
+        },
+        value: Value::Table(Table::new()),
+    };
     let text = match std::fs::read_to_string(path) {
         Ok(text) => text,
         Err(error) => {
             let message = format!("cannot be read: {error}");
-            faults.push(Fault { file: path.to_owned(), line: 0, message });
+            faults.push(Fault {
+                file: path.to_owned(),
+                line: 0,
+                message,
+            });
             return empty();
         }
     };
     let (table, errors) = DeTable::parse_recoverable(&text);
     for error in &errors {
         let line = error.span().map_or(0, |span| line_of(&text, span.start));
-        faults.push(Fault { file: path.to_owned(), line, message: error.message().to_owned() });
+        faults.push(Fault {
+            file: path.to_owned(),
+            line,
+            message: error.message().to_owned(),
+        });
     }
     let line = line_of(&text, table.span().start);
-    let place = Place { file: file.clone(), line };
-    Node { place, value: Value::Table(convert_table(table.get_ref(), &text, &file, line)) }
+    let place = Place {
+        file: file.clone(),
+        line,
+    };
+    Node {
+        place,
+        value: Value::Table(convert_table(table.get_ref(), &text, &file, line)),
+    }
 }
 
 fn line_of(text: &str, offset: usize) -> usize {
@@ -136,7 +164,13 @@ fn convert(value: &Spanned<DeValue<'_>>, text: &str, file: &Rc<PathBuf>) -> Node
         DeValue::Float(_) => Value::Other("a float"),
         DeValue::Datetime(_) => Value::Other("a date"),
     };
-    Node { place: Place { file: file.clone(), line }, value }
+    Node {
+        place: Place {
+            file: file.clone(),
+            line,
+        },
+        value,
+    }
 }
 
 fn merge(into: &mut Node, later: Node) {
@@ -149,6 +183,11 @@ fn merge(into: &mut Node, later: Node) {
                 }
             }
         }
-        (_, value) => *into = Node { place: later.place, value },
+        (_, value) => {
+            *into = Node {
+                place: later.place,
+                value,
+            }
+        }
     }
 }

@@ -69,7 +69,10 @@ impl Embedded {
 
     /// Loads an open store. Cutoffs found in it that lie more than `skew_ms` in the future are applied as of `now`.
     pub fn on(mut journal: Journal, now: Millis, skew_ms: u64) -> Result<Self, OpenError> {
-        let corrupt = |why: String| OpenError::Corrupt { path: FILE.to_owned(), why };
+        let corrupt = |why: String| OpenError::Corrupt {
+            path: FILE.to_owned(),
+            why,
+        };
         let index = Arc::new(Index::default());
         let mut future_cutoffs = 0;
         journal
@@ -80,8 +83,11 @@ impl Embedded {
             })
             .map_err(|error| corrupt(error.to_string()))?
             .map_err(|error| corrupt(error.to_string()))?;
-        let marks: HashMap<_, _> =
-            journal.marks().map_err(|error| corrupt(error.to_string()))?.into_iter().collect();
+        let marks: HashMap<_, _> = journal
+            .marks()
+            .map_err(|error| corrupt(error.to_string()))?
+            .into_iter()
+            .collect();
         let minted = Millis(marks.get(MINTED).copied().unwrap_or(0));
         load_lifetimes(&index, &marks, minted);
         let forgotten = marks.get(FORGOTTEN).copied();
@@ -89,10 +95,12 @@ impl Embedded {
             index.purge(i64::try_from(forgotten).unwrap_or(i64::MAX));
         } else {
             let marks = [(FORGOTTEN.to_owned(), now.0 / 1000)];
-            journal.commit(&Rows::new(), &marks, None).map_err(|error| OpenError::Io {
-                path: FILE.to_owned(),
-                why: error.to_string(),
-            })?;
+            journal
+                .commit(&Rows::new(), &marks, None)
+                .map_err(|error| OpenError::Io {
+                    path: FILE.to_owned(),
+                    why: error.to_string(),
+                })?;
         }
         let (jobs, queue) = channel();
         let mut writer = Writer {
@@ -109,7 +117,10 @@ impl Embedded {
         let thread = std::thread::Builder::new()
             .name("denylist".to_owned())
             .spawn(move || writer.run(&queue))
-            .map_err(|error| OpenError::Io { path: FILE.to_owned(), why: error.to_string() })?;
+            .map_err(|error| OpenError::Io {
+                path: FILE.to_owned(),
+                why: error.to_string(),
+            })?;
         Ok(Self {
             index,
             written,
@@ -176,7 +187,11 @@ impl Denylist for Embedded {
             }
         }
         let (reply, answer) = oneshot::channel();
-        let job = Job { realm: realm.clone(), change, reply };
+        let job = Job {
+            realm: realm.clone(),
+            change,
+            reply,
+        };
         let sent = match &*self.jobs.lock().unwrap_or_else(PoisonError::into_inner) {
             Some(jobs) => jobs.send(job).is_ok(),
             None => false,
@@ -269,7 +284,11 @@ impl Writer {
                 let key = |realm: &RealmIndex, raise: &Raise| {
                     (realm.name().to_owned(), raise.kind, raise.id.clone(), raise.level)
                 };
-                self.unsaved = batch.raised.into_iter().map(|(realm, raise)| (key(&realm, &raise), (realm, raise))).collect();
+                self.unsaved = batch
+                    .raised
+                    .into_iter()
+                    .map(|(realm, raise)| (key(&realm, &raise), (realm, raise)))
+                    .collect();
             }
         }
         for (reply, outcome) in batch.replies {
@@ -298,19 +317,31 @@ impl Writer {
                 row::put_rotation(realm.name(), &rotate, &mut batch.rows).map_err(too_large)?;
                 let record = rotate.record;
                 let successor = record.successor.clone();
-                realm.insert_rotation(&rotate.old, successor, rotate.grace_until, rotate.until, Some(record.clone()));
+                realm.insert_rotation(
+                    &rotate.old,
+                    successor,
+                    rotate.grace_until,
+                    rotate.until,
+                    Some(record.clone()),
+                );
                 batch.rotated.push((realm.clone(), rotate.old));
                 Ok(Outcome::First(record))
             }
             Change::Lifetime { max_lifetime, now } => {
                 realm.set_lifetime(max_lifetime, now);
                 for (value, last) in realm.lifetimes() {
-                    batch.marks.push((format!("{LIFETIME}{}/{value}", realm.name()), last.0));
+                    batch
+                        .marks
+                        .push((format!("{LIFETIME}{}/{value}", realm.name()), last.0));
                 }
                 batch.marks.push((format!("{CURRENT}{}", realm.name()), max_lifetime));
                 Ok(Outcome::Done)
             }
-            Change::Tick { now, elapsed_ms, minted } => {
+            Change::Tick {
+                now,
+                elapsed_ms,
+                minted,
+            } => {
                 self.tick(now, elapsed_ms, minted, batch);
                 Ok(Outcome::Done)
             }
@@ -363,7 +394,11 @@ fn gather(first: Job, queue: &Receiver<Job>, company: usize) -> Vec<Job> {
     let mut jobs = vec![first];
     let until = Instant::now() + GATHER;
     while jobs.len() < BATCH {
-        let wait = if jobs.len() < company { until.saturating_duration_since(Instant::now()) } else { Duration::ZERO };
+        let wait = if jobs.len() < company {
+            until.saturating_duration_since(Instant::now())
+        } else {
+            Duration::ZERO
+        };
         match queue.recv_timeout(wait) {
             Ok(job) => jobs.push(job),
             Err(RecvTimeoutError::Timeout | RecvTimeoutError::Disconnected) => break,

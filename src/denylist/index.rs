@@ -6,8 +6,8 @@ use std::hash::{BuildHasher, RandomState};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 
-use super::change::{Kind, Level, Raise, Record, Rotate};
 use super::MARGIN;
+use super::change::{Kind, Level, Raise, Record, Rotate};
 use crate::words::{Id, Millis, Seconds};
 
 const SHARDS: usize = 16;
@@ -51,7 +51,11 @@ impl Index {
             return realm.clone();
         }
         let new = || {
-            Arc::new(RealmIndex::new(name, self.highest_cutoff.clone(), self.forgotten.clone()))
+            Arc::new(RealmIndex::new(
+                name,
+                self.highest_cutoff.clone(),
+                self.forgotten.clone(),
+            ))
         };
         write(&self.realms).entry(name.to_owned()).or_insert_with(new).clone()
     }
@@ -155,7 +159,10 @@ struct Map<V> {
 
 impl<V> Default for Map<V> {
     fn default() -> Self {
-        Self { uuids: HashMap::new(), texts: HashMap::new() }
+        Self {
+            uuids: HashMap::new(),
+            texts: HashMap::new(),
+        }
     }
 }
 
@@ -263,7 +270,10 @@ impl RealmIndex {
             return Cutoffs::default();
         };
         let some = |mark: Mark| (mark.cutoff > Millis(0)).then_some(mark.cutoff);
-        Cutoffs { hard: some(marks.hard), soft: some(marks.soft) }
+        Cutoffs {
+            hard: some(marks.hard),
+            soft: some(marks.soft),
+        }
     }
 
     /// Logins of the realm begun by then are revoked.
@@ -318,10 +328,14 @@ impl RealmIndex {
     pub fn retention(&self, now: Millis) -> Seconds {
         let lifetimes = lock(&self.lifetimes);
         let span = |at: Millis, value: u64| {
-            at.seconds().saturating_add(1).saturating_add(Seconds::try_from(value).unwrap_or(Seconds::MAX))
+            at.seconds()
+                .saturating_add(1)
+                .saturating_add(Seconds::try_from(value).unwrap_or(Seconds::MAX))
         };
         let earlier = lifetimes.last.iter().map(|(value, at)| span(*at, *value)).max();
-        span(now, lifetimes.current).max(earlier.unwrap_or(0)).saturating_add(MARGIN)
+        span(now, lifetimes.current)
+            .max(earlier.unwrap_or(0))
+            .saturating_add(MARGIN)
     }
 
     /// Takes note that a `max_lifetime` is in force; what was in force before was so until now.
@@ -338,7 +352,11 @@ impl RealmIndex {
 
     /// The `max_lifetime` values that still matter, and when each was last in force.
     pub fn lifetimes(&self) -> Vec<(u64, Millis)> {
-        lock(&self.lifetimes).last.iter().map(|(value, last)| (*value, *last)).collect()
+        lock(&self.lifetimes)
+            .last
+            .iter()
+            .map(|(value, last)| (*value, *last))
+            .collect()
     }
 
     /// Joins one entry in. Says whether anything climbed or grew.
@@ -353,7 +371,12 @@ impl RealmIndex {
                 if !shard.subjects.contains_key(&raise.id) {
                     self.count_of(Expiring::Subject).fetch_add(1, Ordering::AcqRel);
                 }
-                let grew = shard.subjects.entry(raise.id.clone()).or_default().of(raise.level).join(raise);
+                let grew = shard
+                    .subjects
+                    .entry(raise.id.clone())
+                    .or_default()
+                    .of(raise.level)
+                    .join(raise);
                 drop(shard);
                 if grew {
                     self.expire(Expiring::Subject, &raise.id, until);
@@ -371,9 +394,7 @@ impl RealmIndex {
     /// Whether the store has what stands for this raise, and that is no less.
     pub fn is_saved(&self, raise: &Raise) -> bool {
         let until = clamp(raise.until);
-        let covers = |standing: Standing| {
-            standing.saved && standing.level >= raise.level && standing.until >= until
-        };
+        let covers = |standing: Standing| standing.saved && standing.level >= raise.level && standing.until >= until;
         match raise.kind {
             Kind::Token => read(self.shard(&raise.id)).tokens.get(&raise.id).is_some_and(covers),
             Kind::Session => read(self.shard(&raise.id)).sessions.get(&raise.id).is_some_and(covers),
@@ -404,7 +425,13 @@ impl RealmIndex {
             && standing.level == raise.level
             && standing.until == until
         {
-            map.insert(&raise.id, Standing { saved: true, ..standing });
+            map.insert(
+                &raise.id,
+                Standing {
+                    saved: true,
+                    ..standing
+                },
+            );
         }
     }
 
@@ -419,7 +446,12 @@ impl RealmIndex {
     ) {
         let until = clamp(until);
         let has_record = record.is_some();
-        let rotation = Rotation { successor, grace_until, record, until };
+        let rotation = Rotation {
+            successor,
+            grace_until,
+            record,
+            until,
+        };
         if write(self.shard(old)).rotations.insert(old.clone(), rotation).is_none() {
             self.count_of(Expiring::Rotation).fetch_add(1, Ordering::AcqRel);
         }
@@ -432,7 +464,9 @@ impl RealmIndex {
     /// Puts the record of a rotation in, if the rotation is there.
     pub fn insert_record(&self, old: &Id, record: Arc<Record>) {
         let mut shard = write(self.shard(old));
-        let Some(rotation) = shard.rotations.get_mut(old) else { return };
+        let Some(rotation) = shard.rotations.get_mut(old) else {
+            return;
+        };
         let until = clamp(record_until(rotation.grace_until));
         rotation.record = Some(record);
         drop(shard);
@@ -449,8 +483,7 @@ impl RealmIndex {
     /// What a rotation finds: `None` when it is the first.
     pub fn decide(&self, rotate: &Rotate) -> Option<super::Outcome> {
         use super::Outcome;
-        if self.token_revoked(&rotate.old)
-            || self.login_revoked(&rotate.session, rotate.subject.as_ref(), rotate.login)
+        if self.token_revoked(&rotate.old) || self.login_revoked(&rotate.session, rotate.subject.as_ref(), rotate.login)
         {
             return Some(Outcome::Revoked);
         }
@@ -467,24 +500,43 @@ impl RealmIndex {
     }
 
     fn standing(&self, kind: Kind, id: &Id) -> Option<(Level, Seconds)> {
-        let expiring = if kind == Kind::Token { Expiring::Token } else { Expiring::Session };
+        let expiring = if kind == Kind::Token {
+            Expiring::Token
+        } else {
+            Expiring::Session
+        };
         if self.none(expiring) {
             return None;
         }
         let shard = read(self.shard(id));
-        let map = if kind == Kind::Token { &shard.tokens } else { &shard.sessions };
-        map.get(id).map(|standing| (standing.level, Seconds::from(standing.until)))
+        let map = if kind == Kind::Token {
+            &shard.tokens
+        } else {
+            &shard.sessions
+        };
+        map.get(id)
+            .map(|standing| (standing.level, Seconds::from(standing.until)))
     }
 
     fn raise_standing(&self, kind: Expiring, id: &Id, level: Level, until: u32) -> bool {
         let mut shard = write(self.shard(id));
-        let map = if kind == Expiring::Token { &mut shard.tokens } else { &mut shard.sessions };
+        let map = if kind == Expiring::Token {
+            &mut shard.tokens
+        } else {
+            &mut shard.sessions
+        };
         let before = map.get(id);
         let after = match before {
-            None => Standing { level, saved: false, until },
-            Some(stands) => {
-                Standing { level: stands.level.max(level), saved: false, until: stands.until.max(until) }
-            }
+            None => Standing {
+                level,
+                saved: false,
+                until,
+            },
+            Some(stands) => Standing {
+                level: stands.level.max(level),
+                saved: false,
+                until: stands.until.max(until),
+            },
         };
         let grew = before.is_none_or(|before| after.level > before.level || after.until > before.until);
         if grew {
@@ -529,7 +581,10 @@ impl RealmIndex {
                     gone
                 }
                 Expiring::Subject => {
-                    let last = shard.subjects.get(&id).map(|marks| marks.hard.until.max(marks.soft.until));
+                    let last = shard
+                        .subjects
+                        .get(&id)
+                        .map(|marks| marks.hard.until.max(marks.soft.until));
                     let gone = last.is_some_and(past);
                     if gone {
                         shard.subjects.remove(&id);

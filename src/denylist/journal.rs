@@ -36,7 +36,11 @@ pub(super) struct File(pub(super) PathBuf);
 impl Backend for File {
     fn open(&self, create: bool) -> Result<Database, DatabaseError> {
         let mut builder = builder();
-        if create { builder.create(&self.0) } else { builder.set_check_integrity_on_open(true).open(&self.0) }
+        if create {
+            builder.create(&self.0)
+        } else {
+            builder.set_check_integrity_on_open(true).open(&self.0)
+        }
     }
 
     fn name(&self) -> String {
@@ -127,7 +131,10 @@ impl Journal {
     /// Makes a new store file. It appears whole or not at all.
     pub fn create(path: &Path) -> Result<(), OpenError> {
         let name = path.display().to_string();
-        let io = |error: std::io::Error| OpenError::Io { path: name.clone(), why: error.to_string() };
+        let io = |error: std::io::Error| OpenError::Io {
+            path: name.clone(),
+            why: error.to_string(),
+        };
         if path.exists() {
             return Err(OpenError::Exists(name));
         }
@@ -145,18 +152,26 @@ impl Journal {
             _ => io(error),
         })?;
         std::fs::remove_file(&new).map_err(io)?;
-        std::fs::File::open(directory).and_then(|directory| directory.sync_all()).map_err(io)
+        std::fs::File::open(directory)
+            .and_then(|directory| directory.sync_all())
+            .map_err(io)
     }
 
     /// Makes a new store on a backend.
     pub fn create_on(backend: Box<dyn Backend>) -> Result<(), OpenError> {
         let name = backend.name();
         let database = backend.open(true).map_err(|error| open_error(&name, error))?;
-        let mut journal = Self { backend, database: Some(database), sequence: 0 };
-        journal.commit(&Rows::new(), &[(FORMAT.to_owned(), FORMAT_NOW)], None).map_err(|error| OpenError::Io {
-            path: name,
-            why: error.to_string(),
-        })
+        let mut journal = Self {
+            backend,
+            database: Some(database),
+            sequence: 0,
+        };
+        journal
+            .commit(&Rows::new(), &[(FORMAT.to_owned(), FORMAT_NOW)], None)
+            .map_err(|error| OpenError::Io {
+                path: name,
+                why: error.to_string(),
+            })
     }
 
     /// Opens a store file, its whole content checked against its checksums.
@@ -170,7 +185,10 @@ impl Journal {
     /// Opens a store on a backend.
     pub fn open_on(backend: Box<dyn Backend>) -> Result<Self, OpenError> {
         let name = backend.name();
-        let corrupt = |why: String| OpenError::Corrupt { path: name.clone(), why };
+        let corrupt = |why: String| OpenError::Corrupt {
+            path: name.clone(),
+            why,
+        };
         // A file that is not what it seems may still trip an assertion below.
         let opened = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| backend.open(false)));
         let database = match opened {
@@ -178,7 +196,11 @@ impl Journal {
             Ok(Err(error)) => return Err(open_error(&name, error)),
             Err(_) => return Err(corrupt("it cannot be read".to_owned())),
         };
-        let mut journal = Self { backend, database: Some(database), sequence: 0 };
+        let mut journal = Self {
+            backend,
+            database: Some(database),
+            sequence: 0,
+        };
         match journal.mark(FORMAT) {
             Ok(Some(FORMAT_NOW)) => {}
             Ok(Some(other)) => return Err(corrupt(format!("its format is {other}, and this version knows 1"))),
@@ -197,7 +219,11 @@ impl Journal {
     /// All marks.
     pub fn marks(&self) -> Result<Vec<(String, u64)>, redb::Error> {
         let table = self.read()?.open_table(MARKS)?;
-        table.iter()?.map(|entry| entry.map(|(name, value)| (name.value().to_owned(), value.value()))).map(|entry| Ok(entry?)).collect()
+        table
+            .iter()?
+            .map(|entry| entry.map(|(name, value)| (name.value().to_owned(), value.value())))
+            .map(|entry| Ok(entry?))
+            .collect()
     }
 
     /// Gives each row, with its deadline, to `each`.
@@ -216,12 +242,7 @@ impl Journal {
     }
 
     /// Writes rows and marks, and forgets some rows whose deadline lies before `forget`: on disk when it returns.
-    pub fn commit(
-        &mut self,
-        rows: &Rows,
-        marks: &[(String, u64)],
-        forget: Option<Seconds>,
-    ) -> Result<(), redb::Error> {
+    pub fn commit(&mut self, rows: &Rows, marks: &[(String, u64)], forget: Option<Seconds>) -> Result<(), redb::Error> {
         let database = self.database.as_ref().ok_or(redb::Error::PreviousIo)?;
         let transaction = database.begin_write()?;
         {
@@ -290,10 +311,19 @@ fn open_error(path: &str, error: DatabaseError) -> OpenError {
     match error {
         DatabaseError::DatabaseAlreadyOpen => OpenError::InUse(path),
         DatabaseError::Storage(StorageError::Io(io))
-            if !matches!(io.kind(), std::io::ErrorKind::InvalidData | std::io::ErrorKind::UnexpectedEof) =>
+            if !matches!(
+                io.kind(),
+                std::io::ErrorKind::InvalidData | std::io::ErrorKind::UnexpectedEof
+            ) =>
         {
-            OpenError::Io { path, why: io.to_string() }
+            OpenError::Io {
+                path,
+                why: io.to_string(),
+            }
         }
-        other => OpenError::Corrupt { path, why: other.to_string() },
+        other => OpenError::Corrupt {
+            path,
+            why: other.to_string(),
+        },
     }
 }

@@ -54,16 +54,23 @@ impl Denylist for Memory {
     }
 
     fn health(&self) -> StoreHealth {
-        StoreHealth { kind: "memory", entries: self.index.len(), ..StoreHealth::default() }
+        StoreHealth {
+            kind: "memory",
+            entries: self.index.len(),
+            ..StoreHealth::default()
+        }
     }
 }
 
 /// Adds the revocation of every successor that `from` leads to, for as long as the first entry stands.
-pub(super) fn follow_successors(
-    realm: &RealmIndex,
-    entries: &mut Vec<super::Raise>,
-    from: Option<&crate::words::Id>,
-) {
-    let (Some(from), Some(first)) = (from, entries.first().cloned()) else { return };
-    entries.extend(realm.successors(from).into_iter().map(|id| super::Raise { id, ..first.clone() }));
+pub(super) fn follow_successors(realm: &RealmIndex, entries: &mut Vec<super::Raise>, from: Option<&crate::words::Id>) {
+    let (Some(from), Some(first)) = (from, entries.first().cloned()) else {
+        return;
+    };
+    entries.extend(
+        realm
+            .successors(from)
+            .into_iter()
+            .map(|id| super::Raise { id, ..first.clone() }),
+    );
 }

@@ -14,8 +14,19 @@ use crate::words::{Id, Millis, Seconds};
 /// One row; its deadline is the first part of its key.
 #[derive(Serialize, Deserialize)]
 enum Row<'a> {
-    Raise { realm: &'a str, kind: u8, id: &'a str, level: u8, cutoff: u64 },
-    Rotation { realm: &'a str, old: &'a str, successor: &'a str, grace_until: u64 },
+    Raise {
+        realm: &'a str,
+        kind: u8,
+        id: &'a str,
+        level: u8,
+        cutoff: u64,
+    },
+    Rotation {
+        realm: &'a str,
+        old: &'a str,
+        successor: &'a str,
+        grace_until: u64,
+    },
     Record(#[serde(borrow)] RecordRow<'a>),
 }
 
@@ -41,7 +52,11 @@ pub(super) type Rows = Vec<(Seconds, Vec<u8>)>;
 
 /// Appends the row of a raise.
 pub(super) fn put_raise(realm: &str, raise: &Raise, rows: &mut Rows) -> Result<(), EncodeError> {
-    let id = if raise.kind == Kind::Realm { String::new() } else { raise.id.to_string() };
+    let id = if raise.kind == Kind::Realm {
+        String::new()
+    } else {
+        raise.id.to_string()
+    };
     let row = Row::Raise {
         realm,
         kind: kind_code(raise.kind),
@@ -56,7 +71,16 @@ pub(super) fn put_raise(realm: &str, raise: &Raise, rows: &mut Rows) -> Result<(
 pub(super) fn put_rotation(realm: &str, rotate: &Rotate, rows: &mut Rows) -> Result<(), EncodeError> {
     let (old, successor) = (rotate.old.to_string(), rotate.record.successor.to_string());
     let grace_until = rotate.grace_until.0;
-    put(rotate.until, &Row::Rotation { realm, old: &old, successor: &successor, grace_until }, rows)?;
+    put(
+        rotate.until,
+        &Row::Rotation {
+            realm,
+            old: &old,
+            successor: &successor,
+            grace_until,
+        },
+        rows,
+    )?;
     let record = RecordRow {
         realm,
         old: &old,
@@ -88,10 +112,22 @@ pub(super) struct Anomalies {
 pub(super) fn load(index: &Index, until: Seconds, bytes: &[u8], latest: Millis) -> Result<Anomalies, BadRow> {
     let mut anomalies = Anomalies::default();
     match jwtkeeper_wire::decode(bytes).map_err(|_| BadRow)? {
-        Row::Raise { realm, kind, id, level, cutoff } => {
+        Row::Raise {
+            realm,
+            kind,
+            id,
+            level,
+            cutoff,
+        } => {
             let kind = kind_of(kind).ok_or(BadRow)?;
             let id = if kind == Kind::Realm { Id::Uuid(0) } else { id_of(id)? };
-            let mut raise = Raise { kind, id, level: level_of(level).ok_or(BadRow)?, cutoff: Millis(cutoff), until };
+            let mut raise = Raise {
+                kind,
+                id,
+                level: level_of(level).ok_or(BadRow)?,
+                cutoff: Millis(cutoff),
+                until,
+            };
             if raise.cutoff > latest {
                 raise.cutoff = latest;
                 anomalies.future_cutoffs = 1;
@@ -100,7 +136,12 @@ pub(super) fn load(index: &Index, until: Seconds, bytes: &[u8], latest: Millis) 
             realm.raise(&raise);
             realm.mark_saved(&raise);
         }
-        Row::Rotation { realm, old, successor, grace_until } => {
+        Row::Rotation {
+            realm,
+            old,
+            successor,
+            grace_until,
+        } => {
             let realm = index.realm(realm);
             let (old, successor) = (id_of(old)?, id_of(successor)?);
             // The record may have come first: its deadline is the nearer one.
@@ -140,7 +181,9 @@ fn kind_code(kind: Kind) -> u8 {
 }
 
 fn kind_of(code: u8) -> Option<Kind> {
-    [Kind::Token, Kind::Session, Kind::Subject, Kind::Realm].into_iter().find(|kind| kind_code(*kind) == code)
+    [Kind::Token, Kind::Session, Kind::Subject, Kind::Realm]
+        .into_iter()
+        .find(|kind| kind_code(*kind) == code)
 }
 
 fn level_code(level: Level) -> u8 {
@@ -151,7 +194,9 @@ fn level_code(level: Level) -> u8 {
 }
 
 fn level_of(code: u8) -> Option<Level> {
-    [Level::Soft, Level::Hard].into_iter().find(|level| level_code(*level) == code)
+    [Level::Soft, Level::Hard]
+        .into_iter()
+        .find(|level| level_code(*level) == code)
 }
 
 fn lock_code(lock: Lock) -> u8 {
@@ -164,5 +209,7 @@ fn lock_code(lock: Lock) -> u8 {
 }
 
 fn lock_of(code: u8) -> Option<Lock> {
-    [Lock::None, Lock::Derived, Lock::Concat, Lock::Claim].into_iter().find(|lock| lock_code(*lock) == code)
+    [Lock::None, Lock::Derived, Lock::Concat, Lock::Claim]
+        .into_iter()
+        .find(|lock| lock_code(*lock) == code)
 }

@@ -36,7 +36,9 @@ impl Algorithm {
     /// All of them.
     pub const ALL: [Algorithm; 12] = {
         use Algorithm::*;
-        [HS256, HS384, HS512, RS256, RS384, RS512, PS256, PS384, PS512, ES256, ES384, EdDSA]
+        [
+            HS256, HS384, HS512, RS256, RS384, RS512, PS256, PS384, PS512, ES256, ES384, EdDSA,
+        ]
     };
 
     /// The name as `alg` has it, byte for byte.

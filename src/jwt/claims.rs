@@ -138,7 +138,19 @@ impl<'de> Visitor<'de> for Reader<'_> {
         let (Some(exp), Some(jti)) = (exp, jti) else {
             return Err(wrong("exp or jti is missing"));
         };
-        Ok(Claims { iss, aud, exp, nbf, iat, jti, ver, sid, born, lck, subject })
+        Ok(Claims {
+            iss,
+            aud,
+            exp,
+            nbf,
+            iat,
+            jti,
+            ver,
+            sid,
+            born,
+            lck,
+            subject,
+        })
     }
 }
 

@@ -37,7 +37,12 @@ impl<'t, 'b> Compact<'t, 'b> {
         let claims_length = buffer.len();
         base64url::decode_to(signature_segment, buffer)?;
         let (claims, signature) = buffer.split_at_checked(claims_length).ok_or(SEGMENTS)?;
-        Ok(Self { header_segment, signing_input, claims, signature })
+        Ok(Self {
+            header_segment,
+            signing_input,
+            claims,
+            signature,
+        })
     }
 
     /// Reads the header.

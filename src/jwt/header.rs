@@ -76,7 +76,13 @@ mod tests {
     #[test]
     fn reads_what_it_knows_and_ignores_what_it_may() {
         let header = Header::read(br#"{"alg":"HS256","typ":"jwt","kid":"k","cty":"x","x":{"a":1}}"#).unwrap();
-        assert_eq!(header, Header { alg: Some("HS256".into()), kid: Some("k".into()) });
+        assert_eq!(
+            header,
+            Header {
+                alg: Some("HS256".into()),
+                kid: Some("k".into())
+            }
+        );
         for alg in ["5", "null", "[\"HS512\"]", "{}", "true"] {
             let text = format!(r#"{{"alg":{alg}}}"#);
             assert_eq!(Header::read(text.as_bytes()).unwrap().alg, None, "{text}");
@@ -116,6 +122,12 @@ mod tests {
     fn what_we_mint_reads_back() {
         let text = Header::text("ES256", Some("k\"1"));
         let header = Header::read(text.as_bytes()).unwrap();
-        assert_eq!(header, Header { alg: Some("ES256".into()), kid: Some("k\"1".into()) });
+        assert_eq!(
+            header,
+            Header {
+                alg: Some("ES256".into()),
+                kid: Some("k\"1".into())
+            }
+        );
     }
 }

@@ -21,7 +21,9 @@ pub(super) fn text(bytes: &[u8]) -> Result<&str, Malformed> {
 /// Reads `text` with `seed`, whole.
 pub(super) fn read<'a, S: DeserializeSeed<'a>>(text: &'a str, seed: S) -> Result<S::Value, Malformed> {
     let mut json = serde_json::Deserializer::from_str(text);
-    let value = seed.deserialize(&mut json).map_err(|_| Malformed("not strict JSON of the right shape"))?;
+    let value = seed
+        .deserialize(&mut json)
+        .map_err(|_| Malformed("not strict JSON of the right shape"))?;
     json.end().map_err(|_| Malformed("bytes follow the JSON"))?;
     Ok(value)
 }

@@ -69,7 +69,8 @@ impl Signer {
             Signer::Hmac(key) => Some(hmac::sign(key, message).as_ref().to_vec()),
             Signer::Rsa(key, encoding) => {
                 let mut signature = vec![0; key.public_modulus_len()];
-                key.sign(*encoding, &SystemRandom::new(), message, &mut signature).ok()?;
+                key.sign(*encoding, &SystemRandom::new(), message, &mut signature)
+                    .ok()?;
                 Some(signature)
             }
             Signer::Ec(key) => Some(key.sign(&SystemRandom::new(), message).ok()?.as_ref().to_vec()),
@@ -148,9 +149,7 @@ impl Verifier {
     pub fn verify(&self, message: &[u8], signature: &[u8]) -> bool {
         match self {
             Verifier::Hmac(key) => hmac::verify(key, message, signature).is_ok(),
-            Verifier::Public(key, length) => {
-                signature.len() == *length && key.verify_sig(message, signature).is_ok()
-            }
+            Verifier::Public(key, length) => signature.len() == *length && key.verify_sig(message, signature).is_ok(),
         }
     }
 }

@@ -87,7 +87,12 @@ pub(super) fn read<'b>(bytes: &'b [u8], policy: &Policy) -> Result<Admitted<'b>,
     let claims = read_claims(bytes, &policy.subject_claim).map_err(|_| Reason::Malformed)?;
     let id = |text: &str| Id::parse(text).map_err(|_| Reason::Malformed);
     let jti = id(&claims.jti)?;
-    let session = claims.sid.as_deref().map(id).transpose()?.unwrap_or_else(|| jti.clone());
+    let session = claims
+        .sid
+        .as_deref()
+        .map(id)
+        .transpose()?
+        .unwrap_or_else(|| jti.clone());
     let subject = claims.subject.as_deref().map(id).transpose()?;
     if let (Some(birth), Some(iat)) = (jti.birth(), claims.iat) {
         // A birth past its own iat would slip under later cutoffs.

@@ -24,7 +24,11 @@ pub(super) struct Wanted<'a> {
 impl<'a> Wanted<'a> {
     /// Reads a caller's claims; empty bytes are none.
     pub(super) fn read(bytes: &'a [u8], policy: &Policy) -> Result<Self, Refusal> {
-        let mut wanted = Wanted { exp: None, own: Vec::new(), private: Vec::new() };
+        let mut wanted = Wanted {
+            exp: None,
+            own: Vec::new(),
+            private: Vec::new(),
+        };
         if bytes.is_empty() {
             return Ok(wanted);
         }
@@ -52,7 +56,11 @@ impl<'a> Wanted<'a> {
     pub(super) fn carried(bytes: &'a [u8]) -> Result<Self, Refusal> {
         let all = members(bytes).map_err(|malformed| Refusal::ClaimsForm(malformed.0))?;
         let private = all.into_iter().filter(|(name, _)| is_private(name)).collect();
-        Ok(Wanted { exp: None, own: Vec::new(), private })
+        Ok(Wanted {
+            exp: None,
+            own: Vec::new(),
+            private,
+        })
     }
 }
 
@@ -67,7 +75,9 @@ pub(super) struct Draft {
 
 impl Draft {
     pub(super) fn new() -> Self {
-        Self { text: String::from("{") }
+        Self {
+            text: String::from("{"),
+        }
     }
 
     /// Adds a claim whose value is this JSON text.

@@ -21,17 +21,26 @@ impl Keeper {
         let iat = now.seconds();
         let mut exp = match (wanted.exp, ttl) {
             (Some(_), Some(_)) => {
-                return Err(Refusal::ClaimValue { claim: "exp", problem: "and a ttl cannot both be set" });
+                return Err(Refusal::ClaimValue {
+                    claim: "exp",
+                    problem: "and a ttl cannot both be set",
+                });
             }
             (Some(exp), None) => exp,
             (None, Some(ttl)) => iat.saturating_add(seconds(ttl)),
             (None, None) => iat.saturating_add(seconds(policy.expiry)),
         };
         if exp <= iat {
-            return Err(Refusal::ClaimValue { claim: "exp", problem: "must be later than now" });
+            return Err(Refusal::ClaimValue {
+                claim: "exp",
+                problem: "must be later than now",
+            });
         }
         if exp.saturating_sub(iat) > seconds(policy.max_lifetime) {
-            return Err(Refusal::LifetimeTooLong { asked: exp.saturating_sub(iat), max: policy.max_lifetime });
+            return Err(Refusal::LifetimeTooLong {
+                asked: exp.saturating_sub(iat),
+                max: policy.max_lifetime,
+            });
         }
         let jti = self.birth(policy, now)?;
         if let Some(span) = policy.session_lifetime {
@@ -39,12 +48,19 @@ impl Keeper {
         }
         let (lock, cookie) = match policy.cookie_lock {
             CookieLock::Off => (Lock::None, None),
-            CookieLock::Optional | CookieLock::Required => {
-                (lock_of(policy, key), Some(CookieSecret::random().ok_or(Refusal::Crypto)?))
-            }
+            CookieLock::Optional | CookieLock::Required => (
+                lock_of(policy, key),
+                Some(CookieSecret::random().ok_or(Refusal::Crypto)?),
+            ),
         };
         let mut draft = Draft::new();
-        let overridden = |claim: OwnClaim| wanted.own.iter().find(|(own, _)| *own == claim).map(|(_, value)| value.get());
+        let overridden = |claim: OwnClaim| {
+            wanted
+                .own
+                .iter()
+                .find(|(own, _)| *own == claim)
+                .map(|(_, value)| value.get())
+        };
         for claim in OwnClaim::ALL {
             match (overridden(claim), claim) {
                 (Some(value), _) => draft.raw(claim.name(), value),
@@ -62,18 +78,28 @@ impl Keeper {
         if let (Lock::Claim, Some(cookie)) = (lock, &cookie) {
             draft.string("lck", &cookie.lock_claim());
         }
-        wanted.private.iter().for_each(|(name, value)| draft.raw(name, value.get()));
+        wanted
+            .private
+            .iter()
+            .for_each(|(name, value)| draft.raw(name, value.get()));
         let claims = draft.finish();
         check_size(key, &claims, policy)?;
         let jti = would_validate(served, now, &claims, lock)?;
         let token = sign(key, &claims, lock, cookie.as_ref()).ok_or(Refusal::Crypto)?;
         let cookie = cookie.map(|cookie| Zeroizing::new(cookie.expose().to_owned()));
-        Ok(Minted { token, jti, expires_at: exp, claims: claims.into(), cookie })
+        Ok(Minted {
+            token,
+            jti,
+            expires_at: exp,
+            claims: claims.into(),
+            cookie,
+        })
     }
 
     /// The next birth in this realm.
     pub(super) fn birth(&self, policy: &Policy, now: Millis) -> Result<Id, Refusal> {
-        self.minter.next(now, self.denylist.index().highest_cutoff(), policy.clock_skew_ms)
+        self.minter
+            .next(now, self.denylist.index().highest_cutoff(), policy.clock_skew_ms)
     }
 }
 
@@ -117,7 +143,10 @@ pub(super) fn sign(key: &SigningKey, claims: &str, lock: Lock, cookie: Option<&C
 pub(super) fn check_size(key: &SigningKey, claims: &str, policy: &Policy) -> Result<(), Refusal> {
     let size = key.token_length(claims.len());
     if size > policy.max_token {
-        return Err(Refusal::TokenTooLarge { size, max: policy.max_token });
+        return Err(Refusal::TokenTooLarge {
+            size,
+            max: policy.max_token,
+        });
     }
     Ok(())
 }

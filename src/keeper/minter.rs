@@ -24,7 +24,9 @@ struct Last {
 impl Minter {
     /// A minter that mints nothing at or before `ms`.
     pub(super) fn new(ms: Millis) -> Self {
-        Self { last: Mutex::new(Last { ms, counter: u64::MAX }) }
+        Self {
+            last: Mutex::new(Last { ms, counter: u64::MAX }),
+        }
     }
 
     /// The last moment of minting.
@@ -49,7 +51,9 @@ impl Minter {
         }
         let latest = end_of_second(now).plus(skew_ms);
         if ms > latest {
-            return Err(Refusal::ClockBehind { behind_ms: ms.since(latest) });
+            return Err(Refusal::ClockBehind {
+                behind_ms: ms.since(latest),
+            });
         }
         *last = Last { ms, counter };
         Ok(uuid_v7(ms, counter, random))
@@ -106,6 +110,9 @@ mod tests {
         let refused = minter.next(Millis(10_500), Millis(13_000), 2000);
         assert!(matches!(refused, Err(Refusal::ClockBehind { behind_ms: 1 })));
         let after_restart = Minter::new(Millis(99_000));
-        assert!(matches!(after_restart.next(Millis(10_000), Millis(0), 2000), Err(Refusal::ClockBehind { .. })));
+        assert!(matches!(
+            after_restart.next(Millis(10_000), Millis(0), 2000),
+            Err(Refusal::ClockBehind { .. })
+        ));
     }
 }

@@ -37,7 +37,10 @@ pub struct Keeper {
 impl Keeper {
     /// A keeper over a denylist; nothing is minted at or before `minted`.
     pub fn new(denylist: Arc<dyn Denylist>, minted: Millis) -> Self {
-        Self { denylist, minter: Minter::new(minted) }
+        Self {
+            denylist,
+            minter: Minter::new(minted),
+        }
     }
 
     /// The denylist.

@@ -67,7 +67,13 @@ impl Keeper {
         target: Revoke<'_>,
     ) -> Result<Result<(), Rejection>, Refusal> {
         let until = served.index.retention(now);
-        let hard = |kind, id| Raise { kind, id, level: Level::Hard, cutoff: Millis(0), until };
+        let hard = |kind, id| Raise {
+            kind,
+            id,
+            level: Level::Hard,
+            cutoff: Millis(0),
+            until,
+        };
         let mut follow = None;
         let entries = match target {
             Revoke::Token { token, cookie } => {
@@ -79,7 +85,10 @@ impl Keeper {
                 let until = admitted.claims.exp.saturating_add(MARGIN).min(until);
                 let mut entries = vec![hard(Kind::Session, admitted.session)];
                 if until > now.seconds() {
-                    entries.push(Raise { until, ..hard(Kind::Token, admitted.jti) });
+                    entries.push(Raise {
+                        until,
+                        ..hard(Kind::Token, admitted.jti)
+                    });
                 }
                 entries
             }
@@ -91,14 +100,22 @@ impl Keeper {
             Revoke::Session(session) => vec![hard(Kind::Session, id("the session", session)?)],
             Revoke::Subject(subject, before) => {
                 let cutoff = self.cutoff(served, now, before)?;
-                vec![Raise { cutoff, ..hard(Kind::Subject, id("the subject", subject)?) }]
+                vec![Raise {
+                    cutoff,
+                    ..hard(Kind::Subject, id("the subject", subject)?)
+                }]
             }
             Revoke::IssuedBefore(before) => {
                 let cutoff = self.cutoff(served, now, before)?;
-                vec![Raise { cutoff, ..hard(Kind::Realm, Id::Uuid(0)) }]
+                vec![Raise {
+                    cutoff,
+                    ..hard(Kind::Realm, Id::Uuid(0))
+                }]
             }
         };
-        self.denylist.apply(&served.index, Change::Raise { entries, follow }).await?;
+        self.denylist
+            .apply(&served.index, Change::Raise { entries, follow })
+            .await?;
         Ok(Ok(()))
     }
 
@@ -107,12 +124,22 @@ impl Keeper {
         let until = served.index.retention(now);
         let (kind, id, cutoff) = match target {
             Flag::Jti(jti) => (Kind::Token, id("the jti", jti)?, Millis(0)),
-            Flag::Subject(subject, before) => {
-                (Kind::Subject, id("the subject", subject)?, self.cutoff(served, now, before)?)
-            }
+            Flag::Subject(subject, before) => (
+                Kind::Subject,
+                id("the subject", subject)?,
+                self.cutoff(served, now, before)?,
+            ),
         };
-        let entries = vec![Raise { kind, id, level: Level::Soft, cutoff, until }];
-        self.denylist.apply(&served.index, Change::Raise { entries, follow: None }).await?;
+        let entries = vec![Raise {
+            kind,
+            id,
+            level: Level::Soft,
+            cutoff,
+            until,
+        }];
+        self.denylist
+            .apply(&served.index, Change::Raise { entries, follow: None })
+            .await?;
         Ok(())
     }
 
@@ -120,7 +147,9 @@ impl Keeper {
     /// awaiting the answer.
     pub async fn on_reuse(&self, served: &Served, now: Millis, reuse: &Reuse) -> Result<(), Refusal> {
         if served.realm.policy.on_reuse == OnReuse::RevokeSession {
-            self.revoke(served, now, Revoke::Session(&reuse.session.to_string())).await?.ok();
+            self.revoke(served, now, Revoke::Session(&reuse.session.to_string()))
+                .await?
+                .ok();
         }
         Ok(())
     }
@@ -134,14 +163,24 @@ impl Keeper {
         let until = own.map(|(_, until)| until).unwrap_or_default();
         if index.token_revoked(&jti) || index.session_revoked(&jti) {
             let until = if until > 0 { until } else { index.retention(now) };
-            return Ok(State { state: Wire::Hard, until });
+            return Ok(State {
+                state: Wire::Hard,
+                until,
+            });
         }
         if let Some(rotation) = index.rotation(&jti) {
             let until = rotation.grace_until.seconds();
-            let state = if now < rotation.grace_until { Wire::Rotated } else { Wire::Hard };
+            let state = if now < rotation.grace_until {
+                Wire::Rotated
+            } else {
+                Wire::Hard
+            };
             return Ok(State { state, until });
         }
-        Ok(State { state: if own.is_some() { Wire::Soft } else { Wire::None }, until })
+        Ok(State {
+            state: if own.is_some() { Wire::Soft } else { Wire::None },
+            until,
+        })
     }
 
     /// The moment that a cutoff holds up to.
@@ -151,7 +190,9 @@ impl Keeper {
             Before::At(at) if at > now.plus(skew) => Err(Refusal::CutoffInFuture),
             Before::At(at) => Ok(at),
             // Whoever logged in between the first asking and this retry did so after the cutoff.
-            Before::Now { first_asked: Some(first) } => Ok(first.min(now).plus(skew)),
+            Before::Now {
+                first_asked: Some(first),
+            } => Ok(first.min(now).plus(skew)),
             Before::Now { first_asked: None } => Ok(now.plus(skew).max(self.minter.last())),
         }
     }

@@ -38,7 +38,11 @@ impl Keeper {
         }
         let policy = &served.realm.policy;
         // Who comes after the first is not made to think of a successor of his own; the store decides all the same.
-        let record = match served.index.rotation(&admitted.jti).and_then(|rotation| rotation.record) {
+        let record = match served
+            .index
+            .rotation(&admitted.jti)
+            .and_then(|rotation| rotation.record)
+        {
             Some(record) => record,
             None => Arc::new(self.draft(served, now, &admitted, claims)?),
         };
@@ -52,7 +56,11 @@ impl Keeper {
             grace_until: now.plus(policy.rotation_grace_ms),
             record,
         };
-        match self.denylist.apply(&served.index, Change::Rotate(Box::new(rotate))).await? {
+        match self
+            .denylist
+            .apply(&served.index, Change::Rotate(Box::new(rotate)))
+            .await?
+        {
             Outcome::First(record) | Outcome::Already(record) => {
                 successor(served, &admitted, &record).map(Rotated::Successor)
             }
@@ -85,7 +93,13 @@ impl Keeper {
         let text = compose(served, now, old, &wanted, &jti, successor_lock(key, lock, &nonce)?)?;
         check_size(key, &text, policy)?;
         judge_claims(served, now, &mut as_minted(served, &text, lock)?).map_err(Refusal::DeadOnArrival)?;
-        Ok(Record { successor: jti, claims: text.into(), nonce, key: key.verifying.id, lock })
+        Ok(Record {
+            successor: jti,
+            claims: text.into(),
+            nonce,
+            key: key.verifying.id,
+            lock,
+        })
     }
 }
 
@@ -104,7 +118,11 @@ fn compose(
     let subject_claim = policy.subject_claim.as_str();
     for claim in OwnClaim::ALL {
         // A successor is born now, under a jti of its own, whatever the realm lets callers of issue say.
-        let overridden = wanted.own.iter().find(|(own, _)| *own == claim).map(|(_, value)| value.get());
+        let overridden = wanted
+            .own
+            .iter()
+            .find(|(own, _)| *own == claim)
+            .map(|(_, value)| value.get());
         match (claim, overridden) {
             (OwnClaim::Nbf | OwnClaim::Iat, _) => draft.number(claim.name(), iat),
             (OwnClaim::Jti, _) => draft.string("jti", &jti.to_string()),
@@ -135,7 +153,10 @@ fn compose(
 /// The old token's subject, as it was written there.
 fn old_subject(old: &Admitted<'_>, subject_claim: &str) -> Result<Option<String>, Refusal> {
     let members = crate::jwt::members(old.bytes).map_err(|malformed| Refusal::ClaimsForm(malformed.0))?;
-    Ok(members.into_iter().find(|(name, _)| name == subject_claim).map(|(_, value)| value.get().to_owned()))
+    Ok(members
+        .into_iter()
+        .find(|(name, _)| name == subject_claim)
+        .map(|(_, value)| value.get().to_owned()))
 }
 
 /// A successor lives no longer than the old token did, than the realm's `expiry`, than the caller asks, and than the
@@ -151,7 +172,10 @@ fn expiry(policy: &Policy, now: Millis, old: &Admitted<'_>, wanted: Option<Secon
         exp = exp.min(session_end(old.login(), span).seconds());
     }
     if exp <= iat {
-        return Err(Refusal::ClaimValue { claim: "exp", problem: "must be later than now" });
+        return Err(Refusal::ClaimValue {
+            claim: "exp",
+            problem: "must be later than now",
+        });
     }
     Ok(exp)
 }

@@ -22,7 +22,10 @@ impl Keeper {
         buffer: &'b mut Vec<u8>,
     ) -> Verdict<'b> {
         match accept(served, now, token, cookie, buffer) {
-            Ok((admitted, rotation)) => Verdict::Valid { claims: admitted.bytes, rotation },
+            Ok((admitted, rotation)) => Verdict::Valid {
+                claims: admitted.bytes,
+                rotation,
+            },
             Err(rejection) => Verdict::Invalid(rejection),
         }
     }
@@ -65,7 +68,10 @@ fn check_times(served: &Served, now: Millis, admitted: &Admitted<'_>) -> Result<
     if now.seconds() >= claims.exp || claims.exp <= served.index.forgotten() {
         return Err(Reason::Expired);
     }
-    if policy.session_lifetime.is_some_and(|span| now >= session_end(admitted.login(), span)) {
+    if policy
+        .session_lifetime
+        .is_some_and(|span| now >= session_end(admitted.login(), span))
+    {
         return Err(Reason::Expired);
     }
     let latest = now.plus(policy.clock_skew_ms);
@@ -97,8 +103,14 @@ fn check_denylist(served: &Served, now: Millis, admitted: &Admitted<'_>) -> Resu
 
 /// The rejection of a rotated token after its grace.
 pub(super) fn reused(admitted: &Admitted<'_>) -> Rejection {
-    let reuse = Reuse { jti: admitted.jti.clone(), session: admitted.session.clone() };
-    Rejection { reason: Reason::Revoked, reuse: Some(reuse) }
+    let reuse = Reuse {
+        jti: admitted.jti.clone(),
+        session: admitted.session.clone(),
+    };
+    Rejection {
+        reason: Reason::Revoked,
+        reuse: Some(reuse),
+    }
 }
 
 fn rotation_cause(served: &Served, now: Millis, admitted: &Admitted<'_>, rotated: Option<Rotation>) -> Cause {

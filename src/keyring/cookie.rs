@@ -26,7 +26,10 @@ impl CookieSecret {
     /// Exactly 32 lower-case hex digits, or nothing.
     pub fn parse(text: &[u8]) -> Option<Self> {
         let digits: [u8; 32] = text.try_into().ok()?;
-        digits.iter().all(|digit| matches!(digit, b'0'..=b'9' | b'a'..=b'f')).then_some(Self(digits))
+        digits
+            .iter()
+            .all(|digit| matches!(digit, b'0'..=b'9' | b'a'..=b'f'))
+            .then_some(Self(digits))
     }
 
     /// The parts of a cookie's value: one secret, or `new.old`. A value of any other form is no cookie at all.
@@ -123,7 +126,12 @@ mod tests {
         let two = format!("{DIGITS}.{}", DIGITS.replace('3', "4"));
         assert_eq!(CookieSecret::parse_value(DIGITS).len(), 1);
         assert_eq!(CookieSecret::parse_value(&two).len(), 2);
-        for other in [format!("{two}.{DIGITS}"), format!("{DIGITS}."), format!(".{DIGITS}"), String::new()] {
+        for other in [
+            format!("{two}.{DIGITS}"),
+            format!("{DIGITS}."),
+            format!(".{DIGITS}"),
+            String::new(),
+        ] {
             assert_eq!(CookieSecret::parse_value(&other).len(), 0, "{other:?}");
         }
     }

@@ -4,9 +4,8 @@
 use aws_lc_rs::encoding::AsDer;
 use aws_lc_rs::rsa::{KeyPair as RsaKeyPair, KeyPairComponents, PublicKey as RsaPublicKey, PublicKeyComponents};
 use aws_lc_rs::signature::{
-    ECDSA_P256_SHA256_FIXED, ECDSA_P256_SHA256_FIXED_SIGNING, ECDSA_P384_SHA384_FIXED,
-    ECDSA_P384_SHA384_FIXED_SIGNING, ED25519, EcdsaKeyPair, EcdsaSigningAlgorithm, Ed25519KeyPair, ParsedPublicKey,
-    RSA_PKCS1_2048_8192_SHA256,
+    ECDSA_P256_SHA256_FIXED, ECDSA_P256_SHA256_FIXED_SIGNING, ECDSA_P384_SHA384_FIXED, ECDSA_P384_SHA384_FIXED_SIGNING,
+    ED25519, EcdsaKeyPair, EcdsaSigningAlgorithm, Ed25519KeyPair, ParsedPublicKey, RSA_PKCS1_2048_8192_SHA256,
 };
 use base64::Engine;
 use base64::prelude::BASE64_URL_SAFE_NO_PAD;
@@ -98,7 +97,10 @@ impl RawJwk {
     pub(super) fn rsa(&self) -> Result<RsaKeyPair, Rejected> {
         const ALL: &str = "the JWK lacks one of n e d p q dp dq qi";
         let components = KeyPairComponents {
-            public_key: PublicKeyComponents { n: part(&self.n, ALL)?, e: part(&self.e, ALL)? },
+            public_key: PublicKeyComponents {
+                n: part(&self.n, ALL)?,
+                e: part(&self.e, ALL)?,
+            },
             d: part(&self.d, ALL)?,
             p: part(&self.p, ALL)?,
             q: part(&self.q, ALL)?,
@@ -130,9 +132,12 @@ impl RawJwk {
             Family::Rsa => {
                 let n = part(&self.n, "the JWK has no n")?;
                 let e = part(&self.e, "the JWK has no e")?;
-                let key = PublicKeyComponents { n: n.as_slice(), e: e.as_slice() }
-                    .to_parsed_public_key(&RSA_PKCS1_2048_8192_SHA256)
-                    .map_err(|_| Rejected("the JWK is not a valid RSA key"))?;
+                let key = PublicKeyComponents {
+                    n: n.as_slice(),
+                    e: e.as_slice(),
+                }
+                .to_parsed_public_key(&RSA_PKCS1_2048_8192_SHA256)
+                .map_err(|_| Rejected("the JWK is not a valid RSA key"))?;
                 Ok(key.as_ref().to_vec())
             }
             Family::Ec => self.point(),

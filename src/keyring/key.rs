@@ -42,7 +42,14 @@ impl VerifyingKey {
         };
         let id = key_id(hmac::sign(key, b"jwtkeeper key id").as_ref());
         let kids = kid.into_iter().collect();
-        Ok(Self { algorithm, id, kids, public: None, verifier, secret: Some(secret) })
+        Ok(Self {
+            algorithm,
+            id,
+            kids,
+            public: None,
+            verifier,
+            secret: Some(secret),
+        })
     }
 
     /// A public key, its `jwk` as published.
@@ -59,7 +66,14 @@ impl VerifyingKey {
             .ok_or(Rejected("no thumbprint can be made of the public key"))?;
         let id = key_id(digest::digest(&digest::SHA256, thumbprint.as_bytes()).as_ref());
         let kids = std::iter::once(thumbprint).chain(kid).collect();
-        Ok(Self { algorithm, id, kids, public: Some(jwk), verifier, secret: None })
+        Ok(Self {
+            algorithm,
+            id,
+            kids,
+            public: Some(jwk),
+            verifier,
+            secret: None,
+        })
     }
 
     /// Whether the plain key signed `message`.
@@ -80,7 +94,9 @@ impl VerifyingKey {
         cookie: &CookieSecret,
         build: impl FnOnce(&[u8]) -> Result<T, Rejected>,
     ) -> Option<T> {
-        let Verifier::Hmac(key) = &self.verifier else { return None };
+        let Verifier::Hmac(key) = &self.verifier else {
+            return None;
+        };
         match lock {
             LockKey::Derived => build(hmac::sign(key, &cookie.lock_message()).as_ref()).ok(),
             LockKey::Concat => {
@@ -105,7 +121,12 @@ impl SigningKey {
     pub(super) fn new(verifying: VerifyingKey, signer: Signer, material: Arc<Secret>) -> Result<Self, Rejected> {
         let kid = verifying.public.as_ref().and_then(|jwk| jwk.common.key_id.as_deref());
         let header = Header::text(verifying.algorithm.name(), kid);
-        let key = Self { header_segment: encode_base64url(header.as_bytes()), verifying, signer, material };
+        let key = Self {
+            header_segment: encode_base64url(header.as_bytes()),
+            verifying,
+            signer,
+            material,
+        };
         key.self_test()?;
         Ok(key)
     }
@@ -114,10 +135,11 @@ impl SigningKey {
     /// the library fails.
     pub fn sign(&self, claims: &str, lock: Option<(LockKey, &CookieSecret)>) -> Option<String> {
         let locked = match lock {
-            Some((lock, cookie)) if self.verifying.secret.is_some() => Some(
-                self.verifying
-                    .locked(lock, cookie, |secret| Signer::hmac(self.verifying.algorithm, secret))?,
-            ),
+            Some((lock, cookie)) if self.verifying.secret.is_some() => Some(self.verifying.locked(
+                lock,
+                cookie,
+                |secret| Signer::hmac(self.verifying.algorithm, secret),
+            )?),
             _ => None,
         };
         sign_compact(&self.header_segment, claims, locked.as_ref().unwrap_or(&self.signer))
@@ -150,7 +172,11 @@ impl SigningKey {
             .signer
             .sign(message)
             .is_some_and(|signature| self.verifying.verify(message, &signature));
-        if right { Ok(()) } else { Err(Rejected("the key does not verify what it signs")) }
+        if right {
+            Ok(())
+        } else {
+            Err(Rejected("the key does not verify what it signs"))
+        }
     }
 }
 

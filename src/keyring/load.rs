@@ -52,21 +52,28 @@ pub struct PrivateFile {
 }
 
 /// Reads a file that must hold a private or shared key for `algorithm`.
-pub fn load_private(bytes: Zeroizing<Vec<u8>>, algorithm: Algorithm, allow_weak: bool) -> Result<PrivateFile, KeyFault> {
+pub fn load_private(
+    bytes: Zeroizing<Vec<u8>>,
+    algorithm: Algorithm,
+    allow_weak: bool,
+) -> Result<PrivateFile, KeyFault> {
     if bytes.is_empty() {
         return Err(KeyFault::Empty);
     }
-    let alone = |signing| PrivateFile { signing, others: Vec::new() };
+    let alone = |signing| PrivateFile {
+        signing,
+        others: Vec::new(),
+    };
     match (Content::of(&bytes)?, algorithm.family()) {
         (Content::Keys(keys), _) => from_set(keys, algorithm, allow_weak),
-        (Content::Pem(_), Family::Hmac) => {
-            Err(KeyFault::Kind("a PEM file, where an HMAC algorithm needs a secret; a key file never serves as one"))
-        }
+        (Content::Pem(_), Family::Hmac) => Err(KeyFault::Kind(
+            "a PEM file, where an HMAC algorithm needs a secret; a key file never serves as one",
+        )),
         (Content::Pem(block), _) => from_pem(block, algorithm).map(alone),
         (Content::Raw, Family::Hmac) => from_secret(raw_secret(bytes), algorithm, allow_weak, None).map(alone),
-        (Content::Raw, _) => {
-            Err(KeyFault::Kind("neither PEM nor JWK; the algorithm needs a private key in one of them"))
-        }
+        (Content::Raw, _) => Err(KeyFault::Kind(
+            "neither PEM nor JWK; the algorithm needs a private key in one of them",
+        )),
     }
 }
 
@@ -80,12 +87,16 @@ pub fn load_public(bytes: &[u8], algorithm: Algorithm) -> Result<Vec<VerifyingKe
         Content::Pem(mut block) => {
             let key = match block.tag() {
                 "PUBLIC KEY" | "RSA PUBLIC KEY" => public_key(block.contents(), algorithm, None),
-                _ => Err(KeyFault::Kind("the PEM block is not a public key (PUBLIC KEY or RSA PUBLIC KEY)")),
+                _ => Err(KeyFault::Kind(
+                    "the PEM block is not a public key (PUBLIC KEY or RSA PUBLIC KEY)",
+                )),
             };
             wipe(&mut block);
             Ok(vec![key?])
         }
-        Content::Raw => Err(KeyFault::Kind("neither PEM nor JWK; a public key is needed in one of them")),
+        Content::Raw => Err(KeyFault::Kind(
+            "neither PEM nor JWK; a public key is needed in one of them",
+        )),
     }
 }
 
@@ -130,7 +141,9 @@ impl Content {
 fn from_set(keys: Vec<RawJwk>, algorithm: Algorithm, allow_weak: bool) -> Result<PrivateFile, KeyFault> {
     let (private, public): (Vec<_>, Vec<_>) = keys.into_iter().partition(RawJwk::is_private);
     let [key] = private.as_slice() else {
-        return Err(KeyFault::Kind("the file must hold exactly one private key; the others must be public"));
+        return Err(KeyFault::Kind(
+            "the file must hold exactly one private key; the others must be public",
+        ));
     };
     key.check(algorithm)?;
     let kid = key.kid.clone();
@@ -140,7 +153,10 @@ fn from_set(keys: Vec<RawJwk>, algorithm: Algorithm, allow_weak: bool) -> Result
         Family::Ec => from_ec(key.ec(algorithm)?, algorithm, kid)?,
         Family::Ed => from_ed(key.ed()?, algorithm, kid)?,
     };
-    let others = public.iter().map(|key| public_jwk(key, algorithm)).collect::<Result<_, _>>()?;
+    let others = public
+        .iter()
+        .map(|key| public_jwk(key, algorithm))
+        .collect::<Result<_, _>>()?;
     Ok(PrivateFile { signing, others })
 }
 
@@ -156,7 +172,12 @@ fn public_jwk(key: &RawJwk, algorithm: Algorithm) -> Result<VerifyingKey, KeyFau
 
 fn public_key(key: &[u8], algorithm: Algorithm, kid: Option<String>) -> Result<VerifyingKey, KeyFault> {
     let verifier = Verifier::public(algorithm, key)?;
-    Ok(VerifyingKey::public(algorithm, verifier, jwk::published(algorithm, key)?, kid)?)
+    Ok(VerifyingKey::public(
+        algorithm,
+        verifier,
+        jwk::published(algorithm, key)?,
+        kid,
+    )?)
 }
 
 fn from_secret(
@@ -171,7 +192,11 @@ fn from_secret(
     }
     if length < needed && !allow_weak {
         secret.zeroize();
-        return Err(KeyFault::Weak { length, needed, algorithm });
+        return Err(KeyFault::Weak {
+            length,
+            needed,
+            algorithm,
+        });
     }
     let secret = Arc::new(Secret::new(secret)?);
     let signer = Signer::hmac(algorithm, secret.expose())?;
@@ -197,10 +222,12 @@ fn from_pem(mut block: pem::Pem, algorithm: Algorithm) -> Result<SigningKey, Key
             from_ed(key, algorithm, None)
         }
         ("ENCRYPTED PRIVATE KEY", _) => Err(KeyFault::Kind("the key is encrypted; write it without a pass phrase")),
-        ("PUBLIC KEY" | "RSA PUBLIC KEY", _) => {
-            Err(KeyFault::Kind("a public key, where a private one is needed; public_key_file validates only"))
-        }
-        _ => Err(KeyFault::Kind("the PEM block is not a private key of the kind that the algorithm takes")),
+        ("PUBLIC KEY" | "RSA PUBLIC KEY", _) => Err(KeyFault::Kind(
+            "a public key, where a private one is needed; public_key_file validates only",
+        )),
+        _ => Err(KeyFault::Kind(
+            "the PEM block is not a private key of the kind that the algorithm takes",
+        )),
     }
 }
 
@@ -210,8 +237,8 @@ fn from_rsa(key: RsaKeyPair, algorithm: Algorithm, kid: Option<String>) -> Resul
 }
 
 fn from_ec(key: EcdsaKeyPair, algorithm: Algorithm, kid: Option<String>) -> Result<SigningKey, KeyFault> {
-    let scalar = AsBigEndian::<aws_lc_rs::encoding::EcPrivateKeyBin>::as_be_bytes(&key.private_key())
-        .map_err(|_| UNWRITABLE)?;
+    let scalar =
+        AsBigEndian::<aws_lc_rs::encoding::EcPrivateKeyBin>::as_be_bytes(&key.private_key()).map_err(|_| UNWRITABLE)?;
     finish(Signer::Ec(key), scalar.as_ref().to_vec(), algorithm, kid)
 }
 
@@ -224,7 +251,12 @@ fn from_ed(key: Ed25519KeyPair, algorithm: Algorithm, kid: Option<String>) -> Re
 
 const UNWRITABLE: Rejected = Rejected("the private key cannot be read back");
 
-fn finish(signer: Signer, material: Vec<u8>, algorithm: Algorithm, kid: Option<String>) -> Result<SigningKey, KeyFault> {
+fn finish(
+    signer: Signer,
+    material: Vec<u8>,
+    algorithm: Algorithm,
+    kid: Option<String>,
+) -> Result<SigningKey, KeyFault> {
     let public = signer.public_key().ok_or(Rejected("the key has no public half"))?;
     let verifying = VerifyingKey::public(
         algorithm,

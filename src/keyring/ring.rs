@@ -53,7 +53,8 @@ impl Keyring {
     /// Adds the realm's own key.
     pub fn add_signing(&mut self, file: PrivateFile) {
         self.signing = Some(file.signing);
-        self.verifying.extend(file.others.into_iter().map(|key| (Role::Current, key)));
+        self.verifying
+            .extend(file.others.into_iter().map(|key| (Role::Current, key)));
     }
 
     /// Adds a key that verifies.
@@ -63,7 +64,8 @@ impl Keyring {
 
     /// Adds a retired key whose file holds the private half too.
     pub fn add_retired(&mut self, file: PrivateFile) {
-        self.verifying.extend(file.others.into_iter().map(|key| (Role::Retired, key)));
+        self.verifying
+            .extend(file.others.into_iter().map(|key| (Role::Retired, key)));
         self.replaying.push(file.signing);
     }
 
@@ -74,20 +76,26 @@ impl Keyring {
 
     /// The key that signed a recorded successor, to make that same successor again.
     pub fn replaying(&self, id: &KeyId) -> Option<&SigningKey> {
-        self.signing.iter().chain(&self.replaying).find(|key| key.verifying.id == *id)
+        self.signing
+            .iter()
+            .chain(&self.replaying)
+            .find(|key| key.verifying.id == *id)
     }
 
     /// Every key that verifies, in the order of trying.
     pub fn keys(&self) -> impl Iterator<Item = (Role, &VerifyingKey)> {
         let own = self.signing.iter().map(|key| (Role::Current, &key.verifying));
         let retired = self.replaying.iter().map(|key| (Role::Retired, &key.verifying));
-        own.chain(retired).chain(self.verifying.iter().map(|(role, key)| (*role, key)))
+        own.chain(retired)
+            .chain(self.verifying.iter().map(|(role, key)| (*role, key)))
     }
 
     /// The realm's own public keys (RFC 7517 section 5).
     pub fn jwks(&self) -> JwkSet {
         let own = self.keys().filter(|(role, _)| !matches!(role, Role::Foreign(_)));
-        JwkSet { keys: own.filter_map(|(_, key)| key.public.clone()).collect() }
+        JwkSet {
+            keys: own.filter_map(|(_, key)| key.public.clone()).collect(),
+        }
     }
 
     /// Verifies a token's signature: with each part of a presented cookie first, then with the plain key.
@@ -121,7 +129,11 @@ impl Keyring {
             return Err(Reason::UnknownKey);
         }
         let right: Vec<_> = named.into_iter().filter(|(_, key)| algorithm_is(key)).collect();
-        if right.is_empty() { Err(Reason::AlgorithmNotAllowed) } else { Ok(right) }
+        if right.is_empty() {
+            Err(Reason::AlgorithmNotAllowed)
+        } else {
+            Ok(right)
+        }
     }
 }
 
@@ -135,7 +147,10 @@ fn prove(
     for (part, cookie) in cookies.iter().enumerate() {
         for lock in locks {
             if key.verify_locked(*lock, cookie, message, signature) {
-                return Some(Proof { role, locked: Some(Locked { part, lock: *lock }) });
+                return Some(Proof {
+                    role,
+                    locked: Some(Locked { part, lock: *lock }),
+                });
             }
         }
     }

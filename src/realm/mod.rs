@@ -73,8 +73,14 @@ pub enum OwnClaim {
 
 impl OwnClaim {
     /// All of them, in the order of minting.
-    pub const ALL: [OwnClaim; 6] =
-        [OwnClaim::Nbf, OwnClaim::Iat, OwnClaim::Jti, OwnClaim::Iss, OwnClaim::Aud, OwnClaim::Ver];
+    pub const ALL: [OwnClaim; 6] = [
+        OwnClaim::Nbf,
+        OwnClaim::Iat,
+        OwnClaim::Jti,
+        OwnClaim::Iss,
+        OwnClaim::Aud,
+        OwnClaim::Ver,
+    ];
 
     /// The claim's name.
     pub fn name(self) -> &'static str {
@@ -165,7 +171,11 @@ pub struct ForeignIssuer {
 impl Policy {
     /// The ways of locking by the key that are read, the current one first.
     pub fn locks(&self) -> Vec<LockKey> {
-        let others = self.accept_lock_keys.iter().copied().filter(|lock| *lock != self.lock_key);
+        let others = self
+            .accept_lock_keys
+            .iter()
+            .copied()
+            .filter(|lock| *lock != self.lock_key);
         std::iter::once(self.lock_key).chain(others).collect()
     }
 }

@@ -21,8 +21,7 @@ impl LockedBytes {
     /// a page that could not be locked (`RLIMIT_MEMLOCK`) is no error: see [`LockedBytes::is_locked`].
     pub fn new(mut bytes: Vec<u8>) -> std::io::Result<Self> {
         let length = bytes.len();
-        let mut pages = region::alloc(length.max(1), region::Protection::READ_WRITE)
-            .map_err(std::io::Error::other)?;
+        let mut pages = region::alloc(length.max(1), region::Protection::READ_WRITE).map_err(std::io::Error::other)?;
         let lock = region::lock(pages.as_ptr::<u8>(), pages.len()).ok();
         // SAFETY: `pages` is one mapping of `pages.len()` bytes that this value owns. A kernel that does
         // not know the advice answers with an error, which changes nothing.
@@ -35,11 +34,7 @@ impl LockedBytes {
             std::ptr::copy_nonoverlapping(bytes.as_ptr(), pages.as_mut_ptr::<u8>(), length);
         }
         bytes.zeroize();
-        Ok(Self {
-            lock,
-            pages,
-            length,
-        })
+        Ok(Self { lock, pages, length })
     }
 
     /// Whether the system agreed to keep the pages in memory.

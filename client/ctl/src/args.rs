@@ -156,9 +156,7 @@ fn moment(text: &str) -> Result<Before, String> {
     match OffsetDateTime::parse(text, &Rfc3339) {
         Ok(time) if time.unix_timestamp() >= 0 => Ok(SystemTime::from(time).into()),
         Ok(_) => Err("a time before 1970".to_owned()),
-        Err(_) => Err(
-            "not a time: write 2026-01-31T12:00:00Z, seconds since the epoch, or `now`".to_owned(),
-        ),
+        Err(_) => Err("not a time: write 2026-01-31T12:00:00Z, seconds since the epoch, or `now`".to_owned()),
     }
 }
 

@@ -58,12 +58,7 @@ pub(crate) fn run(
 }
 
 /// All times, in order of their length.
-fn load(
-    client: &Client,
-    token: &str,
-    connections: usize,
-    duration: Duration,
-) -> Result<Vec<Duration>, Error> {
+fn load(client: &Client, token: &str, connections: usize, duration: Duration) -> Result<Vec<Duration>, Error> {
     let begin = Instant::now();
     let one = || -> Result<Vec<Duration>, Error> {
         let mut times = Vec::new();

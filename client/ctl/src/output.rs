@@ -164,9 +164,7 @@ impl Output {
 
     pub(crate) fn health(&self, health: &Health) -> io::Result<()> {
         let details = raw(health.document.as_bytes());
-        let Health {
-            ready, generation, ..
-        } = *health;
+        let Health { ready, generation, .. } = *health;
         if self.json {
             return self.object(&HealthShape {
                 ready,
@@ -194,11 +192,7 @@ impl Output {
     /// A line for a terminal: what others wrote must not steer it.
     pub(crate) fn line(&self, text: &str) -> io::Result<()> {
         let shown = |c: char| {
-            if c.is_control() {
-                char::REPLACEMENT_CHARACTER
-            } else {
-                c
-            }
+            if c.is_control() { char::REPLACEMENT_CHARACTER } else { c }
         };
         let text: String = text.chars().map(shown).collect();
         writeln!(io::stdout().lock(), "{}", text.trim_end())
@@ -219,9 +213,7 @@ fn explained(reason: Reason) -> String {
 
 fn time(seconds: u64) -> String {
     match UNIX_EPOCH.checked_add(Duration::from_secs(seconds)) {
-        Some(time) if seconds < 253_402_300_800 => {
-            humantime::format_rfc3339_seconds(time).to_string()
-        }
+        Some(time) if seconds < 253_402_300_800 => humantime::format_rfc3339_seconds(time).to_string(),
         _ => format!("second {seconds}"),
     }
 }

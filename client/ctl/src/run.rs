@@ -5,9 +5,7 @@ use std::time::Instant;
 
 use clap::CommandFactory;
 use jwtkeeper_client::blocking::Client;
-use jwtkeeper_client::{
-    Before, Config, Flag, Issue, Revoke, Revoked, Rotate, Rotation, Validate, Verdict,
-};
+use jwtkeeper_client::{Before, Config, Flag, Issue, Revoke, Revoked, Rotate, Rotation, Validate, Verdict};
 use serde::Serialize;
 
 use crate::args::{Args, Command, Presented, Revoke as RevokeArgs};
@@ -43,9 +41,7 @@ pub(crate) fn run(args: &Args) -> Result<Outcome, Failure> {
             Ok(Outcome::Yes)
         }
         Command::Validate(presented) => validate(&client, &output, presented),
-        Command::Rotate { presented, claims } => {
-            rotate(&client, &output, presented, claims.as_deref())
-        }
+        Command::Rotate { presented, claims } => rotate(&client, &output, presented, claims.as_deref()),
         Command::Revoke(revoke_args) => revoke(&client, &output, revoke_args),
         Command::Flag { jti, subject } => {
             let flag = match (jti, subject) {
@@ -83,13 +79,7 @@ pub(crate) fn run(args: &Args) -> Result<Outcome, Failure> {
             token,
             connections,
             duration,
-        } => bench::run(
-            &client,
-            &output,
-            token.as_deref(),
-            (*connections).into(),
-            *duration,
-        ),
+        } => bench::run(&client, &output, token.as_deref(), (*connections).into(), *duration),
         Command::Completions { shell } => {
             let mut script = Vec::new();
             clap_complete::generate(*shell, &mut Args::command(), "jwtkeeperctl", &mut script);
@@ -130,16 +120,9 @@ fn validate(client: &Client, output: &Output, given: &Presented) -> Result<Outco
     }
 }
 
-fn rotate(
-    client: &Client,
-    output: &Output,
-    given: &Presented,
-    claims: Option<&str>,
-) -> Result<Outcome, Failure> {
+fn rotate(client: &Client, output: &Output, given: &Presented, claims: Option<&str>) -> Result<Outcome, Failure> {
     if given.token == "-" && claims == Some("-") {
-        return Err(Failure::Usage(
-            "stdin cannot be both the token and the claims",
-        ));
+        return Err(Failure::Usage("stdin cannot be both the token and the claims"));
     }
     let token = input::token(&given.token)?;
     let cookie = input::cookie(given.cookie.as_deref())?;
@@ -166,12 +149,10 @@ fn revoke(client: &Client, output: &Output, given: &RevokeArgs) -> Result<Outcom
     let revoke = match given {
         RevokeArgs { jti: Some(jti), .. } => Revoke::jti(jti),
         RevokeArgs {
-            session: Some(session),
-            ..
+            session: Some(session), ..
         } => Revoke::session(session),
         RevokeArgs {
-            subject: Some(subject),
-            ..
+            subject: Some(subject), ..
         } => Revoke::subject(subject, Before::Now),
         RevokeArgs {
             issued_before: Some(time),

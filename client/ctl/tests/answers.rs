@@ -1,18 +1,11 @@
 //! What each command asks and prints, for people and with `--json`: a contract with scripts. The daemon is scripted.
 
-#![allow(
-    clippy::unwrap_used,
-    clippy::expect_used,
-    clippy::panic,
-    clippy::indexing_slicing
-)]
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
 
 mod daemon;
 
 use daemon::{Daemon, LOCK, TOKEN};
-use jwtkeeper_wire::{
-    Answer, Before, Cause, Cookie, FlagTarget, Minted, Op, Reason, RevokeTarget, State,
-};
+use jwtkeeper_wire::{Answer, Before, Cause, Cookie, FlagTarget, Minted, Op, Reason, RevokeTarget, State};
 use serde_json::{Value, json};
 
 fn minted() -> Minted<'static> {
@@ -54,10 +47,7 @@ fn validate_says_valid() {
 
     let (code, human) = daemon.answers(&["validate", TOKEN], "");
     assert_eq!(code, 0);
-    assert!(
-        human.starts_with("valid\nrotation due: flagged."),
-        "{human}"
-    );
+    assert!(human.starts_with("valid\nrotation due: flagged."), "{human}");
 
     let daemon = Daemon::answering(Answer::Valid {
         claims: b"{}",
@@ -73,10 +63,7 @@ fn validate_says_invalid() {
         reason: Reason::Expired,
     });
     let shape = json!({"valid": false, "reason": "expired"});
-    assert_eq!(
-        daemon.json(&["--json", "validate", TOKEN]),
-        (1, shape.clone())
-    );
+    assert_eq!(daemon.json(&["--json", "validate", TOKEN]), (1, shape.clone()));
     assert_eq!(daemon.json(&["--json", "rotate", TOKEN]), (1, shape));
     let (code, human) = daemon.answers(&["validate", TOKEN], "");
     assert_eq!(code, 1);
@@ -99,10 +86,7 @@ fn tokens_and_cookies_need_not_stand_in_the_command_line() {
     let cookie = format!("@{}", cookie.display());
     let stdin = format!("{TOKEN}\n");
 
-    daemon.answers(
-        &["--realm", "shop", "validate", "-", "--cookie", &cookie],
-        &stdin,
-    );
+    daemon.answers(&["--realm", "shop", "validate", "-", "--cookie", &cookie], &stdin);
     let token = TOKEN.as_bytes();
     daemon.asked(&Op::Validate {
         realm: "shop",
@@ -140,10 +124,7 @@ fn issue_prints_the_token_alone_in_the_first_line() {
 
     let (code, shape) = daemon.json(&["--json", "issue"]);
     assert_eq!(code, 0);
-    assert_eq!(
-        (&shape["token"], &shape["jti"]),
-        (&json!(TOKEN), &json!("an-id"))
-    );
+    assert_eq!((&shape["token"], &shape["jti"]), (&json!(TOKEN), &json!("an-id")));
     assert_eq!(shape["expires_at"], json!(1_700_000_000));
     assert_eq!(shape.as_object().unwrap().len(), 4, "{shape}");
     let cookie = json!({
@@ -176,13 +157,7 @@ fn issue_takes_claims_and_a_ttl() {
     let file = daemon.fake.directory().join("claims.json");
     std::fs::write(&file, claims).unwrap();
     daemon.answers(
-        &[
-            "issue",
-            "--ttl",
-            "500ms",
-            "--claims",
-            &format!("@{}", file.display()),
-        ],
+        &["issue", "--ttl", "500ms", "--claims", &format!("@{}", file.display())],
         "",
     );
     daemon.asked(&asked(Some(1)));
@@ -201,10 +176,7 @@ fn rotate_prints_the_successor() {
         cookie: None,
         claims: Some(claims),
     });
-    assert_eq!(
-        daemon.json(&["--json", "rotate", TOKEN]).1["jti"],
-        json!("an-id")
-    );
+    assert_eq!(daemon.json(&["--json", "rotate", TOKEN]).1["jti"], json!("an-id"));
 }
 
 #[test]
@@ -223,10 +195,7 @@ fn revoke_and_flag_ask_for_what_is_named() {
             },
         ),
         (["--issued-before", "now"], RevokeTarget::IssuedBefore(now)),
-        (
-            ["--issued-before", "1700000000"],
-            RevokeTarget::IssuedBefore(at),
-        ),
+        (["--issued-before", "1700000000"], RevokeTarget::IssuedBefore(at)),
         (
             ["--issued-before", "2023-11-14T23:13:20+01:00"],
             RevokeTarget::IssuedBefore(at),
@@ -267,10 +236,7 @@ fn the_rest_says_what_the_daemon_says() {
         until: 1_700_000_000,
     });
     let shape = json!({"state": "hard", "until": 1_700_000_000});
-    assert_eq!(
-        daemon.json(&["--json", "status", "--jti", "an-id"]),
-        (0, shape)
-    );
+    assert_eq!(daemon.json(&["--json", "status", "--jti", "an-id"]), (0, shape));
     let (_, human) = daemon.answers(&["status", "--jti", "an-id"], "");
     assert_eq!(human, "hard until 2023-11-14T22:13:20Z. Revoked.\n");
 
@@ -294,10 +260,7 @@ fn the_rest_says_what_the_daemon_says() {
     });
     assert_eq!(daemon.json(&["jwks", "--json"]), (0, json!({"keys": []})));
     let daemon = Daemon::answering(Answer::Reloaded { generation: 4 });
-    assert_eq!(
-        daemon.json(&["reload", "--json"]),
-        (0, json!({"generation": 4}))
-    );
+    assert_eq!(daemon.json(&["reload", "--json"]), (0, json!({"generation": 4})));
     let daemon = Daemon::answering(Answer::Pong);
     let (code, shape) = daemon.json(&["ping", "--json"]);
     assert_eq!((code, &shape["pong"]), (0, &json!(true)));

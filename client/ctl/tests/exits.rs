@@ -1,11 +1,6 @@
 //! Exit codes, complaints, and the commands that ask for nothing in particular.
 
-#![allow(
-    clippy::unwrap_used,
-    clippy::expect_used,
-    clippy::panic,
-    clippy::indexing_slicing
-)]
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
 
 mod daemon;
 
@@ -49,20 +44,11 @@ fn an_error_is_one_line_and_an_exit_code() {
 #[test]
 fn an_absent_daemon_is_unavailable() {
     let mut command = Command::cargo_bin("jwtkeeperctl").unwrap();
-    command.args([
-        "--socket",
-        "/nonexistent/jwtkeeper.sock",
-        "--timeout",
-        "50ms",
-        "ping",
-    ]);
+    command.args(["--socket", "/nonexistent/jwtkeeper.sock", "--timeout", "50ms", "ping"]);
     let output = command.output().unwrap();
     assert_eq!(output.status.code(), Some(69));
     let complaint = text(&output.stderr);
-    assert!(
-        complaint.contains("/nonexistent/jwtkeeper.sock"),
-        "{complaint}"
-    );
+    assert!(complaint.contains("/nonexistent/jwtkeeper.sock"), "{complaint}");
     assert!(complaint.contains("is jwtkeeperd running"), "{complaint}");
 }
 
@@ -84,12 +70,7 @@ fn wrong_usage_is_2() {
         &[],
     ] {
         let output = daemon.run(args, "");
-        assert_eq!(
-            output.status.code(),
-            Some(2),
-            "{args:?} {}",
-            text(&output.stderr)
-        );
+        assert_eq!(output.status.code(), Some(2), "{args:?} {}", text(&output.stderr));
         assert_eq!(text(&output.stdout), "", "{args:?}");
     }
     assert!(daemon.asked.lock().unwrap().is_empty());

@@ -78,9 +78,7 @@ impl Connection {
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
                     // The buffer is full: wait for room, but no longer than the deadline.
                     let left = remaining(deadline)?;
-                    self.socket
-                        .set_write_timeout(Some(left))
-                        .map_err(Failure::Broken)?;
+                    self.socket.set_write_timeout(Some(left)).map_err(Failure::Broken)?;
                     flags = MsgFlags::MSG_NOSIGNAL;
                 }
                 Err(error) => return Err(Failure::Broken(error)),
@@ -100,14 +98,10 @@ impl Connection {
                 Ok(_) => {}
             }
             let left = remaining(deadline)?;
-            self.socket
-                .set_read_timeout(Some(left))
-                .map_err(Failure::Broken)?;
+            self.socket.set_read_timeout(Some(left)).map_err(Failure::Broken)?;
             match (&self.socket).read(&mut chunk) {
                 Ok(0) => return Err(Failure::Broken(io::ErrorKind::UnexpectedEof.into())),
-                Ok(read) => self
-                    .inbox
-                    .extend_from_slice(chunk.get(..read).unwrap_or_default()),
+                Ok(read) => self.inbox.extend_from_slice(chunk.get(..read).unwrap_or_default()),
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
                 Err(error) => return Err(Failure::Broken(error)),
@@ -120,9 +114,7 @@ impl Connection {
 fn connect(socket: &Socket, address: &SockAddr, deadline: Instant) -> Result<(), Failure> {
     loop {
         let left = remaining(deadline)?;
-        socket
-            .set_write_timeout(Some(left))
-            .map_err(Failure::Broken)?;
+        socket.set_write_timeout(Some(left)).map_err(Failure::Broken)?;
         match socket.connect(address) {
             Ok(()) => return Ok(()),
             Err(error) if error.kind() == io::ErrorKind::Interrupted => {}

@@ -15,9 +15,7 @@ use crate::config::Config;
 use crate::error::Error;
 use crate::given::Before;
 use crate::operation::Operation;
-use crate::request::{
-    Flag, GetHealth, GetJwks, GetStatus, Issue, Ping, Reload, Revoke, Rotate, Validate,
-};
+use crate::request::{Flag, GetHealth, GetJwks, GetStatus, Issue, Ping, Reload, Revoke, Rotate, Validate};
 
 use connection::Connection;
 use pool::{Pool, Pools};
@@ -57,17 +55,10 @@ impl Client {
         }
     }
 
-    fn attempt<O: Operation>(
-        &self,
-        pool: Option<&Pool>,
-        call: &Call<'_, O>,
-    ) -> Result<O::Output, Failure> {
+    fn attempt<O: Operation>(&self, pool: Option<&Pool>, call: &Call<'_, O>) -> Result<O::Output, Failure> {
         let (mut connection, used) = match pool.and_then(Pool::take) {
             Some(connection) => (connection, true),
-            None => (
-                Connection::open(&self.config, call.connect_deadline())?,
-                false,
-            ),
+            None => (Connection::open(&self.config, call.connect_deadline())?, false),
         };
         let id = connection.next_id();
         let frame = call.frame(id, connection.max_frame());
@@ -78,9 +69,7 @@ impl Client {
             Err(failure) => Ok(Err(failure)),
         };
         match (answered, pool) {
-            (Ok(result @ (Ok(_) | Err(Failure::Final(_)))), Some(pool))
-                if connection.is_clean() =>
-            {
+            (Ok(result @ (Ok(_) | Err(Failure::Final(_)))), Some(pool)) if connection.is_clean() => {
                 pool.put(connection, self.config.max_idle);
                 result
             }
@@ -150,14 +139,12 @@ impl Client {
 
     /// Revokes every login of a subject of the client's realm begun by a time.
     pub fn revoke_subject(&self, subject: &str, before: Before) -> Result<(), Error> {
-        self.revoke(Revoke::subject(subject, before))
-            .map(Revoked::done)
+        self.revoke(Revoke::subject(subject, before)).map(Revoked::done)
     }
 
     /// Revokes every login of the client's realm begun by a time.
     pub fn revoke_issued_before(&self, before: Before) -> Result<(), Error> {
-        self.revoke(Revoke::issued_before(before))
-            .map(Revoked::done)
+        self.revoke(Revoke::issued_before(before)).map(Revoked::done)
     }
 
     /// What the denylist of the client's realm says of a `jti`.

@@ -51,9 +51,9 @@ impl Pools {
                 return Some(mine);
             }
             // Where this fails, another thread of this process took it a moment ago.
-            let taken =
-                slot.owner
-                    .compare_exchange(NOBODY, pid, Ordering::AcqRel, Ordering::Acquire);
+            let taken = slot
+                .owner
+                .compare_exchange(NOBODY, pid, Ordering::AcqRel, Ordering::Acquire);
             if let (Ok(_), Some(parent)) = (taken, last) {
                 parent.forget();
             }

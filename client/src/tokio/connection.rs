@@ -45,12 +45,7 @@ impl Connection {
 
         let (outbox, asked) = mpsc::channel(OUTBOX);
         let waiting = Arc::new(Waiting::default());
-        tokio::spawn(run(
-            CloseOnDrop(Arc::clone(&waiting)),
-            replies,
-            requests,
-            asked,
-        ));
+        tokio::spawn(run(CloseOnDrop(Arc::clone(&waiting)), replies, requests, asked));
         Ok(Self {
             outbox,
             waiting,
@@ -111,12 +106,7 @@ impl Drop for CloseOnDrop {
 }
 
 /// Reads and writes at once: a daemon that does not read until its replies are read must not stop us reading.
-async fn run(
-    waiting: CloseOnDrop,
-    replies: Replies,
-    requests: Requests,
-    asked: mpsc::Receiver<Vec<u8>>,
-) {
+async fn run(waiting: CloseOnDrop, replies: Replies, requests: Requests, asked: mpsc::Receiver<Vec<u8>>) {
     let end = tokio::select! {
         end = hand_out(replies, &waiting.0) => end,
         end = write_out(asked, requests) => end,
@@ -151,10 +141,7 @@ fn about_the_connection(body: &Bytes) -> Fault {
 }
 
 /// Writes all that is there with one flush.
-async fn write_out(
-    mut asked: mpsc::Receiver<Vec<u8>>,
-    mut requests: Requests,
-) -> Result<(), Failure> {
+async fn write_out(mut asked: mpsc::Receiver<Vec<u8>>, mut requests: Requests) -> Result<(), Failure> {
     while let Some(frame) = asked.recv().await {
         requests.feed(frame).await?;
         while let Ok(frame) = asked.try_recv() {

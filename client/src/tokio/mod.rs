@@ -19,9 +19,7 @@ use crate::config::Config;
 use crate::error::Error;
 use crate::given::Before;
 use crate::operation::Operation;
-use crate::request::{
-    Flag, GetHealth, GetJwks, GetStatus, Issue, Ping, Reload, Revoke, Rotate, Validate,
-};
+use crate::request::{Flag, GetHealth, GetJwks, GetStatus, Issue, Ping, Reload, Revoke, Rotate, Validate};
 
 use connection::Connection;
 
@@ -120,23 +118,17 @@ impl Client {
 
     /// Revokes all tokens of a session of the client's realm.
     pub async fn revoke_session(&self, session: &str) -> Result<(), Error> {
-        self.revoke(Revoke::session(session))
-            .await
-            .map(Revoked::done)
+        self.revoke(Revoke::session(session)).await.map(Revoked::done)
     }
 
     /// Revokes every login of a subject of the client's realm begun by a time.
     pub async fn revoke_subject(&self, subject: &str, before: Before) -> Result<(), Error> {
-        self.revoke(Revoke::subject(subject, before))
-            .await
-            .map(Revoked::done)
+        self.revoke(Revoke::subject(subject, before)).await.map(Revoked::done)
     }
 
     /// Revokes every login of the client's realm begun by a time.
     pub async fn revoke_issued_before(&self, before: Before) -> Result<(), Error> {
-        self.revoke(Revoke::issued_before(before))
-            .await
-            .map(Revoked::done)
+        self.revoke(Revoke::issued_before(before)).await.map(Revoked::done)
     }
 
     /// What the denylist of the client's realm says of a `jti`.
@@ -183,10 +175,7 @@ impl Shared {
     }
 
     /// The connection, and whether it was there before. One caller connects; the others wait for it.
-    async fn connection<O: Operation>(
-        &self,
-        call: &Call<'_, O>,
-    ) -> Result<(Arc<Connection>, bool), Failure> {
+    async fn connection<O: Operation>(&self, call: &Call<'_, O>) -> Result<(Arc<Connection>, bool), Failure> {
         if let Some(connection) = self.open() {
             return Ok((connection, true));
         }
@@ -197,10 +186,7 @@ impl Shared {
         if let Some(connection) = self.open() {
             return Ok((connection, true));
         }
-        let opened = timeout_at(
-            call.connect_deadline().into(),
-            Connection::open(&self.config),
-        );
+        let opened = timeout_at(call.connect_deadline().into(), Connection::open(&self.config));
         let connection = Arc::new(opened.await.map_err(|_| Failure::TimedOut)??);
         *self.current() = Some(Arc::clone(&connection));
         Ok((connection, false))

@@ -38,10 +38,7 @@ pub fn subject(verdict: &Verdict) -> String {
 /// Both clients with the same configuration, each with a fresh daemon from `daemon`.
 pub fn each<D>(daemon: impl Fn() -> D, config: impl Fn(&D) -> Config, case: impl Fn(&D, &Driver)) {
     let fake = daemon();
-    case(
-        &fake,
-        &Driver::Blocking(Box::new(blocking::Client::new(config(&fake)))),
-    );
+    case(&fake, &Driver::Blocking(Box::new(blocking::Client::new(config(&fake)))));
     #[cfg(feature = "tokio")]
     {
         let fake = daemon();

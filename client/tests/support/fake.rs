@@ -9,8 +9,8 @@ use std::time::Duration;
 
 use jwtkeeper_client::{Cause, Config};
 use jwtkeeper_wire::{
-    Answer, Greeting, Hello, LENGTH_BYTES, Limits, MAGIC, MAX_FRAME, Op, PROTOCOL, Reply, Request,
-    Welcome, decode, frame_length, put_frame,
+    Answer, Greeting, Hello, LENGTH_BYTES, Limits, MAGIC, MAX_FRAME, Op, PROTOCOL, Reply, Request, Welcome, decode,
+    frame_length, put_frame,
 };
 
 /// A scripted daemon, listening in a directory of its own until dropped.
@@ -42,11 +42,7 @@ impl Fake {
     }
 
     /// Begins to accept from `listener`.
-    pub fn serve(
-        &self,
-        listener: UnixListener,
-        script: impl Fn(usize, Peer) + Send + Sync + 'static,
-    ) {
+    pub fn serve(&self, listener: UnixListener, script: impl Fn(usize, Peer) + Send + Sync + 'static) {
         let accepted = Arc::clone(&self.accepted);
         let script = Arc::new(script);
         std::thread::spawn(move || {

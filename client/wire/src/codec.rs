@@ -62,8 +62,8 @@ pub fn encode<T: Serialize>(message: &T, out: &mut Vec<u8>) -> Result<(), Encode
 
 /// The message that `bytes` hold, whole: strings and byte strings are borrowed from `bytes`.
 pub fn decode<'a, T: Deserialize<'a>>(bytes: &'a [u8]) -> Result<T, DecodeError> {
-    let (message, used) = bincode::serde::borrow_decode_from_slice(bytes, LAYOUT)
-        .map_err(|_| DecodeError::Malformed)?;
+    let (message, used) =
+        bincode::serde::borrow_decode_from_slice(bytes, LAYOUT).map_err(|_| DecodeError::Malformed)?;
     match bytes.len().saturating_sub(used) {
         0 => Ok(message),
         rest => Err(DecodeError::Trailing(rest)),

@@ -25,11 +25,7 @@ where
             add(file, &name, &bytes);
             continue;
         };
-        assert_eq!(
-            hex(&bytes),
-            hex(&expected),
-            "the bytes of {file}/{name} changed"
-        );
+        assert_eq!(hex(&bytes), hex(&expected), "the bytes of {file}/{name} changed");
         assert!(
             decodes(body(&expected), &message),
             "{file}/{name} decodes to another message"
@@ -105,17 +101,11 @@ fn codes_are_golden() {
 #[test]
 fn every_variant_has_a_sample() {
     let requests = support::requests();
-    let ops: BTreeSet<&str> = requests
-        .iter()
-        .map(|(_, request)| op(&request.op))
-        .collect();
+    let ops: BTreeSet<&str> = requests.iter().map(|(_, request)| op(&request.op)).collect();
     assert_eq!(ops.len(), 15, "{ops:?}");
 
     let replies = support::replies();
-    let answers: BTreeSet<&str> = replies
-        .iter()
-        .map(|(_, reply)| answer(&reply.answer))
-        .collect();
+    let answers: BTreeSet<&str> = replies.iter().map(|(_, reply)| answer(&reply.answer)).collect();
     assert_eq!(answers.len(), 11, "{answers:?}");
 }
 

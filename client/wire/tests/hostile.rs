@@ -1,18 +1,13 @@
 //! What a hostile or broken peer can put into frames: cut, trailing, lying and random bytes. Every one is an
 //! error; none panics, and none reserves what it claims.
 
-#![allow(
-    clippy::unwrap_used,
-    clippy::expect_used,
-    clippy::panic,
-    clippy::indexing_slicing
-)]
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
 
 mod support;
 
 use jwtkeeper_wire::{
-    Answer, DecodeError, FrameError, Greeting, Hello, LENGTH_BYTES, MAX_FRAME, OP_COUNT, Op, Reply,
-    Request, decode, encode, frame_length, peek_request, put_frame,
+    Answer, DecodeError, FrameError, Greeting, Hello, LENGTH_BYTES, MAX_FRAME, OP_COUNT, Op, Reply, Request, decode,
+    encode, frame_length, peek_request, put_frame,
 };
 use proptest::prelude::*;
 use support::{body, frames};
@@ -34,11 +29,7 @@ fn every_truncation_is_malformed() {
         assert_eq!(decodes(file, body), Ok(()), "{file}/{name}");
         for end in 0..body.len() {
             let cut = decodes(file, &body[..end]);
-            assert_eq!(
-                cut,
-                Err(DecodeError::Malformed),
-                "{file}/{name} cut at {end}"
-            );
+            assert_eq!(cut, Err(DecodeError::Malformed), "{file}/{name} cut at {end}");
         }
     }
 }
@@ -60,13 +51,7 @@ fn trailing_bytes_are_refused() {
 fn lying_lengths_inside_legal_frames_are_refused() {
     for (file, name, frame) in frames() {
         let body = body(&frame).to_vec();
-        for lie in [
-            1 << 63,
-            u64::MAX,
-            1 << 40,
-            u64::from(u32::MAX),
-            MAX_FRAME as u64 + 1,
-        ] {
+        for lie in [1 << 63, u64::MAX, 1 << 40, u64::from(u32::MAX), MAX_FRAME as u64 + 1] {
             for at in 0..body.len().saturating_sub(7) {
                 let mut bytes = body.clone();
                 bytes[at..at + 8].copy_from_slice(&lie.to_le_bytes());
@@ -84,11 +69,7 @@ fn a_hello_with_too_many_extensions_is_malformed() {
         bytes.extend_from_slice(&0_u64.to_le_bytes());
         bytes.extend_from_slice(&count.to_le_bytes());
         bytes.resize(MAX_FRAME, 0);
-        assert_eq!(
-            decode::<Hello<'_>>(&bytes),
-            Err(DecodeError::Malformed),
-            "{count}"
-        );
+        assert_eq!(decode::<Hello<'_>>(&bytes), Err(DecodeError::Malformed), "{count}");
     }
 }
 
@@ -164,14 +145,9 @@ fn a_frame_beyond_the_limit_is_refused_by_its_length_alone() {
         };
         assert_eq!(at(length), Err(error));
     }
+    assert_eq!(frame_length(&100_u32.to_le_bytes(), 99).unwrap_err().limit, 99);
     assert_eq!(
-        frame_length(&100_u32.to_le_bytes(), 99).unwrap_err().limit,
-        99
-    );
-    assert_eq!(
-        frame_length(&65_537_u32.to_le_bytes(), usize::MAX)
-            .unwrap_err()
-            .length,
+        frame_length(&65_537_u32.to_le_bytes(), usize::MAX).unwrap_err().length,
         65_537
     );
     assert_eq!(frame_length(&[1, 0, 0], MAX_FRAME), Ok(None));
@@ -182,9 +158,7 @@ fn a_message_beyond_the_limit_leaves_the_buffer_as_it_was() {
     let document = vec![b' '; MAX_FRAME];
     let reply = Reply {
         id: 1,
-        answer: Answer::Jwks {
-            document: &document,
-        },
+        answer: Answer::Jwks { document: &document },
     };
     let mut out = b"before".to_vec();
     assert!(put_frame(&reply, &mut out).is_err());
@@ -198,10 +172,7 @@ fn a_message_beyond_the_limit_leaves_the_buffer_as_it_was() {
     };
     put_frame(&reply, &mut out).unwrap();
     assert_eq!(out.len(), b"before".len() + LENGTH_BYTES + MAX_FRAME);
-    assert_eq!(
-        decode::<Reply<'_>>(&out[b"before".len() + LENGTH_BYTES..]),
-        Ok(reply)
-    );
+    assert_eq!(decode::<Reply<'_>>(&out[b"before".len() + LENGTH_BYTES..]), Ok(reply));
 }
 
 /// Takes whole frames off a growing buffer, as a reader of a socket does.
@@ -228,20 +199,14 @@ impl Reader {
 #[test]
 fn frames_split_at_every_byte_give_the_same_messages() {
     let all = frames();
-    let bodies: Vec<Vec<u8>> = all
-        .iter()
-        .map(|(_, _, frame)| body(frame).to_vec())
-        .collect();
+    let bodies: Vec<Vec<u8>> = all.iter().map(|(_, _, frame)| body(frame).to_vec()).collect();
     let stream: Vec<u8> = all.iter().flat_map(|(_, _, frame)| frame.clone()).collect();
 
     for split in 0..=stream.len() {
         let mut reader = Reader::default();
         reader.push(&stream[..split]);
         reader.push(&stream[split..]);
-        assert!(
-            reader.bodies == bodies && reader.buffer.is_empty(),
-            "split at {split}"
-        );
+        assert!(reader.bodies == bodies && reader.buffer.is_empty(), "split at {split}");
     }
     let mut reader = Reader::default();
     stream.chunks(1).for_each(|byte| reader.push(byte));

@@ -1,12 +1,7 @@
 //! The layout is the contract, the crate behind it is not: `wincode`, with types of its own, must write and read
 //! the very same bytes. Codes are plain u16 here, so their conversion is held to that too.
 
-#![allow(
-    clippy::unwrap_used,
-    clippy::expect_used,
-    clippy::panic,
-    clippy::indexing_slicing
-)]
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
 
 mod mirror;
 mod support;
@@ -25,10 +20,7 @@ where
         let ours = frame(&message);
         let theirs = message.mirror_bytes();
         assert_eq!(hex(body(&ours)), hex(&theirs), "{name}");
-        assert!(
-            message.reads_as_mirror(body(&ours)),
-            "wincode reads {name} differently"
-        );
+        assert!(message.reads_as_mirror(body(&ours)), "wincode reads {name} differently");
         assert!(
             message.is_decoded_from(&theirs),
             "{name} is read differently from wincode's bytes"

@@ -15,12 +15,7 @@ const END: &str = "<!-- codes: end -->";
 
 fn table(title: &str, rows: impl Iterator<Item = CodeRow>) -> String {
     let mut table = format!("\n### {title}\n\n| code | name | meaning |\n|---|---|---|\n");
-    for CodeRow {
-        code,
-        name,
-        meaning,
-    } in rows
-    {
+    for CodeRow { code, name, meaning } in rows {
         writeln!(table, "| {code} | `{name}` | {meaning} |").unwrap();
     }
     table
@@ -28,10 +23,7 @@ fn table(title: &str, rows: impl Iterator<Item = CodeRow>) -> String {
 
 fn tables() -> String {
     [
-        table(
-            "Error codes",
-            ErrorCode::ALL.iter().filter_map(|code| code.row()),
-        ),
+        table("Error codes", ErrorCode::ALL.iter().filter_map(|code| code.row())),
         table("Reasons", Reason::ALL.iter().filter_map(|code| code.row())),
         table("Causes", Cause::ALL.iter().filter_map(|code| code.row())),
         table("States", State::ALL.iter().filter_map(|code| code.row())),
@@ -43,12 +35,8 @@ fn tables() -> String {
 fn the_page_has_the_tables_of_the_code() {
     let path = repository("docs/protocol.md");
     let page = std::fs::read_to_string(&path).unwrap();
-    let (before, rest) = page
-        .split_once(BEGIN)
-        .expect("the page marks where the codes begin");
-    let (written, after) = rest
-        .split_once(END)
-        .expect("the page marks where the codes end");
+    let (before, rest) = page.split_once(BEGIN).expect("the page marks where the codes begin");
+    let (written, after) = rest.split_once(END).expect("the page marks where the codes end");
     let expected = tables() + "\n";
     if written != expected && bless() {
         std::fs::write(&path, [before, BEGIN, &expected, END, after].concat()).unwrap();
@@ -75,14 +63,9 @@ fn the_worked_example_is_golden() {
             continue;
         };
         let (file, name) = title.split_once(' ').expect("a file and a name");
-        let digits: String = lines
-            .lines()
-            .map(|line| line.split('#').next().unwrap())
-            .collect();
+        let digits: String = lines.lines().map(|line| line.split('#').next().unwrap()).collect();
         let golden = golden(file);
-        let expected = golden
-            .get(name)
-            .unwrap_or_else(|| panic!("no golden {file}/{name}"));
+        let expected = golden.get(name).unwrap_or_else(|| panic!("no golden {file}/{name}"));
         assert_eq!(hex(&unhex(&digits)), hex(expected), "{file}/{name}");
         found += 1;
     }
@@ -93,10 +76,7 @@ fn the_worked_example_is_golden() {
 #[test]
 fn codes_are_in_order_and_named_once() {
     for rows in [
-        ErrorCode::ALL
-            .iter()
-            .filter_map(|code| code.row())
-            .collect::<Vec<_>>(),
+        ErrorCode::ALL.iter().filter_map(|code| code.row()).collect::<Vec<_>>(),
         Reason::ALL.iter().filter_map(|code| code.row()).collect(),
         Cause::ALL.iter().filter_map(|code| code.row()).collect(),
         State::ALL.iter().filter_map(|code| code.row()).collect(),

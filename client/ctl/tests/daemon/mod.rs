@@ -30,9 +30,7 @@ impl Daemon {
         let fake = Fake::start(move |_, mut peer| {
             peer.greet();
             while let Some(asked) = peer.next() {
-                keep.lock()
-                    .unwrap()
-                    .push(format!("{:?}", asked.request().op));
+                keep.lock().unwrap().push(format!("{:?}", asked.request().op));
                 peer.answer(asked.id(), answer.clone());
             }
         });

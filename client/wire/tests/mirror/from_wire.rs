@@ -2,10 +2,7 @@
 
 use jwtkeeper_wire as wire;
 
-use super::{
-    Answer, Before, Cookie, Extension, FlagTarget, Greeting, Hello, Minted, Op, Reply, Request,
-    RevokeTarget,
-};
+use super::{Answer, Before, Cookie, Extension, FlagTarget, Greeting, Hello, Minted, Op, Reply, Request, RevokeTarget};
 
 fn extensions<'a>(from: &[wire::Extension<'a>]) -> Vec<Extension<'a>> {
     from.iter()
@@ -52,15 +49,7 @@ impl<'a> From<&wire::Request<'a>> for Request<'a> {
         let op = match from.op {
             wire::Op::Ping => Op::Ping,
             wire::Op::Issue { realm, claims, ttl } => Op::Issue { realm, claims, ttl },
-            wire::Op::Validate {
-                realm,
-                token,
-                cookie,
-            } => Op::Validate {
-                realm,
-                token,
-                cookie,
-            },
+            wire::Op::Validate { realm, token, cookie } => Op::Validate { realm, token, cookie },
             wire::Op::Rotate {
                 realm,
                 token,
@@ -138,9 +127,7 @@ impl<'a> From<&wire::Reply<'a>> for Reply<'a> {
                 claims,
                 rotation: rotation.code(),
             },
-            wire::Answer::Invalid { reason } => Answer::Invalid {
-                reason: reason.code(),
-            },
+            wire::Answer::Invalid { reason } => Answer::Invalid { reason: reason.code() },
             wire::Answer::Rotated(minted) => Answer::Rotated(minted.into()),
             wire::Answer::Done => Answer::Done,
             wire::Answer::Status { state, until } => Answer::Status {
@@ -161,10 +148,7 @@ impl<'a> From<&wire::Reply<'a>> for Reply<'a> {
                 generation: *generation,
             },
         };
-        Self {
-            id: from.id,
-            answer,
-        }
+        Self { id: from.id, answer }
     }
 }
 

@@ -118,16 +118,10 @@ enum FlagTarget<'a> {
 
 #[derive(Debug, PartialEq, SchemaRead, SchemaWrite)]
 enum RevokeTarget<'a> {
-    Token {
-        token: &'a [u8],
-        cookie: Option<&'a str>,
-    },
+    Token { token: &'a [u8], cookie: Option<&'a str> },
     Jti(&'a str),
     Session(&'a str),
-    Subject {
-        subject: &'a str,
-        before: Before,
-    },
+    Subject { subject: &'a str, before: Before },
     IssuedBefore(Before),
 }
 

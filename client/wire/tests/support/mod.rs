@@ -16,31 +16,11 @@ pub(crate) fn frame(message: &impl serde::Serialize) -> Vec<u8> {
 /// Every sample as a frame, with its file and name.
 pub(crate) fn frames() -> Vec<(&'static str, String, Vec<u8>)> {
     let mut all = Vec::new();
-    all.extend(
-        hellos()
-            .iter()
-            .map(|(name, m)| ("hello", name.clone(), frame(m))),
-    );
-    all.extend(
-        greetings()
-            .iter()
-            .map(|(name, m)| ("greeting", name.clone(), frame(m))),
-    );
-    all.extend(
-        requests()
-            .iter()
-            .map(|(name, m)| ("request", name.clone(), frame(m))),
-    );
-    all.extend(
-        replies()
-            .iter()
-            .map(|(name, m)| ("reply", name.clone(), frame(m))),
-    );
-    all.extend(
-        code_replies()
-            .iter()
-            .map(|(name, m)| ("codes", name.clone(), frame(m))),
-    );
+    all.extend(hellos().iter().map(|(name, m)| ("hello", name.clone(), frame(m))));
+    all.extend(greetings().iter().map(|(name, m)| ("greeting", name.clone(), frame(m))));
+    all.extend(requests().iter().map(|(name, m)| ("request", name.clone(), frame(m))));
+    all.extend(replies().iter().map(|(name, m)| ("reply", name.clone(), frame(m))));
+    all.extend(code_replies().iter().map(|(name, m)| ("codes", name.clone(), frame(m))));
     all
 }
 
@@ -84,10 +64,7 @@ pub(crate) fn golden(file: &str) -> std::collections::BTreeMap<String, Vec<u8>> 
     let path = repository("tests/golden/wire").join(format!("{file}.hex"));
     let text = std::fs::read_to_string(&path).unwrap_or_default();
     let mut lines = std::collections::BTreeMap::new();
-    for line in text
-        .lines()
-        .filter(|line| !line.is_empty() && !line.starts_with('#'))
-    {
+    for line in text.lines().filter(|line| !line.is_empty() && !line.starts_with('#')) {
         let (name, digits) = line.split_once(' ').expect("a name and hexadecimal digits");
         let twice = lines.insert(name.to_owned(), unhex(digits));
         assert!(twice.is_none(), "{name} stands twice in {}", path.display());

@@ -1,8 +1,8 @@
 //! One sample of every message, and of every variant and optional field in both its states.
 
 use jwtkeeper_wire::{
-    Answer, Before, Cause, Cookie, ErrorCode, Extension, FlagTarget, Greeting, Hello, Limits,
-    MAGIC, Minted, Op, PROTOCOL, Reason, Reply, Request, RevokeTarget, State, Welcome,
+    Answer, Before, Cause, Cookie, ErrorCode, Extension, FlagTarget, Greeting, Hello, Limits, MAGIC, Minted, Op,
+    PROTOCOL, Reason, Reply, Request, RevokeTarget, State, Welcome,
 };
 
 /// A message and the name of its line in a golden file.
@@ -25,10 +25,7 @@ pub(crate) fn hellos() -> Vec<Named<Hello<'static>>> {
         extensions,
     };
     let extensions = vec![
-        Extension {
-            kind: 1,
-            value: b"",
-        },
+        Extension { kind: 1, value: b"" },
         Extension {
             kind: 0xfffe,
             value: &[0, 1, 2, 0xff],
@@ -74,14 +71,8 @@ pub(crate) fn greetings() -> Vec<Named<Greeting<'static>>> {
 fn ops() -> Vec<Named<Op<'static>>> {
     let token = TOKEN.as_bytes();
     let claims = serde_bytes::Bytes::new(CLAIMS);
-    let flag = |target| Op::Flag {
-        realm: "shop",
-        target,
-    };
-    let revoke = |target| Op::Revoke {
-        realm: "shop",
-        target,
-    };
+    let flag = |target| Op::Flag { realm: "shop", target };
+    let revoke = |target| Op::Revoke { realm: "shop", target };
     vec![
         named("ping", Op::Ping),
         named(
@@ -149,13 +140,7 @@ fn ops() -> Vec<Named<Op<'static>>> {
                 before: now(),
             }),
         ),
-        named(
-            "revoke_token",
-            revoke(RevokeTarget::Token {
-                token,
-                cookie: None,
-            }),
-        ),
+        named("revoke_token", revoke(RevokeTarget::Token { token, cookie: None })),
         named(
             "revoke_token_locked",
             revoke(RevokeTarget::Token {
@@ -179,25 +164,13 @@ fn ops() -> Vec<Named<Op<'static>>> {
                 before: now(),
             }),
         ),
-        named(
-            "revoke_issued_before_at",
-            revoke(RevokeTarget::IssuedBefore(at())),
-        ),
-        named(
-            "revoke_issued_before_now",
-            revoke(RevokeTarget::IssuedBefore(now())),
-        ),
+        named("revoke_issued_before_at", revoke(RevokeTarget::IssuedBefore(at()))),
+        named("revoke_issued_before_now", revoke(RevokeTarget::IssuedBefore(now()))),
         named(
             "revoke_issued_before_now_again",
             revoke(RevokeTarget::IssuedBefore(again())),
         ),
-        named(
-            "status",
-            Op::Status {
-                realm: "",
-                jti: JTI,
-            },
-        ),
+        named("status", Op::Status { realm: "", jti: JTI }),
         named("jwks", Op::Jwks { realm: "shop" }),
         named("health", Op::Health),
         named("reload", Op::Reload),
