@@ -5,5 +5,6 @@
 #[path = "../world/mod.rs"]
 mod world;
 
+mod known_answers;
 mod lock;
 mod rules;

@@ -67,6 +67,16 @@ impl Builder {
         }
     }
 
+    /// A realm with these keys, for whoever signs elsewhere.
+    pub fn with_keys(keyring: Keyring) -> Self {
+        Self {
+            policy: Policy::default(),
+            version: Version::None,
+            keyring,
+            key: None,
+        }
+    }
+
     /// Its policy changed.
     pub fn with(mut self, change: impl FnOnce(&mut Policy)) -> Self {
         change(&mut self.policy);
