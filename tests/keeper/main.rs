@@ -7,4 +7,5 @@ mod world;
 
 mod known_answers;
 mod lock;
+mod revocation;
 mod rules;
