@@ -7,5 +7,6 @@ mod world;
 
 mod known_answers;
 mod lock;
+mod properties;
 mod revocation;
 mod rules;

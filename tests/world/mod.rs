@@ -42,6 +42,14 @@ pub struct Builder {
     key: Option<Key>,
 }
 
+impl std::fmt::Debug for Builder {
+    /// Without its keys, which have no Debug; the algorithm tells them.
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let algorithm = self.key.as_ref().map(|key| key.algorithm);
+        write!(f, "{algorithm:?}, {:?}, {:?}", self.version, self.policy)
+    }
+}
+
 impl Builder {
     /// A realm that signs with `key`.
     pub fn signing(key: &Key) -> Self {
