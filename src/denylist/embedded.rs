@@ -163,7 +163,7 @@ fn load_lifetimes(index: &Index, marks: &HashMap<String, u64>, minted: Millis) {
             continue;
         };
         let Ok(value) = value.parse() else { continue };
-        index.realm(realm).set_lifetime(value, Millis(*last));
+        index.realm(realm).load_lifetime(value, Millis(*last));
     }
     for (name, value) in marks {
         // What was in force when the last token was minted was so until then, however that life ended.

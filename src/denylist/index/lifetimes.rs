@@ -41,6 +41,13 @@ impl RealmIndex {
         }
     }
 
+    /// Takes note of what an earlier life knew: when a value was last in force. What is in force now stays so.
+    pub fn load_lifetime(&self, value: u64, last: Millis) {
+        let mut lifetimes = lock(&self.lifetimes);
+        let known = lifetimes.last.entry(value).or_default();
+        *known = (*known).max(last);
+    }
+
     /// The `max_lifetime` values that still matter, and when each was last in force.
     pub fn lifetimes(&self) -> Vec<(u64, Millis)> {
         lock(&self.lifetimes)
