@@ -253,8 +253,9 @@ impl Writer {
     fn make_durable(&mut self, jobs: Vec<Job>) {
         let mut batch = Batch::default();
         for (realm, raise) in std::mem::take(&mut self.unsaved).into_values() {
-            if !realm.is_saved(&raise) && row::put_raise(realm.name(), &raise, &mut batch.rows).is_ok() {
-                batch.raised.push((realm, raise));
+            let stands = realm.stands(&raise);
+            if !realm.is_saved(&raise) && row::put_raise(realm.name(), &stands, &mut batch.rows).is_ok() {
+                batch.raised.push((realm, stands));
             }
         }
         for Job { realm, change, reply } in jobs {
@@ -304,8 +305,9 @@ impl Writer {
                 for raise in entries {
                     realm.raise(&raise);
                     if !realm.is_saved(&raise) {
-                        row::put_raise(realm.name(), &raise, &mut batch.rows).map_err(too_large)?;
-                        batch.raised.push((realm.clone(), raise));
+                        let stands = realm.stands(&raise);
+                        row::put_raise(realm.name(), &stands, &mut batch.rows).map_err(too_large)?;
+                        batch.raised.push((realm.clone(), stands));
                     }
                 }
                 Ok(Outcome::Done)

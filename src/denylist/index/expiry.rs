@@ -2,7 +2,7 @@
 
 use std::sync::atomic::Ordering;
 
-use super::entry::Expiring;
+use super::entry::{Expiring, Mark};
 use super::rotation::record_until;
 use super::{RealmIndex, lock, write};
 use crate::words::{Id, Seconds};
@@ -40,11 +40,15 @@ impl RealmIndex {
                     gone
                 }
                 Expiring::Subject => {
-                    let last = shard
-                        .subjects
-                        .get(&id)
-                        .map(|marks| marks.hard.until.max(marks.soft.until));
-                    let gone = last.is_some_and(past);
+                    let gone = shard.subjects.get_mut(&id).is_some_and(|marks| {
+                        // Each goes at its own deadline, as its row does.
+                        for mark in [&mut marks.hard, &mut marks.soft] {
+                            if past(mark.until) {
+                                *mark = Mark::default();
+                            }
+                        }
+                        marks.hard.until.max(marks.soft.until) == 0
+                    });
                     if gone {
                         shard.subjects.remove(&id);
                     }

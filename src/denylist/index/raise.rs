@@ -2,10 +2,10 @@
 
 use std::sync::atomic::Ordering;
 
-use super::entry::{Expiring, Standing};
+use super::entry::{Expiring, Mark, Standing};
 use super::{RealmIndex, clamp, lock, read, write};
 use crate::denylist::change::{Kind, Level, Raise};
-use crate::words::Id;
+use crate::words::{Id, Seconds};
 
 impl RealmIndex {
     /// Joins one entry in. Says whether anything climbed or grew.
@@ -38,6 +38,31 @@ impl RealmIndex {
                 lock(&self.realm_mark).join(raise)
             }
         }
+    }
+
+    /// What stands where `raise` was joined in: what the store is told, so that no row says less than memory does, and
+    /// none outlives a higher one.
+    pub(in crate::denylist) fn stands(&self, raise: &Raise) -> Raise {
+        let standing = |standing: Standing| Raise {
+            level: standing.level,
+            until: Seconds::from(standing.until),
+            ..raise.clone()
+        };
+        let mark = |mark: &Mark| Raise {
+            cutoff: mark.cutoff,
+            until: Seconds::from(mark.until),
+            ..raise.clone()
+        };
+        let found = match raise.kind {
+            Kind::Token => read(self.shard(&raise.id)).tokens.get(&raise.id).map(standing),
+            Kind::Session => read(self.shard(&raise.id)).sessions.get(&raise.id).map(standing),
+            Kind::Subject => write(self.shard(&raise.id))
+                .subjects
+                .get_mut(&raise.id)
+                .map(|marks| mark(marks.of(raise.level))),
+            Kind::Realm => Some(mark(&lock(&self.realm_mark))),
+        };
+        found.unwrap_or_else(|| raise.clone()) // gone again: it was past already
     }
 
     /// Whether the store has what stands for this raise, and that is no less.
