@@ -67,22 +67,33 @@ impl Embedded {
         Self::on(Journal::open(&state_dir.join(FILE))?, now, skew_ms)
     }
 
-    /// Loads an open store. Cutoffs found in it that lie more than `skew_ms` in the future are applied as of `now`.
+    /// Loads an open store. Cutoffs found in it that lie more than `skew_ms` in the future are applied as of now, and
+    /// written so: the next start does not apply them anew.
     pub fn on(mut journal: Journal, now: Millis, skew_ms: u64) -> Result<Self, OpenError> {
         let corrupt = |why: String| OpenError::Corrupt {
             path: FILE.to_owned(),
             why,
         };
+        let io = |why: String| OpenError::Io {
+            path: FILE.to_owned(),
+            why,
+        };
         let index = Arc::new(Index::default());
-        let mut future_cutoffs = 0;
+        let (mut wrong, mut right) = (Vec::new(), Rows::new());
         journal
-            .each_row(|until, bytes| {
-                let anomalies = row::load(&index, until, bytes, now.plus(skew_ms))?;
-                future_cutoffs += anomalies.future_cutoffs;
+            .each_row(|key, bytes| {
+                if let Some(future) = row::load(&index, key.0, bytes, now.plus(skew_ms))? {
+                    row::put_raise(&future.realm, &future.raise, &mut right).map_err(|_| row::BadRow)?;
+                    wrong.push(key);
+                }
                 Ok::<_, row::BadRow>(())
             })
             .map_err(|error| corrupt(error.to_string()))?
             .map_err(|error| corrupt(error.to_string()))?;
+        let future_cutoffs = wrong.len() as u64;
+        if future_cutoffs > 0 {
+            journal.replace(&wrong, &right).map_err(|error| io(error.to_string()))?;
+        }
         let marks: HashMap<_, _> = journal
             .marks()
             .map_err(|error| corrupt(error.to_string()))?
@@ -97,10 +108,7 @@ impl Embedded {
             let marks = [(FORGOTTEN.to_owned(), now.0 / 1000)];
             journal
                 .commit(&Rows::new(), &marks, None)
-                .map_err(|error| OpenError::Io {
-                    path: FILE.to_owned(),
-                    why: error.to_string(),
-                })?;
+                .map_err(|error| io(error.to_string()))?;
         }
         let (jobs, queue) = channel();
         let mut writer = Writer {
@@ -117,10 +125,7 @@ impl Embedded {
         let thread = std::thread::Builder::new()
             .name("denylist".to_owned())
             .spawn(move || writer.run(&queue))
-            .map_err(|error| OpenError::Io {
-                path: FILE.to_owned(),
-                why: error.to_string(),
-            })?;
+            .map_err(|error| io(error.to_string()))?;
         Ok(Self {
             index,
             written,
