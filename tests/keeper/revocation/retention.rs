@@ -3,10 +3,10 @@
 use futures_util::FutureExt;
 use jwtkeeper::denylist::{Change, MARGIN};
 use jwtkeeper::keeper::{Flag, Revoke};
-use jwtkeeper_wire::Reason::Revoked;
+use jwtkeeper_wire::Reason::{Expired, Revoked};
 use serde_json::json;
 
-use crate::world::{JUST_NOW, NOW, World, at, plain, refused};
+use crate::world::{JUST_NOW, NOW, VALID, World, at, plain, refused};
 
 const HOUR: u64 = 3600;
 const DAY: u64 = 24 * HOUR;
@@ -85,15 +85,13 @@ fn entries_go_when_their_time_is_over_and_not_before() {
 }
 
 #[test]
-fn what_expired_stays_so_once_its_entry_may_be_forgotten() {
+fn what_expired_stays_so_once_entries_of_its_time_may_be_forgotten() {
     let mut world = plain();
-    let token = world.try_issue(json!({}), Some(60)).unwrap();
-    world.revoke(Revoke::Token {
-        token: token.token.as_bytes(),
-        cookie: None,
-    });
+    let short = world.try_issue(json!({}), Some(60)).unwrap();
+    let long = world.try_issue(json!({}), Some(7200)).unwrap();
     world.now = at(3_600_000);
     world.tick();
     world.now = at(10_000); // the clock was set back
-    assert_ne!(world.say(&token.token), crate::world::VALID);
+    assert_eq!(world.say(&short.token), refused(Expired));
+    assert_eq!(world.say(&long.token), VALID);
 }

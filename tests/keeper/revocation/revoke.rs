@@ -204,6 +204,18 @@ fn flagging_after_revoking_changes_nothing() {
 }
 
 #[test]
+fn flagging_a_revoked_successor_for_longer_changes_nothing() {
+    let mut world = plain();
+    let new = world.rotate(&world.issue(json!({})));
+    let jti = new.jti.to_string();
+    world.revoke(Revoke::Jti(&jti));
+    world.now = at(10_000); // the flag would stand longer than the revocation does
+    world.flag(Flag::Jti(&jti));
+    assert_eq!(world.say(&new.token), refused(Revoked));
+    assert_eq!(world.status(&jti).state, State::Hard);
+}
+
+#[test]
 fn status_says_what_validate_will() {
     let mut world = plain();
     let token = world.issue(json!({}));
