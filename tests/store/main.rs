@@ -9,6 +9,7 @@ mod disk;
 mod faults;
 mod files;
 mod group;
+mod marks;
 mod powercut;
 mod reload;
 mod support;
