@@ -210,10 +210,14 @@ impl Denylist for Embedded {
     }
 
     fn health(&self) -> StoreHealth {
-        let fault = self.fault.lock().unwrap_or_else(PoisonError::into_inner);
+        let fault = self.fault.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        let writer = self.writer.lock().unwrap_or_else(PoisonError::into_inner);
+        // A panic in the writer leaves no fault behind, and nobody to take changes.
+        let gone = writer.as_ref().is_none_or(std::thread::JoinHandle::is_finished);
+        let fault = fault.or_else(|| gone.then_some(StoreError::Closed));
         StoreHealth {
             kind: "embedded",
-            fault: fault.as_ref().map(ToString::to_string),
+            fault: fault.map(|fault| fault.to_string()),
             entries: self.index.len(),
             changes: self.written.changes.load(Ordering::Relaxed),
             commits: self.written.commits.load(Ordering::Relaxed),

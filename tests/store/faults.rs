@@ -96,6 +96,21 @@ fn a_failed_rotation_is_undone_and_made_again_elsewhere() {
 }
 
 #[test]
+fn a_writer_that_is_gone_is_told_by_health() {
+    let content = Disk::with_store();
+    let disk = Disk::new(content, Fault::None);
+    let store = disk.open(0).unwrap();
+    assert!(store.health().fault.is_none());
+    disk.set_fault(Fault::PanicInSync);
+    let realm = realm(store.index());
+    for n in 0..3 {
+        assert!(apply(&store, &realm, entries(vec![hard(Kind::Token, &uuid(n))])).is_err());
+        assert!(realm.token_revoked(&uuid(n)), "in force, acknowledged or not");
+    }
+    until("health says so", || store.health().fault.is_some());
+}
+
+#[test]
 fn a_full_disk_is_not_acknowledged_and_recovers_by_itself() {
     let content = Disk::with_store();
     let (opened, all) = operations(&content);
