@@ -14,7 +14,7 @@ use tokio::sync::oneshot;
 
 use super::change::{Change, Kind, Level, Outcome, Raise};
 use super::index::{Index, RealmIndex};
-use super::journal::{Journal, OpenError, Written, store_error};
+use super::journal::{Forget, Journal, OpenError, Written, store_error};
 use super::memory::follow_successors;
 use super::row::{self, Rows};
 use super::{Applied, Denylist, MARGIN, StoreError, StoreHealth};
@@ -24,6 +24,8 @@ use crate::words::{Id, Millis};
 const FILE: &str = "denylist.redb";
 /// Changes made durable by one commit at the most.
 const BATCH: usize = 1024;
+/// Past rows that a tick forgets at the most.
+const PURGE: usize = 4096;
 /// How long a commit waits for the company that the last one had.
 const GATHER: Duration = Duration::from_micros(150);
 /// How often a store that failed for want of room is tried again.
@@ -117,6 +119,7 @@ impl Embedded {
             written: Arc::default(),
             fault: Arc::default(),
             unsaved: HashMap::new(),
+            forgotten: i64::try_from(forgotten.unwrap_or(0)).unwrap_or(i64::MAX),
             horizon_ms: forgotten.map_or(now.0, |seconds| seconds.saturating_mul(1000)),
             minted,
             last_retry: None,
@@ -234,6 +237,8 @@ struct Writer {
     unsaved: HashMap<(String, Kind, Id, Level), (Arc<RealmIndex>, Raise)>,
     /// What is forgotten is judged by this moment, which never runs ahead.
     horizon_ms: u64,
+    /// As of when the store knows that rows may be forgotten.
+    forgotten: i64,
     minted: Millis,
     last_retry: Option<Instant>,
 }
@@ -243,7 +248,7 @@ struct Writer {
 struct Batch {
     rows: Rows,
     marks: Vec<(String, u64)>,
-    forget: Option<i64>,
+    forget: Option<Forget>,
     raised: Vec<(Arc<RealmIndex>, Raise)>,
     rotated: Vec<(Arc<RealmIndex>, Id)>,
     replies: Vec<(Reply, Outcome)>,
@@ -273,6 +278,13 @@ impl Writer {
                 Err(error) => drop(reply.send(Err(error))), // the asker may have gone
             }
         }
+        if batch.forget.is_none() && !batch.rows.is_empty() {
+            // More goes than comes, however much that is: the file stays small.
+            batch.forget = Some(Forget {
+                before: self.forgotten,
+                limit: 2 * batch.rows.len(),
+            });
+        }
         #[cfg(debug_assertions)]
         if std::env::var_os("JWTKEEPER_TEST_EARLY_ACKNOWLEDGEMENT").is_some() {
             // The positive control of the crash tests: what must never be, in builds for tests alone.
@@ -285,6 +297,7 @@ impl Writer {
         match &result {
             Ok(()) => {
                 batch.raised.iter().for_each(|(realm, raise)| realm.mark_saved(raise));
+                self.forgotten = batch.forget.map_or(self.forgotten, |forget| forget.before);
                 if !idle {
                     self.written.add(batch.replies.len() as u64);
                 }
@@ -372,7 +385,10 @@ impl Writer {
         if horizon / (MARGIN as u64 / 10) > before / (MARGIN as u64 / 10) || !batch.marks.is_empty() {
             let seconds = i64::try_from(horizon).unwrap_or(i64::MAX);
             batch.marks.push((FORGOTTEN.to_owned(), horizon));
-            batch.forget = Some(seconds);
+            batch.forget = Some(Forget {
+                before: seconds,
+                limit: PURGE,
+            });
             self.index.purge(seconds);
         }
     }

@@ -4,7 +4,7 @@
 use jwtkeeper::denylist::{Change, Denylist, Embedded, Kind, Level, MARGIN, Raise};
 use jwtkeeper::words::Millis;
 
-use crate::support::{NOW, apply, cutoff, directory, entries, id, moment, open, open_at, realm, uuid};
+use crate::support::{NOW, apply, cutoff, directory, entries, id, moment, open, open_at, raise, realm, uuid};
 
 #[test]
 fn retention_survives_and_still_falls_by_itself() {
@@ -114,4 +114,34 @@ fn a_cutoff_from_the_future_is_reported_and_counts_from_when_it_was_first_seen()
     assert_eq!(store.future_cutoffs(), 0, "it was put right");
     assert_eq!(realm_of(&store).subject(&id("u")).hard, Some(seen));
     assert_eq!(realm_of(&store).realm_cutoff(), Some(seen));
+}
+
+#[test]
+fn the_file_stays_small_however_much_comes_and_goes() {
+    let directory = directory();
+    let store = open(&directory);
+    let size = || std::fs::metadata(directory.path().join("denylist.redb")).unwrap().len();
+    let mut early = 0;
+    for second in 0..40_i64 {
+        let now = NOW + 60 * second;
+        for batch in 0..4_u64 {
+            // Ten thousand entries a round, each past when the next one comes.
+            let all = (0..2500).map(|n| {
+                let id = uuid(second as u64 * 10_000 + batch * 2500 + n);
+                raise(Kind::Token, &id, Level::Hard, now + 1)
+            });
+            apply(&store, &realm(store.index()), entries(all.collect())).unwrap();
+        }
+        let tick = Change::Tick {
+            now: Millis::from_seconds(now),
+            elapsed_ms: 60_000,
+            minted: Millis::from_seconds(now),
+        };
+        apply(&store, &realm(store.index()), tick).unwrap();
+        if second == 5 {
+            early = size();
+        }
+    }
+    assert!(store.index().len() <= 20_000);
+    assert!(size() <= 2 * early, "{} bytes after 40 rounds, {early} after 5", size());
 }
