@@ -25,7 +25,7 @@ fn while_it_stalls(daemon: &Daemon, calls: impl FnOnce()) {
                 daemon.signal(Signal::SIGSTOP);
                 pass(Duration::from_micros(1000 + random.below(11_000)));
                 daemon.signal(Signal::SIGCONT);
-                pass(Duration::from_micros(random.below(1000)));
+                pass(Duration::from_micros(random.below(6000)));
             }
             daemon.signal(Signal::SIGCONT);
         });

@@ -1,5 +1,7 @@
 //! A daemon started for one test in a directory of its own, and what tests ask of it.
 
+#![allow(unused_imports, reason = "each test binary uses a part")]
+
 pub mod daemon;
 pub mod rounds;
 pub mod wire;
