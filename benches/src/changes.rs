@@ -39,7 +39,7 @@ impl Changes {
             counted: self.pace.alone,
             threads: self.threads,
         };
-        let measured = run(load, || self.daemon.peer.connect(), &Frames(expect), requests);
+        let measured = run(load, &self.daemon.peer, &Frames(expect), requests);
         Ok((shape, measured.doing(format!("{name} {}", shape.name))?))
     }
 

@@ -63,14 +63,9 @@ pub(crate) fn measure(home: &Home, sockets: &Path, pace: Pace, threads: usize) -
         };
         let validates = Requests::repeated(&validates);
         match peer {
-            "validate" => run(
-                load,
-                || daemon.peer.connect(),
-                &Frames(Expect::Valid(claims)),
-                validates,
-            ),
-            "echo" => run(load, || echo.connect(), &Frames(Expect::Echo(frame)), validates),
-            _ => run(load, || redis.connect(), &Bulk(redis::VALUE), Requests::repeated(&gets)),
+            "validate" => run(load, &daemon.peer, &Frames(Expect::Valid(claims)), validates),
+            "echo" => run(load, &echo, &Frames(Expect::Echo(frame)), validates),
+            _ => run(load, &redis, &Bulk(redis::VALUE), Requests::repeated(&gets)),
         }
         .doing(format!("{peer} {}", shape.name))
     };

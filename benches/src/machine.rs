@@ -10,6 +10,7 @@ pub(crate) struct Machine {
     cores: usize,
     kernel: String,
     file_system: String,
+    load: f64,
     redis: Option<String>,
 }
 
@@ -26,6 +27,11 @@ impl Machine {
             cores: cores(),
             kernel: read("/proc/sys/kernel/osrelease").trim().to_owned(),
             file_system: file_system(&read("/proc/mounts"), dir).unwrap_or_else(|| "unknown".to_owned()),
+            load: read("/proc/loadavg")
+                .split(' ')
+                .next()
+                .and_then(|load| load.parse().ok())
+                .unwrap_or(0.0),
             redis,
         }
     }
@@ -37,6 +43,7 @@ impl Machine {
             "cores": self.cores,
             "kernel": self.kernel,
             "file_system": self.file_system,
+            "load_before": self.load,
             "redis": self.redis,
             "jwtkeeper": env!("CARGO_PKG_VERSION"),
         })
@@ -48,9 +55,18 @@ impl Machine {
             "tmpfs" | "ramfs" => " (in memory: what is said of fsync means nothing; name a disk with --dir)",
             _ => "",
         };
+        // Every peer yields to what else runs, and not alike.
+        let busy = if self.load > 0.5 {
+            " (not idle: the ratios are less sure)"
+        } else {
+            ""
+        };
         let redis = self.redis.as_deref().unwrap_or("not asked");
         [
-            format!("{}, {} cores, Linux {}", self.cpu, self.cores, self.kernel),
+            format!(
+                "{}, {} cores, Linux {}; load before the run {}{busy}",
+                self.cpu, self.cores, self.kernel, self.load
+            ),
             format!(
                 "jwtkeeper {}, redis {redis}, store on {}{memory}",
                 env!("CARGO_PKG_VERSION"),

@@ -16,6 +16,7 @@ pub(crate) struct Recorder {
     from: Instant,
     until: Instant,
     last: Instant,
+    all: u64,
     wrong: u64,
     first_wrong: Option<String>,
 }
@@ -28,6 +29,7 @@ impl Recorder {
             from,
             until,
             last: from,
+            all: 0,
             wrong: 0,
             first_wrong: None,
         })
@@ -40,6 +42,7 @@ impl Recorder {
 
     /// A reply came. Those of the warm-up, and those after the end, are checked and not counted.
     pub(crate) fn reply(&mut self, asked: Instant, now: Instant, wrong: Option<String>) {
+        self.all += 1;
         if let Some(wrong) = wrong {
             self.wrong += 1;
             self.first_wrong.get_or_insert(wrong);
@@ -55,6 +58,7 @@ impl Recorder {
     pub(crate) fn add(&mut self, other: Recorder) -> Result<()> {
         self.times.add(&other.times).doing("a histogram")?;
         self.last = self.last.max(other.last);
+        self.all += other.all;
         self.wrong += other.wrong;
         if self.first_wrong.is_none() {
             self.first_wrong = other.first_wrong;
@@ -62,8 +66,9 @@ impl Recorder {
         Ok(())
     }
 
-    /// The figures; a fault if any reply was wrong. `exhausted`: the requests ran out before the time did.
-    pub(crate) fn finish(self, exhausted: bool) -> Result<Measured> {
+    /// The figures; a fault if any reply was wrong. `exhausted`: the requests ran out before the time did; `cpu`: what
+    /// the peer's processors spent on all replies.
+    pub(crate) fn finish(self, exhausted: bool, cpu: Duration) -> Result<Measured> {
         if let Some(first) = self.first_wrong {
             return Err(format!("{} replies were wrong; the first: {first}", self.wrong).into());
         }
@@ -78,6 +83,7 @@ impl Recorder {
             p50_us: micros(0.5),
             p99_us: micros(0.99),
             p999_us: micros(0.999),
+            cpu_us: cpu.as_secs_f64() * 1e6 / self.all.max(1) as f64,
         })
     }
 }
@@ -95,6 +101,8 @@ pub(crate) struct Measured {
     pub(crate) p99_us: f64,
     /// 999 of 1000.
     pub(crate) p999_us: f64,
+    /// What the peer's processors spent on each reply, in microseconds.
+    pub(crate) cpu_us: f64,
 }
 
 impl Measured {
@@ -107,6 +115,7 @@ impl Measured {
             p50_us: of(|run| run.p50_us),
             p99_us: of(|run| run.p99_us),
             p999_us: of(|run| run.p999_us),
+            cpu_us: of(|run| run.cpu_us),
         }
     }
 
@@ -118,6 +127,7 @@ impl Measured {
             "p50_us": round(self.p50_us),
             "p99_us": round(self.p99_us),
             "p999_us": round(self.p999_us),
+            "cpu_us": round(self.cpu_us),
         })
     }
 }
@@ -163,12 +173,13 @@ mod tests {
         counted.reply(at(0), at(50), None);
         counted.reply(at(500), at(502), None);
         counted.reply(at(1099), at(1200), None);
-        let measured = counted.finish(false).unwrap();
+        let measured = counted.finish(false, Duration::from_micros(6)).unwrap();
         assert_eq!((measured.count, measured.rps.round()), (1, 1.0));
         assert!((measured.p50_us - 2000.0).abs() < 5.0);
+        assert_eq!(measured.cpu_us.round(), 2.0); // of all three
         let mut checked = recorder();
         checked.reply(at(0), at(50), Some("no".to_owned()));
         checked.reply(at(500), at(502), None);
-        assert!(checked.finish(false).is_err());
+        assert!(checked.finish(false, Duration::from_micros(6)).is_err());
     }
 }

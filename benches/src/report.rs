@@ -152,10 +152,11 @@ impl Report {
             p50_us,
             p99_us,
             p999_us,
+            cpu_us,
             ..
         } = measured;
         self.rows.push(format!(
-            "{name:<16}{shape:<8}{rps:>12.0}{p50_us:>12.1}{p99_us:>12.1}{p999_us:>12.1}"
+            "{name:<16}{shape:<8}{rps:>12.0}{p50_us:>12.1}{p99_us:>12.1}{p999_us:>12.1}{cpu_us:>12.2}"
         ));
     }
 
@@ -168,7 +169,7 @@ impl Report {
     pub(crate) fn table(&self) -> String {
         let mut lines = Vec::new();
         if !self.rows.is_empty() {
-            let head = ["per second", "p50 µs", "p99 µs", "p99.9 µs"].map(|name| format!("{name:>12}"));
+            let head = ["per second", "p50 µs", "p99 µs", "p99.9 µs", "cpu µs"].map(|name| format!("{name:>12}"));
             lines.push(format!("{:<16}{:<8}{}", "operation", "shape", head.concat()));
             lines.extend(self.rows.iter().cloned());
             lines.push(String::new());

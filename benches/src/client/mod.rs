@@ -28,22 +28,27 @@ pub(crate) struct Load {
     pub(crate) threads: usize,
 }
 
-/// Asks the peer that `connect` leads to until the time or the requests are over, and waits for every reply.
-pub(crate) fn run(
-    load: Load,
-    connect: impl Fn() -> Result<UnixStream>,
-    dialect: &impl Dialect,
-    requests: Requests<'_>,
-) -> Result<Measured> {
+/// Who is asked.
+pub(crate) trait Asked {
+    /// A connection that requests may be sent on.
+    fn connect(&self) -> Result<UnixStream>;
+
+    /// How long its processors have worked by now.
+    fn cpu(&self) -> Result<Duration>;
+}
+
+/// Asks `peer` until the time or the requests are over, and waits for every reply.
+pub(crate) fn run(load: Load, peer: &impl Asked, dialect: &impl Dialect, requests: Requests<'_>) -> Result<Measured> {
     let Shape { connections, depth, .. } = load.shape;
     let threads = load.threads.clamp(1, connections);
     let mut shares: Vec<Vec<_>> = (0..threads).map(|_| Vec::new()).collect();
     for index in 0..connections {
-        let stream = connect()?;
+        let stream = peer.connect()?;
         if let Some(share) = shares.get_mut(index % threads) {
             share.push((index, stream));
         }
     }
+    let worked = peer.cpu()?;
     let from = Instant::now() + load.warm_up;
     let until = from + load.counted;
     let one = |mut share: Vec<(usize, _)>| {
@@ -68,7 +73,7 @@ pub(crate) fn run(
         }
         Ok(())
     })?;
-    all.finish(exhausted)
+    all.finish(exhausted, peer.cpu()?.saturating_sub(worked))
 }
 
 #[cfg(test)]
@@ -77,6 +82,7 @@ mod tests {
     use crate::dialect::{Expect, Frames};
     use crate::shape::{C1, C50X32};
     use std::io::{Read, Write};
+    use std::sync::Arc;
     use std::sync::atomic::{AtomicUsize, Ordering};
 
     const BODY: usize = 20;
@@ -90,10 +96,27 @@ mod tests {
         }
     }
 
-    /// A peer that sends everything back, changed by `change`, and counts the bytes.
-    fn peer(counter: &'static AtomicUsize, change: fn(&mut [u8])) -> impl Fn() -> Result<UnixStream> {
-        move || {
+    /// Sends everything back, changed by `change`, and counts the bytes.
+    struct Mirror {
+        counter: Arc<AtomicUsize>,
+        change: fn(&mut [u8]),
+    }
+
+    impl Mirror {
+        fn new(change: fn(&mut [u8])) -> Self {
+            let counter = Arc::default();
+            Self { counter, change }
+        }
+
+        fn asked(&self) -> usize {
+            self.counter.load(Ordering::Relaxed) / (4 + BODY)
+        }
+    }
+
+    impl Asked for Mirror {
+        fn connect(&self) -> Result<UnixStream> {
             let (near, mut far) = UnixStream::pair()?;
+            let (counter, change) = (self.counter.clone(), self.change);
             std::thread::spawn(move || {
                 let mut bytes = [0; 4096];
                 while let Ok(count @ 1..) = far.read(&mut bytes) {
@@ -103,6 +126,10 @@ mod tests {
                 }
             });
             Ok(near)
+        }
+
+        fn cpu(&self) -> Result<Duration> {
+            Ok(Duration::ZERO)
         }
     }
 
@@ -114,14 +141,11 @@ mod tests {
 
     #[test]
     fn every_shape_asks_until_the_time_is_over() {
-        static ASKED: AtomicUsize = AtomicUsize::new(0);
         let list = requests(7);
         for shape in [C1, C50X32] {
-            ASKED.store(0, Ordering::Relaxed);
-            let (peer, dialect) = (peer(&ASKED, |_| ()), Frames(Expect::Echo(BODY)));
-            let measured = run(load(shape), peer, &dialect, Requests::repeated(&list)).unwrap();
-            let asked = (ASKED.load(Ordering::Relaxed) / (4 + BODY)) as u64;
-            let flying = (shape.connections * shape.depth) as u64;
+            let (peer, dialect) = (Mirror::new(|_| ()), Frames(Expect::Echo(BODY)));
+            let measured = run(load(shape), &peer, &dialect, Requests::repeated(&list)).unwrap();
+            let (asked, flying) = (peer.asked() as u64, (shape.connections * shape.depth) as u64);
             assert!(measured.count > flying && measured.count <= asked, "{measured:?}");
             assert!(asked <= measured.count + flying, "{asked} asked: {measured:?}");
         }
@@ -129,29 +153,21 @@ mod tests {
 
     #[test]
     fn what_can_be_sent_once_is_sent_once() {
-        static ASKED: AtomicUsize = AtomicUsize::new(0);
         let list = requests(1234);
-        let dialect = Frames(Expect::Echo(BODY));
-        let measured = run(load(C50X32), peer(&ASKED, |_| ()), &dialect, Requests::once(&list)).unwrap();
-        assert_eq!(measured.count, 1234);
-        assert_eq!(ASKED.load(Ordering::Relaxed), 1234 * (4 + BODY));
+        let (peer, dialect) = (Mirror::new(|_| ()), Frames(Expect::Echo(BODY)));
+        let measured = run(load(C50X32), &peer, &dialect, Requests::once(&list)).unwrap();
+        assert_eq!((measured.count, peer.asked()), (1234, 1234));
     }
 
     #[test]
     fn a_wrong_reply_or_another_request_s_reply_ends_the_run() {
-        static ASKED: AtomicUsize = AtomicUsize::new(0);
         let list = requests(3);
-        let wrong = Frames(Expect::Echo(BODY + 1));
-        let error = run(load(C50X32), peer(&ASKED, |_| ()), &wrong, Requests::repeated(&list)).unwrap_err();
+        let repeated = || Requests::repeated(&list);
+        let (right, wrong) = (Frames(Expect::Echo(BODY)), Frames(Expect::Echo(BODY + 1)));
+        let error = run(load(C50X32), &Mirror::new(|_| ()), &wrong, repeated()).unwrap_err();
         assert!(error.to_string().contains("replies were wrong"), "{error}");
-        let swapped = peer(&ASKED, |bytes| bytes[6] ^= 1);
-        let error = run(
-            load(C1),
-            swapped,
-            &Frames(Expect::Echo(BODY)),
-            Requests::repeated(&list),
-        )
-        .unwrap_err();
+        let swapped = Mirror::new(|bytes| bytes[6] ^= 1);
+        let error = run(load(C1), &swapped, &right, repeated()).unwrap_err();
         assert!(error.to_string().contains("not in flight"), "{error}");
     }
 }

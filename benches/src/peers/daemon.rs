@@ -11,6 +11,7 @@ use aws_lc_rs::signature::{ECDSA_P256_SHA256_FIXED_SIGNING, EcdsaKeyPair};
 use jwtkeeper_wire::{Answer, Op, Reply, Request, decode, put_frame};
 
 use super::{Peer, read_frame, socket_in};
+use crate::client::Asked;
 use crate::dialect::{Dialect, Expect, Frames};
 use crate::fault::{Doing, Result};
 use crate::work::SECRET;

@@ -12,6 +12,7 @@ use std::time::{Duration, Instant};
 
 use jwtkeeper_wire::{Greeting, Hello, LENGTH_BYTES, MAGIC, MAX_FRAME, PROTOCOL, decode, frame_length, put_frame};
 
+use crate::client::Asked;
 use crate::fault::{Doing, Result};
 
 /// How long a peer may take to start.
@@ -60,8 +61,14 @@ impl Peer {
         Ok(peer)
     }
 
-    /// A connection that requests may be sent on.
-    pub(crate) fn connect(&self) -> Result<UnixStream> {
+    /// The process's id.
+    pub(crate) fn pid(&self) -> u32 {
+        self.process.0.id()
+    }
+}
+
+impl Asked for Peer {
+    fn connect(&self) -> Result<UnixStream> {
         let what = || format!("connecting to {}", self.socket.display());
         let mut stream = UnixStream::connect(&self.socket).doing(what())?;
         stream.set_read_timeout(Some(ANSWER)).doing(what())?;
@@ -72,9 +79,13 @@ impl Peer {
         Ok(stream)
     }
 
-    /// The process's id.
-    pub(crate) fn pid(&self) -> u32 {
-        self.process.0.id()
+    fn cpu(&self) -> Result<Duration> {
+        // proc(5): utime and stime are the 12th and 13th field after the name in parentheses, in 1/100 s.
+        let stat = std::fs::read_to_string(format!("/proc/{}/stat", self.pid())).doing("a peer's times")?;
+        let fields = stat.rsplit_once(')').map(|(_, fields)| fields).unwrap_or_default();
+        let times = fields.split_whitespace().skip(11).take(2).map(str::parse::<u64>);
+        let ticks = times.sum::<std::result::Result<u64, _>>().doing("a peer's times")?;
+        Ok(Duration::from_millis(ticks * 10))
     }
 }
 

@@ -5,6 +5,7 @@ use std::path::Path;
 use std::process::{Command, Stdio};
 
 use super::{Peer, socket_in};
+use crate::client::Asked;
 use crate::fault::{Doing, Result};
 
 /// The program, found in PATH.
