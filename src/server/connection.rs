@@ -130,10 +130,12 @@ impl Connection {
     /// The first frame, if it may be a hello. Else nothing is said: an HTTP client, say, would not understand.
     async fn read_hello(&mut self, limits: &Limits) -> io::Result<Option<Range<usize>>> {
         loop {
+            if !spells_magic(self.inbox.bytes()) {
+                return Ok(None);
+            }
             match self.inbox.next(limits.max_frame) {
-                Ok(Some(range)) => return Ok(Some(range)),
-                Ok(None) if spells_magic(self.inbox.bytes()) => {}
-                _ => return Ok(None),
+                Ok(None) => {}
+                found => return Ok(found.ok().flatten()),
             }
             match self.stream.read(self.inbox.spare(limits.max_frame)).await? {
                 0 => return Ok(None),
@@ -294,7 +296,7 @@ impl Clock {
     fn new(limits: &Limits) -> Self {
         let now = Instant::now();
         Self {
-            alarm: Box::pin(sleep_until(now + limits.frame_timeout)),
+            alarm: Box::pin(sleep_until(now + limits.frame_timeout.min(limits.idle_timeout))),
             quiet: now,
             half: None,
         }
