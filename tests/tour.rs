@@ -5,6 +5,7 @@
     clippy::expect_used,
     clippy::panic,
     clippy::indexing_slicing,
+    clippy::print_stderr,
     missing_docs,
     unreachable_pub,
     dead_code,
@@ -83,8 +84,9 @@ fn the_shell_tour() {
 #[test]
 fn the_rust_tour() {
     let source = std::fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/client/examples/tour.rs")).unwrap();
+    let shown = |(language, text): &(String, String)| language == "rust" && source.ends_with(text.as_str());
     assert!(
-        blocks().contains(&("rust".to_owned(), source)),
+        blocks().iter().any(shown),
         "README.md and client/examples/tour.rs differ"
     );
     let setup = Setup::bare();

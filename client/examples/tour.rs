@@ -1,5 +1,7 @@
 //! Every operation with the blocking client. The async one has the same methods.
 
+#![allow(clippy::print_stdout)]
+
 use std::time::Duration;
 
 use jwtkeeper_client::{Before, Config, Flag, Issue, Revoke, Rotation, Verdict, blocking::Client};

@@ -260,12 +260,12 @@ proptest! {
         for (count, step) in steps.into_iter().enumerate() {
             model.step(&mut world, step)?;
             heights.resize(model.tokens.len(), 0);
-            for place in 0..model.tokens.len() {
+            for (place, stood) in heights.iter_mut().enumerate() {
                 let said = world.say(&model.tokens[place].minted.token);
                 prop_assert_eq!(&said, &model.say(place, world.now.0), "token {} after step {}, {:?}", place, count, step);
                 let height = height(&said);
-                prop_assert!(height >= heights[place], "token {} fell from {} to {}", place, heights[place], height);
-                heights[place] = height;
+                prop_assert!(height >= *stood, "token {} fell from {} to {}", place, stood, height);
+                *stood = height;
             }
         }
     }
