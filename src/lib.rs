@@ -5,5 +5,7 @@ pub mod denylist; // 4
 pub mod jwt; // 2
 pub mod keeper; // 5
 pub mod keyring; // 3
+pub mod process;
 pub mod realm; // 3
-pub mod words; // 1 // 6
+pub mod server; // 7
+pub mod words; // 1 // 6 // 8

@@ -1,2 +1,18 @@
-//! d
-fn main() {}
+//! jwtkeeperd: see README.md and docs/.
+
+use std::process::ExitCode;
+
+use clap::Parser;
+use jwtkeeper::process::{Args, hold_sighup, run};
+
+#[allow(clippy::print_stderr)] // faults found before there is a log, and by --check, go to whoever started us
+fn main() -> ExitCode {
+    hold_sighup();
+    match run(&Args::parse()) {
+        Ok(code) => code,
+        Err(failure) => {
+            eprintln!("jwtkeeperd: {failure}");
+            failure.exit_code()
+        }
+    }
+}

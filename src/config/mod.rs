@@ -15,7 +15,7 @@ mod tree;
 pub use access::{Access, Right};
 pub use fault::{Fault, Faults};
 pub use file::{FileKind, read_file};
-pub use live::{Live, Reloaded, Snapshot};
+pub use live::{Live, Reloaded, Snapshot, StartError};
 pub use print::print;
 pub use realm::{ForeignSource, KeySource, Located, RealmSettings, RetiredSource};
 pub use settings::{Limits, Settings};

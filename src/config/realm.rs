@@ -187,12 +187,15 @@ fn read_algorithm(section: &Section<'_>, needed: bool) -> Option<Algorithm> {
 }
 
 fn read_policy(section: &Section<'_>, algorithm: Option<Algorithm>) -> Policy {
-    let mut policy = Policy::default();
-    policy.issuer = section.text("issuer").map(|(issuer, _)| issuer);
-    policy.audience = section
-        .texts("audience")
-        .map(|(audience, _)| audience)
-        .unwrap_or_default();
+    let mut policy = Policy {
+        issuer: section.text("issuer").map(|(issuer, _)| issuer),
+        audience: section
+            .texts("audience")
+            .map(|(audience, _)| audience)
+            .unwrap_or_default(),
+        session_lifetime: section.seconds("session_lifetime").map(|(span, _)| span),
+        ..Policy::default()
+    };
     set(&mut policy.max_lifetime, section.seconds("max_lifetime"));
     let expiry = section.seconds("expiry");
     set(&mut policy.expiry, expiry.clone());
@@ -205,7 +208,6 @@ fn read_policy(section: &Section<'_>, algorithm: Option<Algorithm>) -> Policy {
     }
     set(&mut policy.clock_skew_ms, section.span("clock_skew"));
     set(&mut policy.rotation_grace_ms, section.span("rotation_grace"));
-    policy.session_lifetime = section.seconds("session_lifetime").map(|(span, _)| span);
     policy.max_token = section.number("max_token", policy.max_token as u64, 256..=32 * 1024) as usize;
     if let Some((claim, place)) = section.text("subject_claim") {
         let reserved = OwnClaim::parse(&claim).is_some() || ["exp", "sid", "born", "lck", ""].contains(&claim.as_str());

@@ -31,7 +31,7 @@ pub struct Settings {
 }
 
 /// Every limit of the server, in one place.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Limits {
     /// Connections in all; more wait in the backlog.
     pub connections: usize,

@@ -64,6 +64,11 @@ impl Embedded {
         Journal::create(&state_dir.join(FILE))
     }
 
+    /// Whether there is a store in `state_dir`.
+    pub fn exists(state_dir: &Path) -> bool {
+        state_dir.join(FILE).exists()
+    }
+
     /// Opens the store in `state_dir` and loads it.
     pub fn open(state_dir: &Path, now: Millis, skew_ms: u64) -> Result<Self, OpenError> {
         Self::on(Journal::open(&state_dir.join(FILE))?, now, skew_ms)
@@ -228,13 +233,16 @@ impl Denylist for Embedded {
     }
 }
 
+/// What an entry stands for: of its raises, the last one that was unsaved holds all.
+type Standing = (String, Kind, Id, Level);
+
 struct Writer {
     journal: Journal,
     index: Arc<Index>,
     written: Arc<Written>,
     fault: Arc<Mutex<Option<StoreError>>>,
     /// In force in memory, and in no commit that succeeded.
-    unsaved: HashMap<(String, Kind, Id, Level), (Arc<RealmIndex>, Raise)>,
+    unsaved: HashMap<Standing, (Arc<RealmIndex>, Raise)>,
     /// What is forgotten is judged by this moment, which never runs ahead.
     horizon_ms: u64,
     /// As of when the store knows that rows may be forgotten.

@@ -27,6 +27,7 @@ fn hmac_algorithm(algorithm: Algorithm) -> Option<hmac::Algorithm> {
 }
 
 /// Signs with one key by one algorithm.
+#[allow(clippy::large_enum_variant)] // a handful to a realm, and the large one is the one in a hurry
 pub enum Signer {
     /// HS*.
     Hmac(hmac::Key),
@@ -100,6 +101,7 @@ impl Signer {
 }
 
 /// Verifies by one key and one algorithm.
+#[allow(clippy::large_enum_variant)] // a handful to a realm, and the large one is the one in a hurry
 pub enum Verifier {
     /// HS*.
     Hmac(hmac::Key),

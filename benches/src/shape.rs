@@ -1,0 +1,73 @@
+//! The shapes of load, and how long each run takes.
+
+use std::time::Duration;
+
+/// How many connections ask, and how many requests each keeps in flight.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Shape {
+    /// As it is printed.
+    pub(crate) name: &'static str,
+    /// Connections.
+    pub(crate) connections: usize,
+    /// Requests in flight on each.
+    pub(crate) depth: usize,
+}
+
+/// One connection that asks again once it is answered: an app's thread.
+pub(crate) const C1: Shape = Shape {
+    name: "c1",
+    connections: 1,
+    depth: 1,
+};
+
+/// Fifty of them: a host's app servers.
+pub(crate) const C50: Shape = Shape {
+    name: "c50",
+    connections: 50,
+    depth: 1,
+};
+
+/// Fifty pipelined connections: async clients.
+pub(crate) const C50X32: Shape = Shape {
+    name: "c50x32",
+    connections: 50,
+    depth: 32,
+};
+
+/// All shapes of the reading operations.
+pub(crate) const SHAPES: [Shape; 3] = [C1, C50, C50X32];
+
+/// How long things take.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Pace {
+    /// Rounds of the runs that are compared.
+    pub(crate) rounds: usize,
+    /// Load before anything is counted.
+    pub(crate) warm_up: Duration,
+    /// What is counted of a compared run.
+    pub(crate) compared: Duration,
+    /// What is counted of a run that stands alone.
+    pub(crate) alone: Duration,
+    /// How often each start is repeated.
+    pub(crate) starts: usize,
+}
+
+impl Pace {
+    /// The whole bench: below three minutes.
+    pub(crate) const FULL: Pace = Pace {
+        rounds: 5,
+        warm_up: Duration::from_millis(300),
+        compared: Duration::from_millis(1200),
+        alone: Duration::from_millis(2000),
+        starts: 5,
+    };
+
+    /// Enough to see that everything works; its figures mean little.
+    pub(crate) const QUICK: Pace = Pace {
+        rounds: 1,
+        warm_up: Duration::from_millis(50),
+        compared: Duration::from_millis(150),
+        alone: Duration::from_millis(150),
+        starts: 1,
+    };
+}

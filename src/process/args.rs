@@ -1,0 +1,33 @@
+//! The command line of jwtkeeperd.
+
+use std::path::PathBuf;
+
+use clap::Parser;
+
+/// Where the configuration is, unless told otherwise.
+const CONFIG: &str = "/etc/jwtkeeper/jwtkeeper.toml";
+
+/// Issues, validates, rotates and revokes JSON Web Tokens over a Unix socket, and alone holds the signing keys.
+#[derive(Debug, Parser)]
+#[command(name = "jwtkeeperd", version)]
+pub struct Args {
+    /// The configuration; `conf.d/*.toml` beside it is read after it
+    #[arg(long, value_name = "FILE", default_value = CONFIG)]
+    pub config: PathBuf,
+
+    /// Make a new, empty denylist store in state_dir and exit; refused where there is one
+    #[arg(long, conflicts_with_all = ["check", "print_config", "dev"])]
+    pub init: bool,
+
+    /// Say everything that is wrong with the configuration and the files that it names, and exit
+    #[arg(long, conflicts_with_all = ["print_config", "dev"])]
+    pub check: bool,
+
+    /// Print the configuration in force, defaults and all, and exit
+    #[arg(long, conflicts_with = "dev")]
+    pub print_config: bool,
+
+    /// Serve with a throw-away secret, version file, store and socket in DIR
+    #[arg(long, value_name = "DIR", num_args = 0..=1, default_missing_value = "./target/dev", conflicts_with = "config")]
+    pub dev: Option<PathBuf>,
+}

@@ -1,0 +1,59 @@
+//! Why the daemon ends before its time, and with which exit status (sysexits.h).
+
+use std::process::ExitCode;
+
+use crate::config::{Faults, StartError};
+use crate::denylist::OpenError;
+use crate::server::BindError;
+
+/// Something that must be put right before the daemon can serve.
+const CONFIGURATION: u8 = 78;
+/// Something that is not to be had now.
+const UNAVAILABLE: u8 = 69;
+
+/// Why the daemon did not start.
+#[derive(Debug, thiserror::Error)]
+#[allow(missing_docs)] // the texts say it
+pub enum Failure {
+    #[error("{0}")]
+    Faults(Faults),
+    #[error(transparent)]
+    Start(#[from] StartError),
+    #[error(transparent)]
+    Store(#[from] OpenError),
+    #[error("the state_dir {0} is on NFS, whose locks and fsync cannot be trusted; use a local file system")]
+    OnNfs(String),
+    #[error(transparent)]
+    Bind(#[from] BindError),
+    #[error("cannot {what}: {error}")]
+    System { what: &'static str, error: std::io::Error },
+}
+
+impl Failure {
+    /// The exit status.
+    pub fn exit_code(&self) -> ExitCode {
+        ExitCode::from(match self {
+            Failure::Faults(_) | Failure::OnNfs(_) => CONFIGURATION,
+            Failure::Start(StartError::Faults(_)) => CONFIGURATION,
+            Failure::Store(OpenError::Missing(_) | OpenError::Exists(_) | OpenError::Corrupt { .. }) => CONFIGURATION,
+            Failure::Bind(BindError::TooLong(_) | BindError::NotASocket(_) | BindError::Foreign { .. }) => {
+                CONFIGURATION
+            }
+            Failure::Store(OpenError::InUse(_) | OpenError::Io { .. })
+            | Failure::Start(StartError::Store(_))
+            | Failure::Bind(BindError::InUse(_) | BindError::Io { .. })
+            | Failure::System { .. } => UNAVAILABLE,
+        })
+    }
+
+    /// A call of the system that failed.
+    pub(super) fn system(what: &'static str) -> impl FnOnce(std::io::Error) -> Self {
+        move |error| Failure::System { what, error }
+    }
+}
+
+impl From<Faults> for Failure {
+    fn from(faults: Faults) -> Self {
+        Failure::Faults(faults)
+    }
+}

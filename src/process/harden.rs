@@ -1,0 +1,44 @@
+//! What the process gives up, and what it asks for, before it reads a secret.
+
+use nix::sys::prctl::set_dumpable;
+use nix::sys::resource::{Resource, getrlimit, setrlimit};
+use nix::sys::signal::{SigSet, Signal};
+use nix::sys::stat::{Mode, umask};
+
+/// Holds SIGHUP back until there is someone to handle it: one that comes during a start must not kill the daemon, and
+/// must not be lost. First thing in main, before any thread.
+pub fn hold_sighup() {
+    let _ = sighup().thread_block(); // fails for a signal that does not exist
+}
+
+/// Lets it in, once its handler is there.
+pub(super) fn release_sighup() {
+    let _ = sighup().thread_unblock(); // as above
+}
+
+fn sighup() -> SigSet {
+    let mut set = SigSet::empty();
+    set.add(Signal::SIGHUP);
+    set
+}
+
+/// Whatever we make is ours alone.
+pub(super) fn keep_files_private() {
+    umask(Mode::from_bits_truncate(0o077));
+}
+
+/// No core dumps, no reading of our memory by others of our user, and all descriptors that we may have.
+pub(super) fn harden() {
+    let outcomes = [
+        ("forbid core dumps", setrlimit(Resource::RLIMIT_CORE, 0, 0)),
+        ("forbid dumps and tracing", set_dumpable(false)),
+        ("raise the limit of open files", {
+            getrlimit(Resource::RLIMIT_NOFILE).and_then(|(_, hard)| setrlimit(Resource::RLIMIT_NOFILE, hard, hard))
+        }),
+    ];
+    for (what, outcome) in outcomes {
+        if let Err(error) = outcome {
+            tracing::warn!(%error, "cannot {what}");
+        }
+    }
+}

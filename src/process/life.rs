@@ -1,0 +1,186 @@
+//! The life of the daemon: start, serve, reload, drain, stop.
+
+use std::io::Write;
+use std::process::ExitCode;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use aws_lc_rs::rand;
+use futures_util::StreamExt;
+use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
+use signal_hook_tokio::Signals;
+use tokio::sync::Notify;
+use tokio::time::MissedTickBehavior;
+use tokio_util::sync::CancellationToken;
+
+use super::dev::Dev;
+use super::harden::{harden, keep_files_private, release_sighup};
+use super::{Args, Failure, clock, log, state};
+use crate::config::{self, Live, Settings};
+use crate::denylist::{Change, Denylist, Embedded};
+use crate::keeper::Keeper;
+use crate::server::{Context, SocketFile, serve};
+
+/// How often the store is told that time has passed.
+const TICK: Duration = Duration::from_secs(1);
+
+/// Does what the arguments say.
+pub fn run(args: &Args) -> Result<ExitCode, Failure> {
+    keep_files_private();
+    let dev = args.dev.as_deref().map(Dev::prepare).transpose()?;
+    let file = dev.as_ref().map_or_else(|| args.config.clone(), Dev::config);
+    if args.check {
+        config::check(&file)?;
+        say(&format!("{}: the configuration is right\n", file.display()));
+        return Ok(ExitCode::SUCCESS);
+    }
+    let settings = Settings::read(&file)?;
+    if args.print_config {
+        say(&config::print(&settings));
+        return Ok(ExitCode::SUCCESS);
+    }
+    if args.init {
+        state::init(&settings)?;
+        say(&format!(
+            "made an empty denylist store in {}\n",
+            settings.state_dir.display()
+        ));
+        return Ok(ExitCode::SUCCESS);
+    }
+    if dev.is_some() && !Embedded::exists(&settings.state_dir) {
+        state::init(&settings)?;
+    }
+    live(settings, dev.as_ref())
+}
+
+fn live(settings: Settings, dev: Option<&Dev>) -> Result<ExitCode, Failure> {
+    log::start(&settings.log_level);
+    harden();
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .build()
+        .map_err(Failure::system("start the runtime"))?;
+    let ended = runtime.block_on(start_and_serve(settings, dev));
+    runtime.shutdown_background(); // what the grace did not see end is cut off
+    ended
+}
+
+async fn start_and_serve(settings: Settings, dev: Option<&Dev>) -> Result<ExitCode, Failure> {
+    let signals = Signals::new([SIGHUP]).map_err(Failure::system("handle SIGHUP"))?;
+    release_sighup();
+    let began = Instant::now();
+    let (socket, mode) = (settings.socket.clone(), settings.socket_mode);
+    let store = Arc::new(state::open(&settings, clock::now())?);
+    let context = Arc::new(context(settings, &store).await?);
+    let (file, listener) = SocketFile::listen(&socket, mode)?;
+    let listener = tokio::net::UnixListener::from_std(listener).map_err(Failure::system("serve on the socket"))?;
+    let stop = CancellationToken::new();
+    let mut serving = tokio::spawn(serve(listener, context.clone(), stop.clone()));
+    tokio::spawn(tick(context.clone()));
+    signals
+        .handle()
+        .add_signal(SIGTERM)
+        .map_err(Failure::system("handle SIGTERM"))?;
+    signals
+        .handle()
+        .add_signal(SIGINT)
+        .map_err(Failure::system("handle SIGINT"))?;
+    let took_ms = began.elapsed().as_millis() as u64;
+    tracing::info!(socket = %socket.display(), entries = store.index().len(), took_ms, "ready");
+    if let Some(dev) = dev {
+        say(&dev.usage());
+    }
+    let drained = tokio::select! {
+        drained = &mut serving => drained.unwrap_or(false),
+        () = obey(signals, context.clone(), stop) => {
+            tracing::warn!("a second signal: stopping at once");
+            drop(file);
+            // Not by return: that would wait for what the signal said not to wait for.
+            std::process::exit(1);
+        }
+    };
+    if !drained {
+        tracing::warn!("shutdown_grace is over: requests in progress are cut off");
+    }
+    drop(file);
+    remember(&context, Duration::ZERO).await;
+    store.close();
+    tracing::info!("stopped");
+    Ok(ExitCode::SUCCESS)
+}
+
+async fn context(settings: Settings, store: &Arc<Embedded>) -> Result<Context, Failure> {
+    let mut warnings = Vec::new();
+    if store.future_cutoffs() > 0 {
+        let warning = format!(
+            "{} cutoffs in the denylist store lie in the future: they hold as of now; check the host's clock",
+            store.future_cutoffs()
+        );
+        tracing::warn!("{warning}");
+        warnings.push(warning);
+    }
+    let denylist: Arc<dyn Denylist> = store.clone();
+    let own_uid = nix::unistd::geteuid().as_raw();
+    let live = Live::start(settings, denylist.clone(), own_uid, clock::now()).await?;
+    let mut instance = [0; 16];
+    rand::fill(&mut instance).map_err(|_| Failure::System {
+        what: "make random bytes",
+        error: std::io::ErrorKind::Other.into(),
+    })?;
+    let keeper = Keeper::new(denylist, store.minted());
+    Ok(Context::new(live, keeper, clock::now, instance, warnings))
+}
+
+/// Obeys signals; returns at the second one that asks to stop.
+async fn obey(mut signals: Signals, context: Arc<Context>, stop: CancellationToken) {
+    let hangup = Arc::new(Notify::new());
+    let asked = hangup.clone();
+    tokio::spawn(async move {
+        // However many come while one reload runs, one more follows.
+        loop {
+            asked.notified().await;
+            context.reload().await;
+        }
+    });
+    while let Some(signal) = signals.next().await {
+        match signal {
+            SIGHUP => hangup.notify_one(),
+            _ if stop.is_cancelled() => return,
+            _ => {
+                tracing::info!("stopping: answering what was asked");
+                stop.cancel();
+            }
+        }
+    }
+    std::future::pending().await
+}
+
+/// Tells the store, each second, what time it is and when the last token was minted.
+async fn tick(context: Arc<Context>) {
+    let mut interval = tokio::time::interval(TICK);
+    interval.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    let mut last = Instant::now();
+    loop {
+        interval.tick().await;
+        let elapsed = last.elapsed();
+        last = Instant::now();
+        remember(&context, elapsed).await;
+    }
+}
+
+async fn remember(context: &Context, elapsed: Duration) {
+    let elapsed_ms = u64::try_from(elapsed.as_millis()).unwrap_or(u64::MAX);
+    let change = Change::Tick {
+        now: clock::now(),
+        elapsed_ms,
+        minted: context.keeper.minted(),
+    };
+    let denylist = context.keeper.denylist();
+    let any = denylist.index().realm(jwtkeeper_wire::DEFAULT_REALM);
+    let _ = denylist.apply(&any, change).await; // the store says itself, in log and health, what it cannot write
+}
+
+/// Prints an answer; that nobody reads it is not our failure.
+fn say(text: &str) {
+    let _ = std::io::stdout().write_all(text.as_bytes());
+}

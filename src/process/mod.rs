@@ -1,0 +1,15 @@
+//! Floor 8: the process: arguments, clock, log, hardening, signals, and the life from start to stop.
+
+mod args;
+mod clock;
+mod dev;
+mod failure;
+mod harden;
+mod life;
+mod log;
+mod state;
+
+pub use args::Args;
+pub use failure::Failure;
+pub use harden::hold_sighup;
+pub use life::run;

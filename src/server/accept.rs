@@ -1,0 +1,70 @@
+//! The accept loop. Room is made before a connection is accepted: what does not fit waits in the backlog.
+
+use std::os::fd::AsFd;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::time::Duration;
+
+use jwtkeeper_wire::ErrorCode;
+use tokio::net::{UnixListener, UnixStream};
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+
+use super::Context;
+use super::census::Counted;
+use super::connection;
+use crate::words::Peer;
+
+/// How long to wait when the system has no descriptor or memory left for a connection.
+const BACK_OFF: Duration = Duration::from_millis(100);
+
+/// Serves until `stop`, then lets what is in progress end, at most as long as `shutdown_grace`. Says whether all of it
+/// did.
+pub async fn serve(listener: UnixListener, context: Arc<Context>, stop: CancellationToken) -> bool {
+    let tasks = TaskTracker::new();
+    let connections = || context.live.snapshot().settings.limits.connections;
+    let accepting = async {
+        loop {
+            context.census.room(connections).await;
+            match listener.accept().await {
+                Ok((stream, _)) => admit(stream, &context, &stop, &tasks),
+                Err(error) => {
+                    tracing::warn!(%error, "a connection was not accepted");
+                    tokio::time::sleep(BACK_OFF).await;
+                }
+            }
+        }
+    };
+    stop.run_until_cancelled(accepting).await;
+    context.stopping.store(true, Ordering::Relaxed); // for connections too busy to be woken
+    drop(listener); // who connects from here on is told at once, and comes back to the next daemon
+    tasks.close();
+    let grace = context.live.snapshot().settings.limits.shutdown_grace;
+    tokio::time::timeout(grace, tasks.wait()).await.is_ok()
+}
+
+fn admit(stream: UnixStream, context: &Arc<Context>, stop: &CancellationToken, tasks: &TaskTracker) {
+    let peer = match peer(&stream) {
+        Ok(peer) => peer,
+        Err(error) => return tracing::warn!(%error, "a connection was closed: who it is cannot be told"),
+    };
+    let (counted, of_uid) = Counted::new(context.clone(), peer.uid);
+    let limit = context.live.snapshot().settings.limits.connections_per_uid;
+    let refusal = (of_uid > limit).then_some(ErrorCode::Overloaded);
+    let (context, stop) = (context.clone(), stop.clone());
+    tasks.spawn(async move {
+        connection::run(stream, peer, context, stop, refusal).await;
+        drop(counted);
+    });
+}
+
+/// Who is at the other end, as of when it connected.
+fn peer(stream: &UnixStream) -> std::io::Result<Peer> {
+    let credentials = stream.peer_cred()?;
+    let groups = jwtkeeper_sys::peer_groups(stream.as_fd())?;
+    Ok(Peer {
+        uid: credentials.uid(),
+        gid: credentials.gid(),
+        groups,
+    })
+}

@@ -1,0 +1,162 @@
+//! The socket's file: taken over from a dead daemon, never from a live one, and never from anyone else.
+//!
+//! Under a lock beside it: what is at the path must be nothing, or a socket of ours that nobody answers on; the new
+//! socket is bound aside, given its mode, made to listen, and only then renamed into place.
+
+use std::fs::{File, OpenOptions, TryLockError};
+use std::io;
+use std::os::fd::AsRawFd;
+use std::os::unix::fs::{FileTypeExt, MetadataExt, OpenOptionsExt, PermissionsExt};
+use std::os::unix::net::UnixListener;
+use std::path::{Path, PathBuf};
+
+use nix::errno::Errno;
+use nix::sys::socket::{AddressFamily, Backlog, SockFlag, SockType, UnixAddr, bind, connect, listen, socket};
+
+/// The longest path: what the kernel takes, less what the name aside is longer by.
+const MAX_PATH: usize = 107 - ASIDE.len();
+const ASIDE: &str = ".new";
+const BACKLOG: i32 = 1024;
+
+/// Why the daemon cannot listen at a path, and what to do.
+#[derive(Debug, thiserror::Error)]
+#[allow(missing_docs)] // the texts say it
+pub enum BindError {
+    #[error("the socket path {0} has more than {MAX_PATH} bytes; choose a shorter one")]
+    TooLong(PathBuf),
+    #[error("another jwtkeeperd serves on {0}; stop it first, or set another socket")]
+    InUse(PathBuf),
+    #[error("{0} is there and is not a socket; move it away, or set another socket")]
+    NotASocket(PathBuf),
+    #[error("{path} is a socket of the user {uid}; remove it if nothing uses it, or set another socket")]
+    Foreign { path: PathBuf, uid: u32 },
+    #[error("cannot {what} {path}: {error}")]
+    Io {
+        what: &'static str,
+        path: PathBuf,
+        error: io::Error,
+    },
+}
+
+/// The file, ours until dropped: then it is removed, unless someone else's has taken its place.
+pub struct SocketFile {
+    path: PathBuf,
+    identity: (u64, u64),
+    _lock: File,
+}
+
+impl SocketFile {
+    /// Takes the path over and listens there.
+    pub fn listen(path: &Path, mode: u32) -> Result<(Self, UnixListener), BindError> {
+        if path.as_os_str().len() > MAX_PATH {
+            return Err(BindError::TooLong(path.to_owned()));
+        }
+        let lock = lock(path)?;
+        check_free(path)?;
+        let aside = with_suffix(path, ASIDE);
+        remove(&aside)?;
+        let (listener, identity) = listen_aside(&aside, mode)?;
+        if let Err(error) = std::fs::rename(&aside, path) {
+            let _ = std::fs::remove_file(&aside); // the first failure is the one to tell
+            return Err(failed("rename the new socket to", path)(error));
+        }
+        Ok((
+            Self {
+                path: path.to_owned(),
+                identity,
+                _lock: lock,
+            },
+            listener,
+        ))
+    }
+}
+
+impl Drop for SocketFile {
+    fn drop(&mut self) {
+        let ours = std::fs::symlink_metadata(&self.path).is_ok_and(|found| (found.dev(), found.ino()) == self.identity);
+        if ours {
+            let _ = std::fs::remove_file(&self.path); // a socket left behind is taken over by the next daemon
+        }
+    }
+}
+
+/// The lock stays where it is when we end: removing it would let two daemons hold two locks of one name.
+fn lock(path: &Path) -> Result<File, BindError> {
+    let name = with_suffix(path, ".lock");
+    let file = OpenOptions::new()
+        .write(true)
+        .create(true)
+        .truncate(false)
+        .mode(0o600)
+        .custom_flags(nix::fcntl::OFlag::O_NOFOLLOW.bits())
+        .open(&name)
+        .map_err(failed("open the lock file", &name))?;
+    match file.try_lock() {
+        Ok(()) => Ok(file),
+        Err(TryLockError::WouldBlock) => Err(BindError::InUse(path.to_owned())),
+        Err(TryLockError::Error(error)) => Err(failed("lock", &name)(error)),
+    }
+}
+
+/// That nothing is at the path, or only what a dead daemon of ours left there.
+fn check_free(path: &Path) -> Result<(), BindError> {
+    let found = match std::fs::symlink_metadata(path) {
+        Ok(found) => found,
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
+        Err(error) => return Err(failed("look at", path)(error)),
+    };
+    if !found.file_type().is_socket() {
+        return Err(BindError::NotASocket(path.to_owned()));
+    }
+    if found.uid() != nix::unistd::geteuid().as_raw() {
+        return Err(BindError::Foreign {
+            path: path.to_owned(),
+            uid: found.uid(),
+        });
+    }
+    match probe(path) {
+        Err(Errno::ECONNREFUSED | Errno::ENOENT) => Ok(()),
+        // A full backlog is someone who listens.
+        Ok(()) | Err(Errno::EAGAIN) => Err(BindError::InUse(path.to_owned())),
+        Err(errno) => Err(failed("see who listens on", path)(errno.into())),
+    }
+}
+
+fn probe(path: &Path) -> nix::Result<()> {
+    let flags = SockFlag::SOCK_NONBLOCK | SockFlag::SOCK_CLOEXEC;
+    let probe = socket(AddressFamily::Unix, SockType::Stream, flags, None)?;
+    connect(probe.as_raw_fd(), &UnixAddr::new(path)?)
+}
+
+fn listen_aside(aside: &Path, mode: u32) -> Result<(UnixListener, (u64, u64)), BindError> {
+    let flags = SockFlag::SOCK_NONBLOCK | SockFlag::SOCK_CLOEXEC;
+    let at = |what| move |errno: Errno| failed(what, aside)(errno.into());
+    let made = socket(AddressFamily::Unix, SockType::Stream, flags, None).map_err(at("make a socket for"))?;
+    let address = UnixAddr::new(aside).map_err(at("name a socket"))?;
+    bind(made.as_raw_fd(), &address).map_err(at("bind"))?;
+    let found = std::fs::set_permissions(aside, std::fs::Permissions::from_mode(mode))
+        .and_then(|()| std::fs::symlink_metadata(aside))
+        .map_err(failed("set the mode of", aside))?;
+    Backlog::new(BACKLOG)
+        .and_then(|backlog| listen(&made, backlog))
+        .map_err(at("listen on"))?;
+    Ok((UnixListener::from(made), (found.dev(), found.ino())))
+}
+
+fn remove(path: &Path) -> Result<(), BindError> {
+    match std::fs::remove_file(path) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => Err(failed("remove", path)(error)),
+        _ => Ok(()),
+    }
+}
+
+fn with_suffix(path: &Path, suffix: &str) -> PathBuf {
+    let mut name = path.as_os_str().to_owned();
+    name.push(suffix);
+    PathBuf::from(name)
+}
+
+fn failed(what: &'static str, path: &Path) -> impl FnOnce(io::Error) -> BindError {
+    let path = path.to_owned();
+    move |error| BindError::Io { what, path, error }
+}

@@ -1,0 +1,58 @@
+//! Replies as bytes.
+
+use jwtkeeper_wire as wire;
+use jwtkeeper_wire::{Answer, ErrorCode, Reply, put_frame};
+
+use super::cookie::{on_the_wire, set_cookie};
+use crate::keeper::{Minted, Refusal};
+use crate::realm::CookiePolicy;
+
+/// Appends a reply. One that fits no frame becomes an error.
+pub(super) fn put(id: u64, answer: Answer<'_>, out: &mut Vec<u8>) {
+    if let Err(error) = put_frame(&Reply { id, answer }, out) {
+        tracing::error!(%error, "a reply was not sent");
+        let answer = Answer::Error {
+            code: ErrorCode::Internal,
+            message: "the reply does not fit a frame",
+        };
+        // So short that it always fits.
+        let _ = put_frame(&Reply { id, answer }, out);
+    }
+}
+
+/// Appends an error.
+pub(super) fn put_error(id: u64, code: ErrorCode, message: &str, out: &mut Vec<u8>) {
+    put(id, Answer::Error { code, message }, out);
+}
+
+/// Appends the reason why the keeper cannot answer.
+pub(super) fn put_refusal(id: u64, refusal: &Refusal, out: &mut Vec<u8>) {
+    put_error(id, refusal.code(), &refusal.to_string(), out);
+}
+
+/// Appends a new token.
+pub(super) fn put_issued(id: u64, minted: &Minted, policy: &CookiePolicy, out: &mut Vec<u8>) {
+    with_wire(minted, policy, |minted| put(id, Answer::Issued(minted), out));
+}
+
+/// Appends a successor.
+pub(super) fn put_rotated(id: u64, minted: &Minted, policy: &CookiePolicy, out: &mut Vec<u8>) {
+    with_wire(minted, policy, |minted| put(id, Answer::Rotated(minted), out));
+}
+
+/// A token in the wire's form, with its cookie.
+fn with_wire(minted: &Minted, policy: &CookiePolicy, put: impl FnOnce(wire::Minted<'_>)) {
+    let jti = minted.jti.to_string();
+    let value = minted.cookie.as_ref().map(|cookie| cookie.as_str());
+    let text = value.map(|value| set_cookie(policy, value, minted.expires_at));
+    let cookie = value
+        .zip(text.as_ref())
+        .map(|(value, text)| on_the_wire(policy, value, minted.expires_at, text));
+    put(wire::Minted {
+        token: &minted.token,
+        jti: &jti,
+        expires_at: u64::try_from(minted.expires_at).unwrap_or(0),
+        claims: minted.claims.as_bytes(),
+        cookie,
+    });
+}

@@ -1,0 +1,29 @@
+//! The real daemon as a process, asked over its real socket, and made to suffer what happens in the field.
+
+#![allow(
+    missing_docs,
+    unreachable_pub,
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    clippy::print_stdout,
+    clippy::print_stderr,
+    reason = "a test fails by panicking, and prints its figures"
+)]
+
+mod support;
+
+mod access;
+mod cancel;
+mod crash;
+mod fixtures;
+mod fork;
+mod hostile;
+mod operations;
+mod reload;
+mod rotate_race;
+mod secrecy;
+mod start;
+mod stop;
+mod trace;

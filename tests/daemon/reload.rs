@@ -1,0 +1,110 @@
+//! SIGHUP and `jwtkeeperctl reload`: everything is read again; what is wrong leaves what stood in force.
+
+use jwtkeeper_client::{Cause, Issue, Reason, Verdict};
+use nix::sys::signal::Signal;
+
+use crate::support::{Daemon, Setup, exit_of, until};
+
+const OTHER: &[u8] = b"another secret of the tests, as long as the first: 0123456789abcdef";
+
+fn generation(daemon: &Daemon) -> u64 {
+    daemon.client().health().unwrap().generation
+}
+
+#[test]
+fn sighup_takes_a_new_secret_and_version() {
+    let setup = Setup::new();
+    setup.write("version", "1");
+    let version = setup.path("version");
+    let daemon = setup
+        .lines(&format!("version_file = \"{}\"", version.display()))
+        .start();
+    let client = daemon.client();
+    let minted = client.issue(Issue::new()).unwrap();
+    daemon.setup.write("version", "2");
+    daemon.signal(Signal::SIGHUP);
+    until("the version is in force", || generation(&daemon) == 2);
+    assert_eq!(
+        client.validate(minted.token()).unwrap().rotation(),
+        Some(Cause::StaleVersion)
+    );
+    daemon.setup.write_secret("default.secret", OTHER);
+    daemon.signal(Signal::SIGHUP);
+    until("the secret is in force", || generation(&daemon) == 3);
+    assert_eq!(
+        client.validate(minted.token()).unwrap(),
+        Verdict::Invalid(Reason::BadSignature)
+    );
+}
+
+#[test]
+fn a_fault_leaves_what_stood_and_is_said_everywhere() {
+    let mut daemon = Setup::new().start();
+    let client = daemon.client();
+    let minted = client.issue(Issue::new()).unwrap();
+    daemon.setup.write_secret("default.secret", b"short");
+    let mut reload = daemon.ctl();
+    reload.arg("reload");
+    let output = exit_of(reload);
+    assert_eq!(output.status.code(), Some(78));
+    let said = String::from_utf8_lossy(&output.stderr).into_owned();
+    for text in ["jwtkeeper.toml:6:", "default.secret", "32"] {
+        assert!(said.contains(text), "{text}: {said}");
+    }
+    daemon.logged("not reloaded");
+    assert!(client.validate(minted.token()).unwrap().is_valid());
+    let health = client.health().unwrap();
+    assert!(!health.ready);
+    assert!(String::from_utf8_lossy(health.document.as_bytes()).contains("default.secret"));
+    // A fault in the configuration holds back no secret.
+    daemon.setup.write_secret("default.secret", OTHER);
+    daemon.setup.replace("algorithm", "allgorithm");
+    let error = client.reload().unwrap_err();
+    assert!(error.to_string().contains("allgorithm"), "{error}");
+    assert_eq!(
+        client.validate(minted.token()).unwrap(),
+        Verdict::Invalid(Reason::BadSignature)
+    );
+    daemon.setup.replace("allgorithm", "algorithm");
+    client.reload().unwrap();
+    assert!(client.health().unwrap().ready);
+}
+
+#[test]
+fn what_needs_a_restart_is_named() {
+    let mut daemon = Setup::new().top("socket_mode = \"0600\"").start();
+    daemon.setup.replace("socket_mode = \"0600\"", "socket_mode = \"0666\"");
+    let error = daemon.client().reload().unwrap_err();
+    assert!(error.to_string().contains("socket_mode needs a restart"), "{error}");
+}
+
+#[test]
+fn realms_come_and_go() {
+    let mut daemon = Setup::new().lines("issuer = \"one\"").start();
+    let client = daemon.client();
+    let minted = client.issue(Issue::new()).unwrap();
+    daemon.setup.replace("issuer = \"one\"", "issuer = \"two\"");
+    assert_eq!(client.reload().unwrap(), 2);
+    assert_eq!(
+        client.validate(minted.token()).unwrap(),
+        Verdict::Invalid(Reason::WrongIssuer)
+    );
+    daemon.setup.replace("[realms.\"default\"]", "[realms.\"other\"]");
+    client.reload().unwrap();
+    assert!(client.validate(minted.token()).is_err());
+    assert!(daemon.realm("other").issue(Issue::new()).is_ok());
+}
+
+#[test]
+fn a_storm_of_sighups_is_a_few_reloads_and_harms_nobody() {
+    let daemon = Setup::new().start();
+    let client = daemon.client();
+    for _ in 0..1000 {
+        daemon.signal(Signal::SIGHUP);
+        client.ping().unwrap();
+    }
+    until("it has reloaded", || generation(&daemon) > 1);
+    let reloads = generation(&daemon) - 1;
+    println!("1,000 SIGHUPs: {reloads} reloads");
+    assert!(reloads < 500, "{reloads}");
+}

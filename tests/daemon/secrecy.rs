@@ -1,0 +1,108 @@
+//! At the loudest log level, whatever is asked and whatever goes wrong: no secret, token or cookie secret in the log, in
+//! an error, in the arguments or the environment.
+
+use jwtkeeper_client::{Issue, Rotate, Rotation, Validate};
+use nix::sys::signal::Signal;
+
+use crate::support::daemon::SECRET;
+use crate::support::{Setup, exit_of, until};
+
+#[test]
+fn nothing_secret_is_ever_said() {
+    let mut daemon = Setup::new()
+        .top("[log]\nlevel = \"trace\"")
+        .lines("cookie_lock = \"optional\"\nrotation_grace = \"1s\"")
+        .start();
+    let client = daemon.client();
+    let mut secrets = vec![SECRET.to_owned()];
+    let mut said = String::new();
+    let minted = client
+        .issue(Issue::new().claims(r#"{"sub":"canary-subject-claim"}"#))
+        .unwrap();
+    let cookie = minted.cookie.as_ref().unwrap().value().to_owned();
+    let Rotation::Rotated(successor) = client
+        .rotate(Rotate::new(minted.token()).cookie(cookie.as_str()))
+        .unwrap()
+    else {
+        panic!("not rotated");
+    };
+    let new_cookie = successor.cookie.as_ref().unwrap().value().to_owned();
+    secrets.push("canary-subject-claim".to_owned());
+    secrets.extend([minted.token().to_owned(), successor.token().to_owned()]);
+    secrets.extend(new_cookie.split('.').chain([cookie.as_str()]).map(str::to_owned));
+    // Reuse after the grace, and everything that can be wrong with a request.
+    until("the grace is over", || {
+        !client
+            .validate(Validate::new(minted.token()).cookie(cookie.as_str()))
+            .unwrap()
+            .is_valid()
+    });
+    let forged = format!("{}x", successor.token());
+    drop(
+        client
+            .validate(Validate::new(&forged).cookie(new_cookie.as_str()))
+            .unwrap(),
+    );
+    for claims in [r#"{"sid":"canary-subject-claim"}"#, r#"{"canary-subject-claim"}"#] {
+        said.push_str(&client.issue(Issue::new().claims(claims)).unwrap_err().to_string());
+    }
+    for args in [
+        &["validate", successor.token(), "--cookie", &new_cookie][..],
+        &["revoke", &forged],
+        &["rotate", &forged, "--cookie", &new_cookie],
+        &["validate", &forged, "--cookie", &new_cookie],
+    ] {
+        let mut command = daemon.ctl();
+        command.args(args);
+        said.push_str(&String::from_utf8_lossy(&exit_of(command).stderr));
+    }
+    let _done = client.revoke_token(successor.token(), Some(&new_cookie)).unwrap();
+    daemon.setup.write_secret("default.secret", &SECRET.as_bytes()[..20]);
+    said.push_str(&client.reload().unwrap_err().to_string());
+    daemon.signal(Signal::SIGHUP);
+    let proc = |name: &str| std::fs::read(format!("/proc/{}/{name}", daemon.pid())).unwrap_or_default();
+    said.push_str(&String::from_utf8_lossy(&[proc("cmdline"), proc("environ")].concat()));
+    daemon.stop();
+    said.push_str(&daemon.log());
+    assert!(said.contains("reuse"), "the log is there");
+    for secret in &secrets {
+        for form in forms(secret.as_bytes()) {
+            assert!(!said.contains(&form), "a secret was said, as {form:?}");
+        }
+    }
+}
+
+/// A secret as it may be printed: as text, in hex, in base64, as a list of numbers; whole, or a good part of it.
+fn forms(secret: &[u8]) -> Vec<String> {
+    use base64::Engine;
+    let part = &secret[..secret.len().min(18) / 3 * 3];
+    let numbers: Vec<_> = part.iter().map(u8::to_string).collect();
+    vec![
+        String::from_utf8_lossy(&secret[..secret.len().min(20)]).into_owned(),
+        String::from_utf8_lossy(&secret[secret.len().saturating_sub(20)..]).into_owned(),
+        part.iter().map(|byte| format!("{byte:02x}")).collect(),
+        base64::engine::general_purpose::STANDARD.encode(part),
+        base64::engine::general_purpose::URL_SAFE_NO_PAD.encode(part),
+        numbers.join(", "),
+    ]
+}
+
+/// No core dump, and memory that others of our user cannot read.
+#[test]
+fn the_process_is_closed_to_others() {
+    let daemon = Setup::new().start();
+    let limits = std::fs::read_to_string(format!("/proc/{}/limits", daemon.pid())).unwrap();
+    let core = limits
+        .lines()
+        .find(|line| line.starts_with("Max core file size"))
+        .unwrap();
+    assert_eq!(core.split_whitespace().nth(4), Some("0"), "{core}");
+    let status = std::fs::read_to_string(format!("/proc/{}/status", daemon.pid())).unwrap();
+    let locked = status.lines().find_map(|line| line.strip_prefix("VmLck:")).unwrap();
+    assert_ne!(locked.trim(), "0 kB", "no page is locked in memory");
+    use std::os::unix::fs::MetadataExt;
+    let owner = std::fs::metadata(format!("/proc/{}/environ", daemon.pid()))
+        .unwrap()
+        .uid();
+    assert_eq!(owner, 0, "not dumpable: its files in /proc are root's");
+}

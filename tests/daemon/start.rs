@@ -1,0 +1,306 @@
+//! What keeps the daemon from starting: each with a clear error, its exit status, and nothing harmed.
+
+use std::os::unix::fs::FileTypeExt;
+use std::process::Output;
+
+use jwtkeeper_client::Issue;
+
+use crate::support::daemon::{SECRET, chmod};
+use crate::support::{Daemon, Setup};
+
+fn refused(output: &Output, code: i32, says: &[&str]) {
+    let said = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert_eq!(output.status.code(), Some(code), "{said}");
+    for text in says {
+        assert!(said.contains(text), "{text:?} is not in: {said}");
+    }
+}
+
+#[test]
+fn no_store() {
+    let setup = Setup::new();
+    std::fs::create_dir(setup.state_dir()).unwrap();
+    refused(
+        &setup.run(&[]),
+        78,
+        &["there is no denylist store", "jwtkeeperd --init"],
+    );
+    assert!(!setup.socket().exists());
+    setup.init();
+    refused(
+        &setup.run(&["--init"]),
+        78,
+        &["there is a denylist store", "left as it is"],
+    );
+    drop(Daemon::start(setup));
+}
+
+#[test]
+fn a_corrupt_store() {
+    let setup = Setup::new();
+    setup.init();
+    let file = setup.state_dir().join("denylist.redb");
+    let whole = std::fs::read(&file).unwrap();
+    for bytes in [&b"this is no store at all"[..], &[], &whole[..whole.len() / 2]] {
+        std::fs::write(&file, bytes).unwrap();
+        refused(
+            &setup.run(&[]),
+            78,
+            &["denylist.redb", "is corrupt", "backup", "--init"],
+        );
+        assert_eq!(std::fs::read(&file).unwrap(), bytes, "the file was changed");
+    }
+}
+
+#[test]
+fn a_store_that_another_daemon_has() {
+    let daemon = Setup::new().start();
+    let other = Setup::new();
+    let state = daemon.setup.state_dir();
+    other.configure();
+    let text = std::fs::read_to_string(other.path("jwtkeeper.toml")).unwrap();
+    let text = text.replace(&other.state_dir().display().to_string(), &state.display().to_string());
+    other.write("other.toml", &text);
+    let mut command = std::process::Command::new(env!("CARGO_BIN_EXE_jwtkeeperd"));
+    command.arg("--config").arg(other.path("other.toml"));
+    let output = crate::support::exit_of(command);
+    refused(
+        &output,
+        69,
+        &["another process has the denylist store", "one daemon at a time"],
+    );
+    daemon.client().ping().unwrap();
+}
+
+#[test]
+fn a_live_daemon_on_the_socket() {
+    let daemon = Setup::new().start();
+    let token = daemon.client().issue(Issue::new()).unwrap().token().to_owned();
+    let other = Setup::new();
+    other.init();
+    let text = std::fs::read_to_string(other.path("jwtkeeper.toml")).unwrap();
+    let text = text.replace(
+        &other.socket().display().to_string(),
+        &daemon.setup.socket().display().to_string(),
+    );
+    other.write("other.toml", &text);
+    let start = || {
+        let mut command = std::process::Command::new(env!("CARGO_BIN_EXE_jwtkeeperd"));
+        command.arg("--config").arg(other.path("other.toml"));
+        crate::support::exit_of(command)
+    };
+    refused(&start(), 69, &["another jwtkeeperd serves on"]);
+    // Even when nobody holds the lock: whoever answers there is alive.
+    std::fs::remove_file(daemon.setup.path("jwtkeeper.sock.lock")).unwrap();
+    refused(&start(), 69, &["another jwtkeeperd serves on"]);
+    assert!(daemon.client().validate(token.as_str()).unwrap().is_valid());
+}
+
+#[test]
+fn a_socket_path_that_is_something_else() {
+    let setup = Setup::new();
+    setup.init();
+    setup.write("jwtkeeper.sock", "someone's file");
+    refused(&setup.run(&[]), 78, &["is not a socket", "move it away"]);
+    assert_eq!(std::fs::read_to_string(setup.socket()).unwrap(), "someone's file");
+    std::fs::remove_file(setup.socket()).unwrap();
+    std::os::unix::fs::symlink("/nowhere", setup.socket()).unwrap();
+    refused(&setup.run(&[]), 78, &["is not a socket"]);
+    std::fs::remove_file(setup.socket()).unwrap();
+    std::fs::create_dir(setup.socket()).unwrap();
+    refused(&setup.run(&[]), 78, &["is not a socket"]);
+}
+
+#[test]
+fn a_socket_path_that_is_too_long() {
+    let setup = Setup::new();
+    setup.init();
+    let long = "x".repeat(100);
+    let text = std::fs::read_to_string(setup.path("jwtkeeper.toml")).unwrap();
+    setup.write("long.toml", &text.replace("jwtkeeper.sock", &long));
+    let mut command = std::process::Command::new(env!("CARGO_BIN_EXE_jwtkeeperd"));
+    command.arg("--config").arg(setup.path("long.toml"));
+    refused(
+        &crate::support::exit_of(command),
+        78,
+        &["the socket path", "choose a shorter one"],
+    );
+}
+
+/// Every fault of a configuration, at once, each with its file and line.
+#[test]
+fn all_faults_of_a_configuration_at_once() {
+    let setup = Setup::bare();
+    setup.write_secret("weak", b"only-sixteen-byt");
+    setup.write_secret("good", SECRET.as_bytes());
+    let made = std::process::Command::new("openssl")
+        .args(["genpkey", "-algorithm", "ED25519"])
+        .output()
+        .unwrap();
+    setup.write_secret("ed.pem", &made.stdout);
+    let path = |name: &str| setup.path(name).display().to_string();
+    let text = [
+        "sockett = \"/run/x\"",
+        "socket_mode = \"rw\"",
+        "[realms.weak]",
+        "algorithm = \"HS256\"",
+        &format!("secret_file = \"{}\"", path("weak")),
+        "[realms.missing]",
+        "algorithm = \"HS256\"",
+        &format!("secret_file = \"{}\"", path("nowhere")),
+        "[realms.wrong_type]",
+        "algorithm = \"RS256\"",
+        &format!("key_file = \"{}\"", path("ed.pem")),
+        "[realms.spans]",
+        "algorithm = \"HS256\"",
+        &format!("secret_file = \"{}\"", path("good")),
+        "expiry = \"soon\"",
+    ];
+    setup.write("bad.toml", &text.join("\n"));
+    let check = |name: &str| {
+        let mut command = std::process::Command::new(env!("CARGO_BIN_EXE_jwtkeeperd"));
+        command.arg("--check").arg("--config").arg(setup.path(name));
+        crate::support::exit_of(command)
+    };
+    let output = check("bad.toml");
+    refused(
+        &output,
+        78,
+        &[
+            "bad.toml:1:",
+            "sockett",
+            "bad.toml:2:",
+            "socket_mode",
+            "bad.toml:15:",
+            "expiry",
+        ],
+    );
+    // With the form put right, what is wrong with the files is told, all of it.
+    setup.write("files.toml", &text[2..14].join("\n"));
+    let output = check("files.toml");
+    let says = [
+        "files.toml:3:",
+        "32",
+        "files.toml:6:",
+        "nowhere",
+        "No such file",
+        "files.toml:9:",
+        "ed.pem",
+    ];
+    refused(&output, 78, &says);
+    assert_eq!(String::from_utf8_lossy(&output.stderr).lines().count(), 3);
+}
+
+#[test]
+fn what_comes_later_is_refused_as_not_supported_yet() {
+    for (lines, at) in [
+        ("[[access]]\nuid = 0\nallow = [\"issue\"]", "jwtkeeper.toml:3:"),
+        ("[store]\nkind = \"redis\"", "jwtkeeper.toml:4:"),
+        ("[store.redis]\nurl = \"redis:\"", "jwtkeeper.toml:3:"),
+    ] {
+        let setup = Setup::new().top(lines);
+        refused(&setup.run(&["--check"]), 78, &["not supported yet", at]);
+        refused(&setup.run(&[]), 78, &["not supported yet"]);
+    }
+}
+
+#[test]
+fn key_files_that_others_can_read_or_that_are_no_files() {
+    let setup = Setup::new();
+    setup.init();
+    chmod(&setup.path("default.secret"), 0o644);
+    refused(&setup.run(&[]), 78, &["default.secret", "chmod 0600"]);
+    std::fs::remove_file(setup.path("default.secret")).unwrap();
+    nix::unistd::mkfifo(&setup.path("default.secret"), nix::sys::stat::Mode::S_IRUSR).unwrap();
+    refused(&setup.run(&[]), 78, &["default.secret", "not a regular file"]);
+    std::fs::remove_file(setup.path("default.secret")).unwrap();
+    std::fs::create_dir(setup.path("default.secret")).unwrap();
+    refused(&setup.run(&[]), 78, &["default.secret", "not a regular file"]);
+}
+
+#[test]
+fn print_config_reads_back_to_the_same() {
+    let setup = Setup::new()
+        .top("[limits]\nconnections = 77\nidle_timeout = \"1m 30s\"")
+        .lines("issuer = \"api \\\"quoted\\\"\"\naudience = [\"a\", \"b\"]\ncookie_lock = \"optional\"");
+    let first = setup.run(&["--print-config"]);
+    assert!(first.status.success());
+    let text = String::from_utf8(first.stdout).unwrap();
+    for part in [
+        "connections = 77",
+        "idle_timeout = \"1m 30s\"",
+        "cookie_lock = \"optional\"",
+        "rotation_grace = \"30s\"",
+    ] {
+        assert!(text.contains(part), "{part} is not in: {text}");
+    }
+    assert!(!text.contains(SECRET));
+    setup.write("again.toml", &text);
+    let mut command = std::process::Command::new(env!("CARGO_BIN_EXE_jwtkeeperd"));
+    command
+        .arg("--print-config")
+        .arg("--config")
+        .arg(setup.path("again.toml"));
+    let again = crate::support::exit_of(command);
+    assert_eq!(String::from_utf8(again.stdout).unwrap(), text);
+    assert!(setup.run(&["--check"]).status.success());
+}
+
+#[test]
+fn conf_d_is_read_after_the_file() {
+    let setup = Setup::new().lines("issuer = \"one\"");
+    std::fs::create_dir(setup.path("conf.d")).unwrap();
+    setup.write("conf.d/10-issuer.toml", "[realms.default]\nissuer = \"two\"\n");
+    let printed = String::from_utf8(setup.run(&["--print-config"]).stdout).unwrap();
+    assert!(printed.contains("issuer = \"two\""), "{printed}");
+    setup.write("conf.d/20-bad.toml", "\n[realms.default]\nisuer = \"three\"\n");
+    refused(&setup.run(&["--check"]), 78, &["20-bad.toml:3:", "isuer"]);
+}
+
+#[test]
+fn usage() {
+    let run = |args: &[&str]| {
+        let mut command = std::process::Command::new(env!("CARGO_BIN_EXE_jwtkeeperd"));
+        command.args(args);
+        crate::support::exit_of(command)
+    };
+    refused(&run(&["--no-such-option"]), 2, &["--no-such-option"]);
+    refused(&run(&["--dev", "--init"]), 2, &["--init"]);
+    refused(
+        &run(&["--config", "/nowhere/jwtkeeper.toml"]),
+        78,
+        &["/nowhere/jwtkeeper.toml"],
+    );
+}
+
+/// `--dev` makes all that it needs, says how to use it, and goes on with it the next time.
+#[test]
+fn dev_needs_nothing() {
+    let setup = Setup::bare();
+    let directory = setup.path("dev");
+    let dev = || {
+        let mut command = std::process::Command::new(env!("CARGO_BIN_EXE_jwtkeeperd"));
+        command.arg("--dev").arg(&directory).stdin(std::process::Stdio::null());
+        command
+    };
+    let socket = directory.join("jwtkeeper.sock");
+    let token = {
+        let dev = crate::support::daemon::Spawned::new(dev(), &setup.path("log"));
+        let client = dev.client(&socket);
+        let token = client.issue(Issue::new()).unwrap().token().to_owned();
+        assert!(std::fs::symlink_metadata(&socket).unwrap().file_type().is_socket());
+        let said = std::fs::read_to_string(setup.path("log")).unwrap();
+        for text in ["JWTKEEPER_SOCKET=", "jwtkeeperctl issue", "throw-away secret"] {
+            assert!(said.contains(text), "{text} is not in: {said}");
+        }
+        token
+    };
+    let again = crate::support::daemon::Spawned::new(dev(), &setup.path("log"));
+    assert!(again.client(&socket).validate(token.as_str()).unwrap().is_valid());
+    let secret = std::fs::read_to_string(directory.join("secret")).unwrap();
+    assert!(
+        !std::fs::read_to_string(setup.path("log"))
+            .unwrap()
+            .contains(secret.trim())
+    );
+}
