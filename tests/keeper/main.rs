@@ -6,6 +6,7 @@
 #[path = "../world/mod.rs"]
 mod world;
 
+mod key_sets;
 mod known_answers;
 mod lock;
 mod properties;
