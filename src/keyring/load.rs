@@ -136,6 +136,10 @@ impl Content {
             if let Ok(key) = serde_json::from_slice::<RawJwk>(bytes) {
                 return Ok(Content::Key(Box::new(key)));
             }
+            // A JWK that is only half written must never become a secret of its own.
+            if start.get(1..).unwrap_or_default().trim_ascii_start().starts_with(b"\"") {
+                return Err(KeyFault::Kind("the file begins like a JWK and is not a whole one"));
+            }
         }
         Ok(Content::Raw)
     }

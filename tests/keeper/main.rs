@@ -6,7 +6,7 @@
 #[path = "../world/mod.rs"]
 mod world;
 
-mod key_sets;
+mod key_files;
 mod known_answers;
 mod lock;
 mod properties;
