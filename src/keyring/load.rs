@@ -85,7 +85,10 @@ pub fn load_public(bytes: &[u8], algorithm: Algorithm) -> Result<Vec<VerifyingKe
     }
     match Content::of(bytes)? {
         Content::Set(keys) => public_set(&keys, algorithm),
-        Content::Key(key) => Ok(vec![public_jwk(&key, algorithm)?]),
+        Content::Key(key) => {
+            key.check(algorithm)?; // one that stands alone is meant for this algorithm; a set may mix them
+            Ok(vec![public_jwk(&key, algorithm)?])
+        }
         Content::Pem(mut block) => {
             let key = match block.tag() {
                 "PUBLIC KEY" | "RSA PUBLIC KEY" => public_key(block.contents(), algorithm, None),

@@ -77,7 +77,10 @@ fn what_should_be_ours_and_is_not_right_is_refused() {
             "{bad}"
         );
     }
-    // A key that stands alone is meant.
+    // A key that stands alone is meant, and for this algorithm.
+    assert!(load_public(ours.to_string().as_bytes(), Algorithm::ES384).is_err());
+    assert!(load_public(jwk(Algorithm::RS256).to_string().as_bytes(), Algorithm::ES256).is_err());
+    assert!(load_public(jwk(Algorithm::RS256).to_string().as_bytes(), Algorithm::PS256).is_err());
     let alone = with(without(ours, &["alg"]), "use", "enc");
     assert!(load_public(alone.to_string().as_bytes(), Algorithm::ES256).is_err());
     assert!(load_public(stranger(Algorithm::HS256).file().as_slice(), Algorithm::ES256).is_err());
