@@ -91,7 +91,7 @@ impl Keeper {
             CookieLock::Optional | CookieLock::Required => lock_of(policy, key),
         };
         let text = compose(served, now, old, &wanted, &jti, successor_lock(key, lock, &nonce)?)?;
-        check_size(key, &text, policy)?;
+        check_size(key, text.len(), policy)?;
         judge_claims(served, now, &mut as_minted(served, &text, lock)?).map_err(Refusal::DeadOnArrival)?;
         Ok(Record {
             successor: jti,
