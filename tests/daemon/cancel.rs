@@ -7,7 +7,7 @@ use jwtkeeper_client::{Issue, Verdict};
 use nix::sys::signal::Signal;
 use serde_json::json;
 
-use crate::support::{Daemon, Random, Setup, pass};
+use crate::support::{Daemon, Random, Setup, pace};
 
 /// How many calls are given up.
 const GIVEN_UP: u64 = 10_000;
@@ -23,9 +23,9 @@ fn while_it_stalls(daemon: &Daemon, calls: impl FnOnce()) {
             let mut random = Random(7);
             while !over.load(Ordering::Relaxed) {
                 daemon.signal(Signal::SIGSTOP);
-                pass(Duration::from_micros(1000 + random.below(11_000)));
+                pace(Duration::from_micros(1000 + random.below(11_000)));
                 daemon.signal(Signal::SIGCONT);
-                pass(Duration::from_micros(random.below(6000)));
+                pace(Duration::from_micros(random.below(6000)));
             }
             daemon.signal(Signal::SIGCONT);
         });
