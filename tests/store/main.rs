@@ -9,6 +9,7 @@ mod disk;
 mod faults;
 mod files;
 mod group;
+mod load;
 mod marks;
 mod powercut;
 mod reload;
