@@ -248,11 +248,14 @@ fn assemble(
 }
 
 async fn note_lifetimes(snapshot: &Snapshot, denylist: &dyn Denylist, now: Millis) -> Result<(), StoreError> {
-    for served in snapshot.realms() {
+    let note = |served: &Arc<Served>| {
         let max_lifetime = served.realm.policy.max_lifetime;
-        denylist
-            .apply(&served.index, Change::Lifetime { max_lifetime, now })
-            .await?;
+        denylist.apply(&served.index, Change::Lifetime { max_lifetime, now })
+    };
+    // All are asked before any is waited for: they share a commit.
+    let all: Vec<_> = snapshot.realms().map(note).collect();
+    for noted in all {
+        noted.await?;
     }
     Ok(())
 }

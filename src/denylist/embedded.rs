@@ -72,22 +72,33 @@ impl Embedded {
         Self::on(Journal::open(&state_dir.join(FILE))?, now, skew_ms)
     }
 
-    /// Loads an open store. Cutoffs found in it that lie more than `skew_ms` in the future are applied as of `now`.
+    /// Loads an open store. Cutoffs found in it that lie more than `skew_ms` in the future are applied as of now, and
+    /// written so: the next start does not apply them anew.
     pub fn on(mut journal: Journal, now: Millis, skew_ms: u64) -> Result<Self, OpenError> {
         let corrupt = |why: String| OpenError::Corrupt {
             path: FILE.to_owned(),
             why,
         };
+        let io = |why: String| OpenError::Io {
+            path: FILE.to_owned(),
+            why,
+        };
         let index = Arc::new(Index::default());
-        let mut future_cutoffs = 0;
+        let (mut wrong, mut right) = (Vec::new(), Rows::new());
         journal
-            .each_row(|until, bytes| {
-                let anomalies = row::load(&index, until, bytes, now.plus(skew_ms))?;
-                future_cutoffs += anomalies.future_cutoffs;
+            .each_row(|key, bytes| {
+                if let Some(future) = row::load(&index, key.0, bytes, now.plus(skew_ms))? {
+                    row::put_raise(&future.realm, &future.raise, &mut right).map_err(|_| row::BadRow)?;
+                    wrong.push(key);
+                }
                 Ok::<_, row::BadRow>(())
             })
             .map_err(|error| corrupt(error.to_string()))?
             .map_err(|error| corrupt(error.to_string()))?;
+        let future_cutoffs = wrong.len() as u64;
+        if future_cutoffs > 0 {
+            journal.replace(&wrong, &right).map_err(|error| io(error.to_string()))?;
+        }
         let marks: HashMap<_, _> = journal
             .marks()
             .map_err(|error| corrupt(error.to_string()))?
@@ -102,10 +113,7 @@ impl Embedded {
             let marks = [(FORGOTTEN.to_owned(), now.0 / 1000)];
             journal
                 .commit(&Rows::new(), &marks, None)
-                .map_err(|error| OpenError::Io {
-                    path: FILE.to_owned(),
-                    why: error.to_string(),
-                })?;
+                .map_err(|error| io(error.to_string()))?;
         }
         let (jobs, queue) = channel();
         let mut writer = Writer {
@@ -122,10 +130,7 @@ impl Embedded {
         let thread = std::thread::Builder::new()
             .name("denylist".to_owned())
             .spawn(move || writer.run(&queue))
-            .map_err(|error| OpenError::Io {
-                path: FILE.to_owned(),
-                why: error.to_string(),
-            })?;
+            .map_err(|error| io(error.to_string()))?;
         Ok(Self {
             index,
             written,
@@ -168,7 +173,7 @@ fn load_lifetimes(index: &Index, marks: &HashMap<String, u64>, minted: Millis) {
             continue;
         };
         let Ok(value) = value.parse() else { continue };
-        index.realm(realm).set_lifetime(value, Millis(*last));
+        index.realm(realm).load_lifetime(value, Millis(*last));
     }
     for (name, value) in marks {
         // What was in force when the last token was minted was so until then, however that life ended.
@@ -261,8 +266,9 @@ impl Writer {
     fn make_durable(&mut self, jobs: Vec<Job>) {
         let mut batch = Batch::default();
         for (realm, raise) in std::mem::take(&mut self.unsaved).into_values() {
-            if !realm.is_saved(&raise) && row::put_raise(realm.name(), &raise, &mut batch.rows).is_ok() {
-                batch.raised.push((realm, raise));
+            let stands = realm.stands(&raise);
+            if !realm.is_saved(&raise) && row::put_raise(realm.name(), &stands, &mut batch.rows).is_ok() {
+                batch.raised.push((realm, stands));
             }
         }
         for Job { realm, change, reply } in jobs {
@@ -312,8 +318,9 @@ impl Writer {
                 for raise in entries {
                     realm.raise(&raise);
                     if !realm.is_saved(&raise) {
-                        row::put_raise(realm.name(), &raise, &mut batch.rows).map_err(too_large)?;
-                        batch.raised.push((realm.clone(), raise));
+                        let stands = realm.stands(&raise);
+                        row::put_raise(realm.name(), &stands, &mut batch.rows).map_err(too_large)?;
+                        batch.raised.push((realm.clone(), stands));
                     }
                 }
                 Ok(Outcome::Done)

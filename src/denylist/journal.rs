@@ -10,8 +10,10 @@ use super::StoreError;
 use super::row::Rows;
 use crate::words::Seconds;
 
-/// (deadline, sequence) → row. Ordered by time, so that writes lie close together and the past goes in one piece.
-const ROWS: TableDefinition<(i64, u64), &[u8]> = TableDefinition::new("rows");
+/// Deadline and sequence. Ordered by time, so that writes lie close together and the past goes in one piece.
+pub(super) type RowKey = (Seconds, u64);
+
+const ROWS: TableDefinition<RowKey, &[u8]> = TableDefinition::new("rows");
 /// Numbers by name.
 const MARKS: TableDefinition<&str, u64> = TableDefinition::new("marks");
 /// The mark that says that the file is ours.
@@ -226,15 +228,15 @@ impl Journal {
             .collect()
     }
 
-    /// Gives each row, with its deadline, to `each`.
-    pub fn each_row<E>(
+    /// Gives each row, with its key, to `each`.
+    pub(super) fn each_row<E>(
         &self,
-        mut each: impl FnMut(Seconds, &[u8]) -> Result<(), E>,
+        mut each: impl FnMut(RowKey, &[u8]) -> Result<(), E>,
     ) -> Result<Result<(), E>, redb::Error> {
         let table = self.read()?.open_table(ROWS)?;
         for entry in table.iter()? {
             let (key, row) = entry?;
-            if let Err(error) = each(key.value().0, row.value()) {
+            if let Err(error) = each(key.value(), row.value()) {
                 return Ok(Err(error));
             }
         }
@@ -263,6 +265,24 @@ impl Journal {
             }
         }
         transaction.commit()?; // redb::Durability::Immediate: returns after fsync
+        Ok(())
+    }
+
+    /// Writes rows in place of others: on disk, all or none, when it returns.
+    pub(super) fn replace(&mut self, gone: &[RowKey], rows: &Rows) -> Result<(), redb::Error> {
+        let database = self.database.as_ref().ok_or(redb::Error::PreviousIo)?;
+        let transaction = database.begin_write()?;
+        {
+            let mut table = transaction.open_table(ROWS)?;
+            for key in gone {
+                table.remove(key)?;
+            }
+            for (until, row) in rows {
+                self.sequence += 1;
+                table.insert((*until, self.sequence), row.as_slice())?;
+            }
+        }
+        transaction.commit()?;
         Ok(())
     }
 

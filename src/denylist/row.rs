@@ -101,16 +101,20 @@ fn put(until: Seconds, row: &Row<'_>, rows: &mut Rows) -> Result<(), EncodeError
     Ok(())
 }
 
-/// What loading found amiss.
-#[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Anomalies {
-    /// Cutoffs later than `latest`, applied as of `latest`.
-    pub(super) future_cutoffs: u64,
+/// A cutoff later than could be, applied as of the latest that can: what its row should have said.
+pub(super) struct FutureCutoff {
+    pub(super) realm: String,
+    pub(super) raise: Raise,
 }
 
-/// Joins one row into the index; cutoffs later than `latest` count as `latest`. Says whether that happened.
-pub(super) fn load(index: &Index, until: Seconds, bytes: &[u8], latest: Millis) -> Result<Anomalies, BadRow> {
-    let mut anomalies = Anomalies::default();
+/// Joins one row into the index; a cutoff later than `latest` counts as `latest`, and is given back.
+pub(super) fn load(
+    index: &Index,
+    until: Seconds,
+    bytes: &[u8],
+    latest: Millis,
+) -> Result<Option<FutureCutoff>, BadRow> {
+    let mut future = None;
     match jwtkeeper_wire::decode(bytes).map_err(|_| BadRow)? {
         Row::Raise {
             realm,
@@ -128,13 +132,15 @@ pub(super) fn load(index: &Index, until: Seconds, bytes: &[u8], latest: Millis) 
                 cutoff: Millis(cutoff),
                 until,
             };
-            if raise.cutoff > latest {
-                raise.cutoff = latest;
-                anomalies.future_cutoffs = 1;
+            let late = raise.cutoff > latest;
+            raise.cutoff = raise.cutoff.min(latest);
+            let index = index.realm(realm);
+            index.raise(&raise);
+            index.mark_saved(&raise);
+            if late {
+                let realm = realm.to_owned();
+                future = Some(FutureCutoff { realm, raise });
             }
-            let realm = index.realm(realm);
-            realm.raise(&raise);
-            realm.mark_saved(&raise);
         }
         Row::Rotation {
             realm,
@@ -164,7 +170,7 @@ pub(super) fn load(index: &Index, until: Seconds, bytes: &[u8], latest: Millis) 
             }
         }
     }
-    Ok(anomalies)
+    Ok(future)
 }
 
 fn id_of(text: &str) -> Result<Id, BadRow> {

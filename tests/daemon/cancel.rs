@@ -7,7 +7,7 @@ use jwtkeeper_client::{Issue, Verdict};
 use nix::sys::signal::Signal;
 use serde_json::json;
 
-use crate::support::{Daemon, Random, Setup, pass};
+use crate::support::{Daemon, Random, Setup, pace};
 
 /// How many calls are given up.
 const GIVEN_UP: u64 = 10_000;
@@ -23,9 +23,9 @@ fn while_it_stalls(daemon: &Daemon, calls: impl FnOnce()) {
             let mut random = Random(7);
             while !over.load(Ordering::Relaxed) {
                 daemon.signal(Signal::SIGSTOP);
-                pass(Duration::from_micros(1000 + random.below(11_000)));
+                pace(Duration::from_micros(1000 + random.below(11_000)));
                 daemon.signal(Signal::SIGCONT);
-                pass(Duration::from_micros(random.below(1000)));
+                pace(Duration::from_micros(random.below(6000)));
             }
             daemon.signal(Signal::SIGCONT);
         });
@@ -61,7 +61,7 @@ fn dropped_calls_of_the_async_client() {
     let client = jwtkeeper_client::tokio::Client::new(daemon.config());
     let caller = async |caller: u64| {
         let mut random = Random(caller + 1);
-        while dropped.load(Ordering::Relaxed) < GIVEN_UP {
+        while !enough(&answered, &dropped) {
             let number = random.below(TOKENS as u64) as usize;
             // Given up after so many turns of the runtime: before it is sent, while it waits, or never.
             let turns = random.below(40);
@@ -96,7 +96,7 @@ fn timed_out_calls_of_the_blocking_client() {
                 let (client, tokens, answered, timed_out) = (&client, &tokens, &answered, &timed_out);
                 scope.spawn(move || {
                     let mut random = Random(caller + 1);
-                    while timed_out.load(Ordering::Relaxed) < GIVEN_UP {
+                    while !enough(answered, timed_out) {
                         let number = random.below(TOKENS as u64) as usize;
                         match client.validate(tokens[number].as_str()) {
                             Ok(verdict) => {
@@ -116,6 +116,11 @@ fn timed_out_calls_of_the_blocking_client() {
     report("timed out", &answered, &timed_out);
 }
 
+/// Both must happen, or nothing is shown.
+fn enough(answered: &AtomicU64, given_up: &AtomicU64) -> bool {
+    answered.load(Ordering::Relaxed) >= GIVEN_UP / 100 && given_up.load(Ordering::Relaxed) >= GIVEN_UP
+}
+
 async fn yields(turns: u64) {
     for _ in 0..turns {
         tokio::task::yield_now().await;
@@ -125,5 +130,4 @@ async fn yields(turns: u64) {
 fn report(how: &str, answered: &AtomicU64, given_up: &AtomicU64) {
     let (answered, given_up) = (answered.load(Ordering::Relaxed), given_up.load(Ordering::Relaxed));
     println!("{given_up} calls {how}, {answered} answered: each by its own");
-    assert!(answered > GIVEN_UP / 100, "{answered} answered");
 }

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use jwtkeeper_client::{Issue, Reason, Verdict};
 
-use crate::support::{Daemon, Random, Rounds, Setup, pass};
+use crate::support::{Daemon, Random, Rounds, Setup, pace};
 
 const REVOKERS: u64 = 16;
 /// Acknowledged in earlier rounds and asked about again, each round.
@@ -85,7 +85,7 @@ fn revoke_until_killed(daemon: &mut Daemon, after: Duration) -> Vec<String> {
                 }
             });
         }
-        pass(after);
+        pace(after);
         daemon.kill();
         killed.store(true, Ordering::Relaxed);
     });

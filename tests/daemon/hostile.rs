@@ -11,7 +11,7 @@ use jwtkeeper_wire::{
 };
 
 use crate::support::wire::{frame, hello};
-use crate::support::{Daemon, Setup, Wire, pass, until};
+use crate::support::{Daemon, Setup, Wire, pace, until};
 
 /// How much memory may grow under any of these attacks.
 const GROWTH: u64 = 64 * 1024 * 1024;
@@ -280,7 +280,7 @@ fn a_trickle_is_cut_off() {
         if wire.stream.write_all(&[*byte]).is_err() {
             break;
         }
-        pass(Duration::from_millis(20));
+        pace(Duration::from_millis(20));
     }
     assert!(
         began.elapsed() < Duration::from_secs(10),
@@ -301,7 +301,7 @@ fn a_steady_peer_is_not_cut_off() {
         // The rest of one frame and the beginning of the next, always in one write.
         wire.send(&[tail, head].concat());
         wire.reply(|_, answer| assert_eq!(answer, Answer::Pong));
-        pass(Duration::from_millis(20));
+        pace(Duration::from_millis(20));
     }
 }
 
@@ -312,7 +312,7 @@ fn idle_connections_are_closed_and_busy_ones_are_not() {
     let began = Instant::now();
     while began.elapsed() < Duration::from_millis(1200) {
         pong_of(&mut busy, 1);
-        pass(Duration::from_millis(20));
+        pace(Duration::from_millis(20));
     }
     idle.assert_closed();
     pong_of(&mut busy, 2);
@@ -343,7 +343,7 @@ fn too_many_of_one_uid_are_refused_and_too_many_in_all_wait() {
     let held: Vec<_> = (0..2).map(|_| daemon.wire()).collect();
     let waits = std::thread::scope(|scope| {
         let asks = scope.spawn(|| daemon.client().ping());
-        pass(Duration::from_millis(200));
+        pace(Duration::from_millis(200));
         assert!(!asks.is_finished(), "served beyond the limit");
         drop(held);
         asks.join().unwrap()

@@ -1,51 +1,14 @@
 //! A daemon started for one test in a directory of its own, and what tests ask of it.
 
+#![allow(unused_imports, reason = "each test binary uses a part")]
+
 pub mod daemon;
+#[path = "../../../client/tests/support/pace.rs"]
+pub mod pace;
 pub mod rounds;
 pub mod wire;
 
-use std::time::{Duration, Instant};
-
 pub use daemon::{Daemon, Setup, exit_of};
+pub use pace::{PATIENCE, Random, pace, until, wait_for};
 pub use rounds::Rounds;
 pub use wire::Wire;
-
-/// How long anything may take that a test waits for.
-pub const PATIENCE: Duration = Duration::from_secs(20);
-
-/// Polls until there is something, or fails.
-pub fn wait_for<T>(what: &str, mut found: impl FnMut() -> Option<T>) -> T {
-    let end = Instant::now() + PATIENCE;
-    loop {
-        if let Some(found) = found() {
-            return found;
-        }
-        assert!(Instant::now() < end, "not within {PATIENCE:?}: {what}");
-        pass(Duration::from_millis(2));
-    }
-}
-
-/// Polls until it is so, or fails.
-pub fn until(what: &str, mut so: impl FnMut() -> bool) {
-    wait_for(what, || so().then_some(()));
-}
-
-/// Lets time pass, where a test is about the passing of time or polls.
-pub fn pass(time: Duration) {
-    let end = Instant::now() + time;
-    while let Some(left) = end.checked_duration_since(Instant::now()) {
-        std::thread::park_timeout(left);
-    }
-}
-
-/// Numbers that look random and are the same in each run (Marsaglia's xorshift).
-pub struct Random(pub u64);
-
-impl Random {
-    pub fn below(&mut self, limit: u64) -> u64 {
-        self.0 ^= self.0 << 13;
-        self.0 ^= self.0 >> 7;
-        self.0 ^= self.0 << 17;
-        self.0 % limit
-    }
-}

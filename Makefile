@@ -1,0 +1,75 @@
+# Two to begin with: `make run` and `make test`. They do all set-up themselves.
+
+CARGO ?= cargo
+NEED  := tests/tools/need
+
+# What the tests run beside Rust: the kernel's view, keys, and an independent reader and writer of tokens.
+TEST_PACKAGES  := strace openssl python3-jwt python3-cryptography
+BENCH_PACKAGES := redis-server
+
+# nextest runs tests in processes of their own where it is present; it runs no doctests.
+NEXTEST := $(shell $(CARGO) nextest --version >/dev/null 2>&1 && echo yes)
+ifeq ($(NEXTEST),yes)
+  RUN_TESTS = $(CARGO) nextest run --locked --workspace --no-fail-fast && $(CARGO) test --locked --workspace --doc
+else
+  RUN_TESTS = $(CARGO) test --locked --workspace --no-fail-fast
+endif
+
+PROVE_STATE := target/prove
+PROOFS := prove-rotate prove-crash prove-cuts prove-cancel
+PREFIX ?= /usr/local
+
+.PHONY: run test check prove $(PROOFS) bench docs install clean need-for-tests
+
+# A daemon on a throw-away secret and an embedded store in target/dev; it prints how to use it.
+run:
+	$(CARGO) build --locked --release --bin jwtkeeperd --bin jwtkeeperctl
+	@exec target/release/jwtkeeperd --dev target/dev
+
+# Form, lints, floors, and every test.
+test: need-for-tests
+	$(CARGO) fmt --all --check
+	$(CARGO) clippy --locked --workspace --all-targets -- -D warnings
+	$(CARGO) check --locked -p jwtkeeper-client
+	$(CARGO) build --locked --workspace --examples --bins
+	$(RUN_TESTS)
+
+need-for-tests:
+	@$(NEED) $(TEST_PACKAGES)
+
+# The tests, and what may be depended on.
+check: test
+	@$(CARGO) deny --version >/dev/null 2>&1 || { echo "cargo-deny is missing; install it with: cargo install --locked cargo-deny" >&2; exit 1; }
+	$(CARGO) deny --locked check licenses bans sources
+
+# The harnesses of the tests at full size, with their figures. Interrupted, each goes on where it was.
+prove: $(PROOFS)
+
+prove-rotate: TESTS = rotate_race
+prove-crash:  TESTS = crash
+prove-cancel: TESTS = cancel fork
+prove-rotate prove-crash prove-cancel: need-for-tests
+	$(CARGO) build --locked --workspace --examples --bins
+	JWTKEEPER_PROVE=$(CURDIR)/$(PROVE_STATE) $(CARGO) test --locked -p jwtkeeper --test daemon -- --nocapture --test-threads=1 $(TESTS)
+
+prove-cuts: need-for-tests
+	JWTKEEPER_PROVE=$(CURDIR)/$(PROVE_STATE) $(CARGO) test --locked -p jwtkeeper --test store -- --nocapture --test-threads=1
+
+# Rates beside their peers', in one run; target/bench/summary.json keeps them.
+bench:
+	@$(NEED) $(BENCH_PACKAGES)
+	$(CARGO) build --locked --release --bin jwtkeeperd --bin jwtkeeperctl -p jwtkeeper -p jwtkeeper-ctl -p jwtkeeper-bench --bin jwtkeeper-bench
+	target/release/jwtkeeper-bench
+
+# The documentation of the crates, in target/doc.
+docs:
+	RUSTDOCFLAGS="-D warnings" $(CARGO) doc --locked --workspace --no-deps
+
+install:
+	$(CARGO) build --locked --release --bin jwtkeeperd --bin jwtkeeperctl
+	install -D -m 0755 target/release/jwtkeeperd $(DESTDIR)$(PREFIX)/sbin/jwtkeeperd
+	install -D -m 0755 target/release/jwtkeeperctl $(DESTDIR)$(PREFIX)/bin/jwtkeeperctl
+	install -D -m 0644 examples/jwtkeeper.toml $(DESTDIR)$(PREFIX)/share/doc/jwtkeeper/jwtkeeper.toml
+
+clean:
+	$(CARGO) clean

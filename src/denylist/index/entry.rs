@@ -1,0 +1,116 @@
+//! Entries: what stands for an id, and the maps that hold it.
+
+use std::collections::HashMap;
+
+use super::clamp;
+use super::rotation::Rotation;
+use crate::denylist::change::{Level, Raise};
+use crate::words::{Id, Millis};
+
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Standing {
+    pub(super) level: Level,
+    /// The store has it.
+    pub(super) saved: bool,
+    pub(super) until: u32,
+}
+
+#[derive(Default, Clone, Copy)]
+pub(super) struct Mark {
+    pub(super) cutoff: Millis,
+    pub(super) saved: bool,
+    pub(super) until: u32,
+}
+
+impl Mark {
+    pub(super) fn join(&mut self, raise: &Raise) -> bool {
+        let until = clamp(raise.until);
+        let grew = raise.cutoff > self.cutoff || until > self.until;
+        self.cutoff = self.cutoff.max(raise.cutoff);
+        self.until = self.until.max(until);
+        self.saved &= !grew;
+        grew
+    }
+
+    pub(super) fn covers(&self, raise: &Raise) -> bool {
+        self.saved && self.cutoff >= raise.cutoff && self.until >= clamp(raise.until)
+    }
+
+    pub(super) fn mark_saved(&mut self, raise: &Raise) {
+        self.saved |= self.cutoff == raise.cutoff && self.until == clamp(raise.until);
+    }
+}
+
+#[derive(Default)]
+pub(super) struct Marks {
+    pub(super) hard: Mark,
+    pub(super) soft: Mark,
+}
+
+impl Marks {
+    pub(super) fn of(&mut self, level: Level) -> &mut Mark {
+        match level {
+            Level::Hard => &mut self.hard,
+            Level::Soft => &mut self.soft,
+        }
+    }
+}
+
+#[derive(Default)]
+pub(super) struct Shard {
+    pub(super) tokens: Map<Standing>,
+    pub(super) sessions: Map<Standing>,
+    pub(super) subjects: HashMap<Id, Marks>,
+    pub(super) rotations: HashMap<Id, Rotation>,
+}
+
+/// Values by id: UUIDs compactly, by their own 128 bits; other ids by their text.
+pub(super) struct Map<V> {
+    pub(super) uuids: HashMap<[u64; 2], V>,
+    pub(super) texts: HashMap<Box<str>, V>,
+}
+
+impl<V> Default for Map<V> {
+    fn default() -> Self {
+        Self {
+            uuids: HashMap::new(),
+            texts: HashMap::new(),
+        }
+    }
+}
+
+fn halves(bits: u128) -> [u64; 2] {
+    [(bits >> 64) as u64, bits as u64]
+}
+
+impl<V: Copy> Map<V> {
+    pub(super) fn get(&self, id: &Id) -> Option<V> {
+        match id {
+            Id::Uuid(bits) => self.uuids.get(&halves(*bits)).copied(),
+            Id::Text(text) => self.texts.get(text).copied(),
+        }
+    }
+
+    pub(super) fn insert(&mut self, id: &Id, value: V) -> Option<V> {
+        match id {
+            Id::Uuid(bits) => self.uuids.insert(halves(*bits), value),
+            Id::Text(text) => self.texts.insert(text.clone(), value),
+        }
+    }
+
+    pub(super) fn remove(&mut self, id: &Id) {
+        match id {
+            Id::Uuid(bits) => drop(self.uuids.remove(&halves(*bits))),
+            Id::Text(text) => drop(self.texts.remove(text)),
+        }
+    }
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Expiring {
+    Token,
+    Session,
+    Subject,
+    Rotation,
+    Record,
+}

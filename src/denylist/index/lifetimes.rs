@@ -1,0 +1,59 @@
+//! How long a token minted so far can live: every `max_lifetime` that was ever in force.
+
+use std::collections::HashMap;
+
+use super::{RealmIndex, lock};
+use crate::denylist::MARGIN;
+use crate::words::{Millis, Seconds};
+
+#[derive(Default)]
+pub(super) struct Lifetimes {
+    current: u64,
+    /// Every value that was in force, and when last.
+    last: HashMap<u64, Millis>,
+}
+
+impl RealmIndex {
+    /// Until when an entry must stand that knows no token's `exp`: the last moment at which a token minted by now can
+    /// live, over every `max_lifetime` that was ever in force; and the margin.
+    pub fn retention(&self, now: Millis) -> Seconds {
+        let lifetimes = lock(&self.lifetimes);
+        let span = |at: Millis, value: u64| {
+            at.seconds()
+                .saturating_add(1)
+                .saturating_add(Seconds::try_from(value).unwrap_or(Seconds::MAX))
+        };
+        let earlier = lifetimes.last.iter().map(|(value, at)| span(*at, *value)).max();
+        span(now, lifetimes.current)
+            .max(earlier.unwrap_or(0))
+            .saturating_add(MARGIN)
+    }
+
+    /// Takes note that a `max_lifetime` is in force; what was in force before was so until now.
+    pub fn set_lifetime(&self, value: u64, now: Millis) {
+        let mut lifetimes = lock(&self.lifetimes);
+        let before = std::mem::replace(&mut lifetimes.current, value);
+        for value in [before, value] {
+            if value > 0 {
+                let last = lifetimes.last.entry(value).or_default();
+                *last = (*last).max(now);
+            }
+        }
+    }
+
+    /// Takes note of what an earlier life knew: when a value was last in force. What is in force now stays so.
+    pub fn load_lifetime(&self, value: u64, last: Millis) {
+        let mut lifetimes = lock(&self.lifetimes);
+        let known = lifetimes.last.entry(value).or_default();
+        *known = (*known).max(last);
+    }
+
+    /// The `max_lifetime` values that still matter, and when each was last in force.
+    pub fn lifetimes(&self) -> Vec<(u64, Millis)> {
+        lock(&self.lifetimes)
+            .last
+            .iter()
+            .map(|(value, last)| (*value, *last))
+            .collect()
+    }
+}

@@ -1,0 +1,105 @@
+//! The copy in memory: what every validate reads. Sharded maps, one set a realm; readers share, and only the store's
+//! writer writes. Entries leave by buckets of time, not by timers of their own.
+
+mod entry;
+mod expiry;
+mod lifetimes;
+mod raise;
+mod realm;
+mod rotation;
+
+use std::collections::HashMap;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
+
+use super::MARGIN;
+use crate::words::{Millis, Seconds};
+
+pub use realm::RealmIndex;
+pub use rotation::Rotation;
+pub(super) use rotation::record_until;
+
+/// What stands for a subject.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Cutoffs {
+    /// Logins begun by then are revoked.
+    pub hard: Option<Millis>,
+    /// Tokens born by then are flagged.
+    pub soft: Option<Millis>,
+}
+
+/// All realms.
+#[derive(Default)]
+pub struct Index {
+    realms: RwLock<HashMap<String, Arc<RealmIndex>>>,
+    highest_cutoff: Arc<AtomicU64>,
+    forgotten: Arc<AtomicU64>,
+}
+
+impl Index {
+    /// The entries of a realm, made when it is first heard of.
+    pub fn realm(&self, name: &str) -> Arc<RealmIndex> {
+        if let Some(realm) = read(&self.realms).get(name) {
+            return realm.clone();
+        }
+        let new = || {
+            Arc::new(RealmIndex::new(
+                name,
+                self.highest_cutoff.clone(),
+                self.forgotten.clone(),
+            ))
+        };
+        write(&self.realms).entry(name.to_owned()).or_insert_with(new).clone()
+    }
+
+    /// Every realm that was heard of.
+    pub fn realms(&self) -> Vec<Arc<RealmIndex>> {
+        read(&self.realms).values().cloned().collect()
+    }
+
+    /// The latest cutoff of any kind in any realm: what is minted must be born later.
+    pub fn highest_cutoff(&self) -> Millis {
+        Millis(self.highest_cutoff.load(Ordering::Acquire))
+    }
+
+    /// Entries may have been forgotten of tokens that expired by this second; such tokens stay expired whatever the
+    /// clock says.
+    pub fn forgotten(&self) -> Seconds {
+        Seconds::try_from(self.forgotten.load(Ordering::Acquire)).unwrap_or(Seconds::MAX)
+    }
+
+    /// How many entries there are.
+    pub fn len(&self) -> u64 {
+        self.realms().iter().map(|realm| realm.count()).sum()
+    }
+
+    /// Whether there are none.
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// Forgets what may be forgotten by `now`.
+    pub fn purge(&self, now: Seconds) {
+        let expired = now.saturating_sub(MARGIN).max(0) as u64;
+        self.forgotten.fetch_max(expired, Ordering::AcqRel);
+        self.realms().iter().for_each(|realm| realm.purge(now));
+    }
+}
+
+/// Deadlines fit 32 bits until 2106; later ones stay as long as that.
+fn clamp(until: Seconds) -> u32 {
+    u32::try_from(until.max(0)).unwrap_or(u32::MAX)
+}
+
+// A panic elsewhere must not turn every later validate into one: what the maps hold is joined, never half-written.
+fn read<T>(lock: &RwLock<T>) -> RwLockReadGuard<'_, T> {
+    lock.read().unwrap_or_else(PoisonError::into_inner)
+}
+
+fn write<T>(lock: &RwLock<T>) -> RwLockWriteGuard<'_, T> {
+    lock.write().unwrap_or_else(PoisonError::into_inner)
+}
+
+fn lock<T>(lock: &Mutex<T>) -> MutexGuard<'_, T> {
+    lock.lock().unwrap_or_else(PoisonError::into_inner)
+}

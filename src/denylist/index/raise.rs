@@ -1,0 +1,144 @@
+//! Raising: entries only climb, and know whether the store has them.
+
+use std::sync::atomic::Ordering;
+
+use super::entry::{Expiring, Mark, Standing};
+use super::{RealmIndex, clamp, lock, read, write};
+use crate::denylist::change::{Kind, Level, Raise};
+use crate::words::{Id, Seconds};
+
+impl RealmIndex {
+    /// Joins one entry in. Says whether anything climbed or grew.
+    pub fn raise(&self, raise: &Raise) -> bool {
+        let until = clamp(raise.until);
+        match raise.kind {
+            Kind::Token => self.raise_standing(Expiring::Token, &raise.id, raise.level, until),
+            Kind::Session => self.raise_standing(Expiring::Session, &raise.id, raise.level, until),
+            Kind::Subject => {
+                self.highest_cutoff.fetch_max(raise.cutoff.0, Ordering::AcqRel);
+                let mut shard = write(self.shard(&raise.id));
+                if !shard.subjects.contains_key(&raise.id) {
+                    self.count_of(Expiring::Subject).fetch_add(1, Ordering::AcqRel);
+                }
+                let grew = shard
+                    .subjects
+                    .entry(raise.id.clone())
+                    .or_default()
+                    .of(raise.level)
+                    .join(raise);
+                drop(shard);
+                if grew {
+                    self.expire(Expiring::Subject, &raise.id, until);
+                }
+                grew
+            }
+            Kind::Realm => {
+                self.highest_cutoff.fetch_max(raise.cutoff.0, Ordering::AcqRel);
+                self.realm_cutoff.fetch_max(raise.cutoff.0, Ordering::AcqRel);
+                lock(&self.realm_mark).join(raise)
+            }
+        }
+    }
+
+    /// What stands where `raise` was joined in: what the store is told, so that no row says less than memory does, and
+    /// none outlives a higher one.
+    pub(in crate::denylist) fn stands(&self, raise: &Raise) -> Raise {
+        let standing = |standing: Standing| Raise {
+            level: standing.level,
+            until: Seconds::from(standing.until),
+            ..raise.clone()
+        };
+        let mark = |mark: &Mark| Raise {
+            cutoff: mark.cutoff,
+            until: Seconds::from(mark.until),
+            ..raise.clone()
+        };
+        let found = match raise.kind {
+            Kind::Token => read(self.shard(&raise.id)).tokens.get(&raise.id).map(standing),
+            Kind::Session => read(self.shard(&raise.id)).sessions.get(&raise.id).map(standing),
+            Kind::Subject => write(self.shard(&raise.id))
+                .subjects
+                .get_mut(&raise.id)
+                .map(|marks| mark(marks.of(raise.level))),
+            Kind::Realm => Some(mark(&lock(&self.realm_mark))),
+        };
+        found.unwrap_or_else(|| raise.clone()) // gone again: it was past already
+    }
+
+    /// Whether the store has what stands for this raise, and that is no less.
+    pub fn is_saved(&self, raise: &Raise) -> bool {
+        let until = clamp(raise.until);
+        let covers = |standing: Standing| standing.saved && standing.level >= raise.level && standing.until >= until;
+        match raise.kind {
+            Kind::Token => read(self.shard(&raise.id)).tokens.get(&raise.id).is_some_and(covers),
+            Kind::Session => read(self.shard(&raise.id)).sessions.get(&raise.id).is_some_and(covers),
+            Kind::Subject => write(self.shard(&raise.id))
+                .subjects
+                .get_mut(&raise.id)
+                .is_some_and(|marks| marks.of(raise.level).covers(raise)),
+            Kind::Realm => lock(&self.realm_mark).covers(raise),
+        }
+    }
+
+    /// Takes note that the store has this raise.
+    pub fn mark_saved(&self, raise: &Raise) {
+        let until = clamp(raise.until);
+        let mut shard = write(self.shard(&raise.id));
+        let map = match raise.kind {
+            Kind::Token => &mut shard.tokens,
+            Kind::Session => &mut shard.sessions,
+            Kind::Subject => {
+                if let Some(marks) = shard.subjects.get_mut(&raise.id) {
+                    marks.of(raise.level).mark_saved(raise);
+                }
+                return;
+            }
+            Kind::Realm => return lock(&self.realm_mark).mark_saved(raise),
+        };
+        if let Some(standing) = map.get(&raise.id)
+            && standing.level == raise.level
+            && standing.until == until
+        {
+            map.insert(
+                &raise.id,
+                Standing {
+                    saved: true,
+                    ..standing
+                },
+            );
+        }
+    }
+    fn raise_standing(&self, kind: Expiring, id: &Id, level: Level, until: u32) -> bool {
+        let mut shard = write(self.shard(id));
+        let map = if kind == Expiring::Token {
+            &mut shard.tokens
+        } else {
+            &mut shard.sessions
+        };
+        let before = map.get(id);
+        let after = match before {
+            None => Standing {
+                level,
+                saved: false,
+                until,
+            },
+            Some(stands) => Standing {
+                level: stands.level.max(level),
+                saved: false,
+                until: stands.until.max(until),
+            },
+        };
+        let grew = before.is_none_or(|before| after.level > before.level || after.until > before.until);
+        if grew {
+            map.insert(id, after);
+            if before.is_none() {
+                self.count_of(kind).fetch_add(1, Ordering::AcqRel);
+            }
+        }
+        drop(shard);
+        if before.is_none_or(|before| after.until > before.until) {
+            self.expire(kind, id, after.until);
+        }
+        grew
+    }
+}

@@ -1,0 +1,171 @@
+//! The entries of one realm, and what is asked of them.
+
+use std::collections::BTreeMap;
+use std::hash::{BuildHasher, RandomState};
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, RwLock};
+
+use super::entry::{Expiring, Mark, Shard};
+use super::lifetimes::Lifetimes;
+use super::rotation::Rotation;
+use super::{Cutoffs, read};
+use crate::denylist::change::{Kind, Level};
+use crate::words::{Id, Millis, Seconds};
+
+const SHARDS: usize = 16;
+
+/// The entries of one realm.
+pub struct RealmIndex {
+    pub(super) name: String,
+    pub(super) hasher: RandomState,
+    pub(super) shards: [RwLock<Shard>; SHARDS],
+    pub(super) realm_cutoff: AtomicU64,
+    pub(super) realm_mark: Mutex<Mark>,
+    /// How many tokens, sessions, subjects and rotations there are: a lookup among none costs nothing.
+    pub(super) counts: [AtomicU64; 4],
+    pub(super) buckets: Mutex<BTreeMap<i64, Vec<(Expiring, Id)>>>,
+    pub(super) lifetimes: Mutex<Lifetimes>,
+    pub(super) highest_cutoff: Arc<AtomicU64>,
+    pub(super) forgotten: Arc<AtomicU64>,
+}
+
+impl RealmIndex {
+    pub(super) fn new(name: &str, highest_cutoff: Arc<AtomicU64>, forgotten: Arc<AtomicU64>) -> Self {
+        Self {
+            name: name.to_owned(),
+            hasher: RandomState::new(),
+            shards: Default::default(),
+            realm_cutoff: AtomicU64::new(0),
+            realm_mark: Mutex::default(),
+            counts: Default::default(),
+            buckets: Mutex::default(),
+            lifetimes: Mutex::default(),
+            highest_cutoff,
+            forgotten,
+        }
+    }
+
+    /// The realm's name.
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// How far a token's own entry has climbed.
+    pub fn token(&self, id: &Id) -> Option<Level> {
+        self.standing(Kind::Token, id).map(|(level, _)| level)
+    }
+
+    /// The same, and until when.
+    pub fn token_until(&self, id: &Id) -> Option<(Level, Seconds)> {
+        self.standing(Kind::Token, id)
+    }
+
+    /// Whether a session is revoked.
+    pub fn session_revoked(&self, id: &Id) -> bool {
+        self.standing(Kind::Session, id).is_some()
+    }
+
+    /// What stands for a subject.
+    pub fn subject(&self, id: &Id) -> Cutoffs {
+        if self.none(Expiring::Subject) {
+            return Cutoffs::default();
+        }
+        let shard = read(self.shard(id));
+        let Some(marks) = shard.subjects.get(id) else {
+            return Cutoffs::default();
+        };
+        let some = |mark: Mark| (mark.cutoff > Millis(0)).then_some(mark.cutoff);
+        Cutoffs {
+            hard: some(marks.hard),
+            soft: some(marks.soft),
+        }
+    }
+
+    /// Logins of the realm begun by then are revoked.
+    pub fn realm_cutoff(&self) -> Option<Millis> {
+        match self.realm_cutoff.load(Ordering::Acquire) {
+            0 => None,
+            cutoff => Some(Millis(cutoff)),
+        }
+    }
+
+    /// Where a token was rotated to.
+    pub fn rotation(&self, id: &Id) -> Option<Rotation> {
+        if self.none(Expiring::Rotation) {
+            return None;
+        }
+        read(self.shard(id)).rotations.get(id).cloned()
+    }
+
+    /// See [`Index::forgotten`].
+    pub fn forgotten(&self) -> Seconds {
+        Seconds::try_from(self.forgotten.load(Ordering::Acquire)).unwrap_or(Seconds::MAX)
+    }
+
+    /// The jtis that `id` leads to by rotation, nearest first.
+    pub fn successors(&self, id: &Id) -> Vec<Id> {
+        let mut found: Vec<Id> = Vec::new();
+        let mut next = self.rotation(id);
+        while let Some(rotation) = next {
+            next = self.rotation(&rotation.successor);
+            found.push(rotation.successor);
+        }
+        found
+    }
+
+    /// Whether something else than time stands against a login: its session, its subject or its realm.
+    pub fn login_revoked(&self, session: &Id, subject: Option<&Id>, login: Millis) -> bool {
+        self.realm_cutoff().is_some_and(|cutoff| login <= cutoff)
+            || self.session_revoked(session)
+            || subject
+                .and_then(|subject| self.subject(subject).hard)
+                .is_some_and(|cutoff| login <= cutoff)
+    }
+
+    /// Whether a token is revoked by its jti, or through a successor that it leads to.
+    pub fn token_revoked(&self, id: &Id) -> bool {
+        let hard = |id: &Id| self.token(id) == Some(Level::Hard);
+        hard(id) || self.successors(id).iter().any(hard)
+    }
+    pub(super) fn count(&self) -> u64 {
+        let entries: u64 = self.counts.iter().map(|count| count.load(Ordering::Relaxed)).sum();
+        entries + u64::from(self.realm_cutoff().is_some())
+    }
+
+    pub(super) fn standing(&self, kind: Kind, id: &Id) -> Option<(Level, Seconds)> {
+        let expiring = if kind == Kind::Token {
+            Expiring::Token
+        } else {
+            Expiring::Session
+        };
+        if self.none(expiring) {
+            return None;
+        }
+        let shard = read(self.shard(id));
+        let map = if kind == Kind::Token {
+            &shard.tokens
+        } else {
+            &shard.sessions
+        };
+        map.get(id)
+            .map(|standing| (standing.level, Seconds::from(standing.until)))
+    }
+    pub(super) fn count_of(&self, kind: Expiring) -> &AtomicU64 {
+        let [tokens, sessions, subjects, rotations] = &self.counts;
+        match kind {
+            Expiring::Token => tokens,
+            Expiring::Session => sessions,
+            Expiring::Subject => subjects,
+            Expiring::Rotation | Expiring::Record => rotations,
+        }
+    }
+
+    pub(super) fn none(&self, kind: Expiring) -> bool {
+        self.count_of(kind).load(Ordering::Acquire) == 0
+    }
+
+    #[allow(clippy::indexing_slicing)] // below SHARDS by construction
+    pub(super) fn shard(&self, id: &Id) -> &RwLock<Shard> {
+        &self.shards[self.hasher.hash_one(id) as usize % SHARDS]
+    }
+}

@@ -1,0 +1,87 @@
+//! Rotations: which token leads to which, until when, and what the successor is made from.
+
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+
+use super::entry::Expiring;
+use super::{RealmIndex, clamp, write};
+use crate::denylist::change::{Record, Rotate};
+use crate::denylist::{MARGIN, Outcome};
+use crate::words::{Id, Millis, Seconds};
+
+/// A rotated token.
+#[derive(Debug, Clone)]
+pub struct Rotation {
+    /// Its successor's jti.
+    pub successor: Id,
+    /// Until when it leads there.
+    pub grace_until: Millis,
+    /// What the successor is made from; gone some time after the grace.
+    pub record: Option<Arc<Record>>,
+    pub(super) until: u32,
+}
+
+impl RealmIndex {
+    /// Puts a rotation in; `record` may be missing when it is loaded after the grace.
+    pub fn insert_rotation(
+        &self,
+        old: &Id,
+        successor: Id,
+        grace_until: Millis,
+        until: Seconds,
+        record: Option<Arc<Record>>,
+    ) {
+        let until = clamp(until);
+        let has_record = record.is_some();
+        let rotation = Rotation {
+            successor,
+            grace_until,
+            record,
+            until,
+        };
+        if write(self.shard(old)).rotations.insert(old.clone(), rotation).is_none() {
+            self.count_of(Expiring::Rotation).fetch_add(1, Ordering::AcqRel);
+        }
+        self.expire(Expiring::Rotation, old, until);
+        if has_record {
+            self.expire(Expiring::Record, old, clamp(record_until(grace_until)));
+        }
+    }
+
+    /// Puts the record of a rotation in, if the rotation is there.
+    pub fn insert_record(&self, old: &Id, record: Arc<Record>) {
+        let mut shard = write(self.shard(old));
+        let Some(rotation) = shard.rotations.get_mut(old) else {
+            return;
+        };
+        let until = clamp(record_until(rotation.grace_until));
+        rotation.record = Some(record);
+        drop(shard);
+        self.expire(Expiring::Record, old, until);
+    }
+
+    /// Takes back a rotation that did not become durable.
+    pub fn remove_rotation(&self, old: &Id) {
+        if write(self.shard(old)).rotations.remove(old).is_some() {
+            self.count_of(Expiring::Rotation).fetch_sub(1, Ordering::AcqRel);
+        }
+    }
+
+    /// What a rotation finds: `None` when it is the first.
+    pub fn decide(&self, rotate: &Rotate) -> Option<Outcome> {
+        if self.token_revoked(&rotate.old) || self.login_revoked(&rotate.session, rotate.subject.as_ref(), rotate.login)
+        {
+            return Some(Outcome::Revoked);
+        }
+        let rotation = self.rotation(&rotate.old)?;
+        match rotation.record {
+            Some(record) if rotate.now < rotation.grace_until => Some(Outcome::Already(record)),
+            _ => Some(Outcome::Reused),
+        }
+    }
+}
+
+/// When the record of a rotation may be forgotten.
+pub(in crate::denylist) fn record_until(grace_until: Millis) -> Seconds {
+    grace_until.seconds().saturating_add(MARGIN)
+}

@@ -1,0 +1,199 @@
+//! The house: a file imports only from lower floors, unsafe code has its two rooms, and files stay short.
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    missing_docs
+)]
+
+use std::path::{Path, PathBuf};
+
+/// The floors of src/, lowest first. Those of one floor may import each other.
+const FLOORS: [&[&str]; 8] = [
+    &["words"],
+    &["jwt"],
+    &["keyring", "realm"],
+    &["denylist"],
+    &["keeper"],
+    &["config"],
+    &["server"],
+    &["process"],
+];
+
+/// Crates that floors 1 to 3 and 5 must do without: sockets, files, clocks, runtimes.
+const IMPURE: [&str; 7] = [
+    "tokio::",
+    "std::fs",
+    "std::net",
+    "std::os::",
+    "SystemTime",
+    "Instant",
+    "redb::",
+];
+const PURE: [&str; 5] = ["words", "jwt", "keyring", "realm", "keeper"];
+
+/// The longest file, in lines.
+const LONGEST: usize = 500;
+
+fn root() -> PathBuf {
+    PathBuf::from(env!("CARGO_MANIFEST_DIR"))
+}
+
+/// The Rust files under a directory of the project.
+fn sources(directory: &Path) -> Vec<PathBuf> {
+    let mut found = Vec::new();
+    for entry in std::fs::read_dir(directory).unwrap() {
+        let path = entry.unwrap().path();
+        if path.is_dir() && !path.ends_with("target") {
+            found.extend(sources(&path));
+        } else if path.extension().is_some_and(|extension| extension == "rs") {
+            found.push(path);
+        }
+    }
+    found
+}
+
+fn floor_of(module: &str) -> Option<usize> {
+    FLOORS.iter().position(|floor| floor.contains(&module))
+}
+
+/// What a file is part of: the first name below src/.
+fn module_of(file: &Path) -> String {
+    let below = file.strip_prefix(root().join("src")).unwrap();
+    below
+        .components()
+        .next()
+        .unwrap()
+        .as_os_str()
+        .to_str()
+        .unwrap()
+        .trim_end_matches(".rs")
+        .to_owned()
+}
+
+/// The names that follow `crate::` anywhere in a text, those in braces too.
+fn imports(text: &str) -> Vec<String> {
+    let mut found = Vec::new();
+    for (at, _) in text.match_indices("crate::") {
+        let rest = &text[at + "crate::".len()..];
+        let names = match rest.strip_prefix('{') {
+            Some(list) => list.split('}').next().unwrap().split(','),
+            None => rest
+                .split(|c: char| !c.is_alphanumeric() && c != '_')
+                .next()
+                .unwrap()
+                .split(','),
+        };
+        found.extend(names.map(|name| name.trim().split(':').next().unwrap().to_owned()));
+    }
+    found
+}
+
+fn upward(file: &Path, text: &str) -> Vec<String> {
+    let own = module_of(file);
+    let Some(floor) = floor_of(&own) else { return Vec::new() };
+    let higher = |name: &String| floor_of(name).is_some_and(|other| other > floor);
+    imports(text)
+        .into_iter()
+        .filter(higher)
+        .map(|name| format!("{}: {own} imports {name}", file.display()))
+        .collect()
+}
+
+#[test]
+fn no_floor_imports_from_a_higher_one() {
+    let mut wrong = Vec::new();
+    for file in sources(&root().join("src")) {
+        let module = module_of(&file);
+        assert!(
+            floor_of(&module).is_some() || matches!(module.as_str(), "lib" | "main"),
+            "{module} is on no floor: say in this test and in docs/architecture.md on which"
+        );
+        wrong.extend(upward(&file, &std::fs::read_to_string(&file).unwrap()));
+    }
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
+
+/// The check itself sees what it must see.
+#[test]
+fn an_import_from_a_higher_floor_is_seen() {
+    let file = root().join("src/jwt/header.rs");
+    for text in [
+        "use crate::keeper::Keeper;",
+        "fn f(x: &crate::server::Context) {}",
+        "use crate::{words::Id, denylist};",
+    ] {
+        assert_eq!(upward(&file, text).len(), 1, "{text}");
+    }
+    assert!(upward(&file, "use crate::words::Millis;\nuse crate::jwt::json;").is_empty());
+}
+
+#[test]
+fn rules_are_pure() {
+    for file in sources(&root().join("src")) {
+        let text = std::fs::read_to_string(&file).unwrap();
+        let code: Vec<_> = text
+            .lines()
+            .filter(|line| !line.trim_start().starts_with("//"))
+            .collect();
+        for word in IMPURE.into_iter().filter(|_| PURE.contains(&module_of(&file).as_str())) {
+            assert!(
+                !code.iter().any(|line| line.contains(word)),
+                "{} names {word}",
+                file.display()
+            );
+        }
+    }
+}
+
+/// Only dispatch and the replies that it writes know both the wire's messages and the domain.
+#[test]
+fn messages_stay_in_the_server() {
+    for file in sources(&root().join("src")) {
+        let text = std::fs::read_to_string(&file).unwrap();
+        let messages = [
+            "jwtkeeper_wire::Op",
+            "jwtkeeper_wire::Request",
+            "jwtkeeper_wire::{Answer",
+            "Reply",
+        ];
+        if module_of(&file) != "server" && module_of(&file) != "denylist" {
+            assert!(!messages.iter().any(|name| text.contains(name)), "{}", file.display());
+        }
+    }
+}
+
+#[test]
+fn unsafe_code_has_its_rooms() {
+    for file in ["src", "client", "benches", "tests"]
+        .iter()
+        .flat_map(|directory| sources(&root().join(directory)))
+    {
+        if file.starts_with(root().join("client/capi")) || file.ends_with("tests/house.rs") {
+            continue;
+        }
+        let text = std::fs::read_to_string(&file).unwrap();
+        let code = text.lines().filter(|line| !line.trim_start().starts_with("//"));
+        assert!(
+            !code
+                .clone()
+                .any(|line| line.contains("unsafe {") || line.contains("unsafe fn")),
+            "{}",
+            file.display()
+        );
+    }
+}
+
+#[test]
+fn files_stay_short() {
+    for directory in ["src", "client", "sys", "benches", "tests"] {
+        for file in sources(&root().join(directory)) {
+            let lines = std::fs::read_to_string(&file).unwrap().lines().count();
+            assert!(lines <= LONGEST, "{} has {lines} lines: split it", file.display());
+        }
+    }
+    let main = std::fs::read_to_string(root().join("src/main.rs")).unwrap();
+    assert!(main.lines().count() <= 80);
+}

@@ -1,0 +1,11 @@
+//! Rotation and revocation: state only climbs, and every token leads to one successor.
+
+mod births;
+mod cutoffs;
+mod flags;
+mod keys;
+mod minting;
+mod retention;
+mod reuse;
+mod revoke;
+mod rotate;

@@ -1,0 +1,75 @@
+//! A rotated token after its grace: someone kept it, or stole it.
+
+use futures_util::FutureExt;
+use jwtkeeper::jwt::Algorithm;
+use jwtkeeper::keeper::{Revoke, Rotated};
+use jwtkeeper::realm::OnReuse;
+use jwtkeeper_wire::Reason::Revoked;
+use serde_json::json;
+
+use crate::world::keys::key;
+use crate::world::{Builder, VALID, World, at, plain, refused};
+
+#[test]
+fn reuse_is_told_by_validate_and_rotate_and_names_the_session() {
+    let mut world = plain();
+    let first = world.issue(json!({}));
+    let second = world.rotate(&first);
+    world.now = at(10_000);
+    let third = world.rotate(&second);
+    world.now = at(29_999);
+    assert!(world.rejection(&first.token, None).is_none(), "the grace is not over");
+    world.now = at(40_000);
+    for token in [&first, &second] {
+        let rejection = world.rejection(&token.token, None).unwrap();
+        let reuse = rejection.reuse.expect("reuse");
+        assert_eq!(
+            (rejection.reason, reuse.jti, reuse.session),
+            (Revoked, token.jti.clone(), first.jti.clone())
+        );
+        let Rotated::Invalid(rejection) = world.try_rotate(&token.token, None, None).unwrap() else {
+            panic!("a second successor")
+        };
+        assert_eq!(rejection.reuse.expect("reuse").session, first.jti);
+    }
+    assert_eq!(world.say(&third.token), VALID, "reported, and nothing more");
+    // What is revoked anyway is no reuse.
+    world.revoke(Revoke::Jti(&first.jti.to_string()));
+    assert!(world.rejection(&first.token, None).unwrap().reuse.is_none());
+}
+
+fn reused(on_reuse: OnReuse) -> (World, String) {
+    let mut world = Builder::signing(&key(Algorithm::HS256))
+        .with(|policy| policy.on_reuse = on_reuse)
+        .serve();
+    let first = world.issue(json!({}));
+    let second = world.rotate(&first);
+    world.now = at(30_000);
+    let reuse = world.rejection(&first.token, None).unwrap().reuse.unwrap();
+    world
+        .keeper
+        .on_reuse(&world.served, world.now, &reuse)
+        .now_or_never()
+        .unwrap()
+        .unwrap();
+    (world, second.token)
+}
+
+#[test]
+fn on_reuse_ends_the_session_where_the_realm_says_so() {
+    let (world, current) = reused(OnReuse::Report);
+    assert_eq!(world.say(&current), VALID);
+    let (world, current) = reused(OnReuse::RevokeSession);
+    assert_eq!(world.say(&current), refused(Revoked));
+}
+
+#[test]
+fn an_expired_token_is_expired_and_no_reuse() {
+    let mut world = plain();
+    let first = world.try_issue(json!({}), Some(60)).unwrap();
+    world.rotate(&first);
+    world.now = at(60_000);
+    let rejection = world.rejection(&first.token, None).unwrap();
+    assert_eq!(rejection.reason, jwtkeeper_wire::Reason::Expired);
+    assert!(rejection.reuse.is_none());
+}

@@ -1,0 +1,8 @@
+//! Each rule of validation, in the order in which they are stated, with the reason that each gives.
+
+mod claims;
+mod form;
+mod header;
+mod order;
+mod signature;
+mod times;

@@ -1,0 +1,365 @@
+//! One suite, run against every store: what a denylist promises, whatever lies behind it.
+
+use std::collections::HashSet;
+use std::sync::Arc;
+
+use jwtkeeper::denylist::{Change, Cutoffs, Denylist, Kind, Level, MARGIN, Memory, Outcome, Raise, RealmIndex, Rotate};
+use jwtkeeper::words::{Id, Millis};
+
+use crate::support::{
+    NOW, apply, cutoff, directory, entries, hard, id, moment, open, raise, realm, record, revoke_jti, rotate, tick,
+    uuid,
+};
+
+/// A new, empty store.
+struct Store {
+    denylist: Box<dyn Denylist>,
+    _directory: Option<tempfile::TempDir>,
+}
+
+impl Store {
+    fn memory() -> Self {
+        Self {
+            denylist: Box::new(Memory::default()),
+            _directory: None,
+        }
+    }
+
+    fn embedded() -> Self {
+        let directory = directory();
+        Self {
+            denylist: Box::new(open(&directory)),
+            _directory: Some(directory),
+        }
+    }
+
+    fn realm(&self) -> Arc<RealmIndex> {
+        realm(self.denylist.index())
+    }
+
+    fn apply(&self, change: Change) -> Outcome {
+        apply(self.denylist.as_ref(), &self.realm(), change).unwrap()
+    }
+}
+
+macro_rules! suite {
+    ($($test:ident)*) => {
+        mod memory { $(#[test] fn $test() { super::$test(&super::Store::memory()); })* }
+        mod embedded { $(#[test] fn $test() { super::$test(&super::Store::embedded()); })* }
+    };
+}
+
+suite! {
+    entries_climb_and_never_fall
+    a_change_may_raise_many_entries
+    kinds_ids_and_realms_are_apart
+    cutoffs_only_grow
+    the_highest_cutoff_is_of_all_realms
+    what_is_revoked_is_in_force_before_it_is_durable
+    the_first_rotation_wins
+    what_is_revoked_is_not_rotated
+    a_flag_does_not_stand_in_the_way_of_rotation
+    revoking_follows_the_successors
+    parallel_rotations_have_one_winner
+    what_is_past_is_forgotten_and_nothing_else
+    retention_is_that_of_the_longest_lifetime
+    asking_again_changes_nothing
+}
+
+fn entries_climb_and_never_fall(store: &Store) {
+    for kind in [Kind::Token, Kind::Session] {
+        for id in [uuid(1), id("text"), id("0190B5A4-7A3C-7000-8000-000000000001")] {
+            let stands = |level: Option<(Level, i64)>| match kind {
+                Kind::Token => assert_eq!(store.realm().token_until(&id), level),
+                _ => assert_eq!(store.realm().session_revoked(&id), level.is_some()),
+            };
+            stands(None);
+            for (level, until, after) in [
+                (Level::Soft, 100, (Level::Soft, 100)),
+                (Level::Soft, 50, (Level::Soft, 100)),
+                (Level::Hard, 70, (Level::Hard, 100)),
+                (Level::Soft, 200, (Level::Hard, 200)),
+                (Level::Hard, 10, (Level::Hard, 200)),
+                (Level::Soft, 10, (Level::Hard, 200)),
+            ] {
+                if (kind, level) == (Kind::Session, Level::Soft) {
+                    continue; // nothing flags a session
+                }
+                let outcome = store.apply(entries(vec![raise(kind, &id, level, NOW + until)]));
+                assert_eq!(outcome, Outcome::Done);
+                stands(Some((after.0, NOW + after.1)));
+            }
+        }
+    }
+}
+
+fn a_change_may_raise_many_entries(store: &Store) {
+    let all: Vec<_> = (0..300).map(uuid).collect();
+    store.apply(entries(all.iter().map(|id| hard(Kind::Token, id)).collect()));
+    assert!(all.iter().all(|id| store.realm().token_revoked(id)));
+    assert_eq!(store.denylist.index().len(), 300);
+    assert_eq!(store.denylist.health().entries, 300);
+    assert!(store.denylist.health().fault.is_none());
+}
+
+fn kinds_ids_and_realms_are_apart(store: &Store) {
+    let other = store.denylist.index().realm("other");
+    store.apply(entries(vec![hard(Kind::Token, &uuid(1))]));
+    store.apply(entries(vec![hard(Kind::Session, &uuid(2))]));
+    store.apply(entries(vec![cutoff(Kind::Subject, &uuid(3), Level::Hard, moment(0))]));
+    let here = store.realm();
+    let seen = |realm: &RealmIndex, n: u64| {
+        let id = uuid(n);
+        (
+            realm.token_revoked(&id),
+            realm.session_revoked(&id),
+            realm.subject(&id) != Cutoffs::default(),
+        )
+    };
+    assert_eq!(seen(&here, 1), (true, false, false));
+    assert_eq!(seen(&here, 2), (false, true, false));
+    assert_eq!(seen(&here, 3), (false, false, true));
+    for n in 1..4 {
+        assert_eq!(seen(&other, n), (false, false, false));
+    }
+    assert!(!here.token_revoked(&id(&uuid(1).to_string().to_uppercase())));
+    assert!(!here.token_revoked(&id(&uuid(1).to_string().replace('-', ""))));
+    apply(
+        store.denylist.as_ref(),
+        &other,
+        entries(vec![hard(Kind::Realm, &uuid(0))]),
+    )
+    .unwrap();
+    assert!(here.realm_cutoff().is_none());
+}
+
+fn cutoffs_only_grow(store: &Store) {
+    let subject = id("77");
+    for (level, at, hard, soft) in [
+        (Level::Soft, 10, None, Some(10)),
+        (Level::Hard, 5, Some(5), Some(10)),
+        (Level::Hard, 4, Some(5), Some(10)),
+        (Level::Soft, 3, Some(5), Some(10)),
+        (Level::Hard, 20, Some(20), Some(10)),
+        (Level::Soft, 30, Some(20), Some(30)),
+    ] {
+        store.apply(entries(vec![cutoff(Kind::Subject, &subject, level, moment(at))]));
+        let expected = Cutoffs {
+            hard: hard.map(moment),
+            soft: soft.map(moment),
+        };
+        assert_eq!(store.realm().subject(&subject), expected);
+    }
+    for (at, stands) in [(10, 10), (5, 10), (11, 11)] {
+        store.apply(entries(vec![cutoff(Kind::Realm, &uuid(0), Level::Hard, moment(at))]));
+        assert_eq!(store.realm().realm_cutoff(), Some(moment(stands)));
+    }
+    let realm = store.realm();
+    assert!(realm.login_revoked(&uuid(9), None, moment(11)));
+    assert!(!realm.login_revoked(&uuid(9), None, Millis(moment(11).0 + 1)));
+    assert!(realm.login_revoked(&uuid(9), Some(&subject), moment(20)));
+    assert!(!realm.login_revoked(&uuid(9), Some(&subject), Millis(moment(20).0 + 1)));
+}
+
+fn the_highest_cutoff_is_of_all_realms(store: &Store) {
+    assert_eq!(store.denylist.index().highest_cutoff(), Millis(0));
+    store.apply(entries(vec![cutoff(Kind::Subject, &id("u"), Level::Soft, moment(7))]));
+    let other = store.denylist.index().realm("other");
+    let change = entries(vec![cutoff(Kind::Realm, &uuid(0), Level::Hard, moment(3))]);
+    apply(store.denylist.as_ref(), &other, change).unwrap();
+    assert_eq!(store.denylist.index().highest_cutoff(), moment(7));
+}
+
+fn what_is_revoked_is_in_force_before_it_is_durable(store: &Store) {
+    let realm = store.realm();
+    let pending = store.denylist.apply(&realm, entries(vec![hard(Kind::Token, &uuid(1))]));
+    assert!(realm.token_revoked(&uuid(1)));
+    drop(pending); // nobody waits for the answer: it holds all the same
+    assert!(realm.token_revoked(&uuid(1)));
+}
+
+fn the_first_rotation_wins(store: &Store) {
+    let (old, first, second) = (uuid(1), uuid(2), uuid(3));
+    assert_eq!(store.apply(rotate(&old, &first, 0)), Outcome::First(record(&first)));
+    for second_after in [0, 1, 29] {
+        assert_eq!(
+            store.apply(rotate(&old, &second, second_after)),
+            Outcome::Already(record(&first))
+        );
+    }
+    assert_eq!(store.apply(rotate(&old, &second, 30)), Outcome::Reused);
+    let rotation = store.realm().rotation(&old).unwrap();
+    assert_eq!((rotation.successor, rotation.grace_until), (first, moment(30)));
+    assert!(store.realm().rotation(&second).is_none());
+}
+
+fn what_is_revoked_is_not_rotated(store: &Store) {
+    let reasons: [fn(&Id, &Id) -> Raise; 4] = [
+        |old, _| hard(Kind::Token, old),
+        |old, _| hard(Kind::Session, old),
+        |_, _| cutoff(Kind::Subject, &id("u"), Level::Hard, moment(0)),
+        |_, _| cutoff(Kind::Realm, &uuid(0), Level::Hard, moment(0)),
+    ];
+    for (place, reason) in reasons.into_iter().enumerate() {
+        let realm = store.denylist.index().realm(&format!("r{place}"));
+        let on = |change| apply(store.denylist.as_ref(), &realm, change).unwrap();
+        let (rotated, new, untouched) = (uuid(1), uuid(2), uuid(3));
+        on(rotate(&rotated, &new, 0));
+        on(entries(vec![reason(&rotated, &new), reason(&untouched, &new)]));
+        assert_eq!(
+            on(rotate(&rotated, &uuid(4), 1)),
+            Outcome::Revoked,
+            "rotated before, reason {place}"
+        );
+        assert_eq!(on(rotate(&untouched, &uuid(5), 1)), Outcome::Revoked, "reason {place}");
+        assert!(realm.rotation(&untouched).is_none());
+    }
+    store.apply(rotate(&uuid(1), &uuid(2), 0));
+    store.apply(entries(vec![hard(Kind::Token, &uuid(2))]));
+    assert_eq!(
+        store.apply(rotate(&uuid(1), &uuid(6), 1)),
+        Outcome::Revoked,
+        "its successor is"
+    );
+}
+
+fn a_flag_does_not_stand_in_the_way_of_rotation(store: &Store) {
+    store.apply(entries(vec![raise(Kind::Token, &uuid(1), Level::Soft, NOW + 60)]));
+    store.apply(entries(vec![cutoff(Kind::Subject, &id("u"), Level::Soft, moment(0))]));
+    assert!(matches!(store.apply(rotate(&uuid(1), &uuid(2), 0)), Outcome::First(_)));
+}
+
+fn revoking_follows_the_successors(store: &Store) {
+    for n in 0..5 {
+        store.apply(rotate(&uuid(n), &uuid(n + 1), 0));
+    }
+    store.apply(revoke_jti(&uuid(2)));
+    let hard = |n| store.realm().token(&uuid(n)) == Some(Level::Hard);
+    assert_eq!(
+        (0..7).map(hard).collect::<Vec<_>>(),
+        [false, false, true, true, true, true, false]
+    );
+    // What leads to a revoked token is revoked with it.
+    assert!((0..6).all(|n| store.realm().token_revoked(&uuid(n))));
+}
+
+fn parallel_rotations_have_one_winner(store: &Store) {
+    for round in 0..20 {
+        let old = uuid(1000 + round);
+        let outcomes: Vec<_> = std::thread::scope(|scope| {
+            let threads: Vec<_> = (0..8)
+                .map(|n| scope.spawn(move || store.apply(rotate(&uuid(1000 + round), &uuid(n), 0))))
+                .collect();
+            threads.into_iter().map(|thread| thread.join().unwrap()).collect()
+        });
+        let first = outcomes
+            .iter()
+            .filter(|outcome| matches!(outcome, Outcome::First(_)))
+            .count();
+        let successors: HashSet<_> = outcomes
+            .iter()
+            .map(|outcome| match outcome {
+                Outcome::First(record) | Outcome::Already(record) => record.successor.clone(),
+                other => panic!("{other:?}"),
+            })
+            .collect();
+        assert_eq!((first, successors.len()), (1, 1));
+        assert_eq!(
+            store.realm().rotation(&old).map(|rotation| rotation.successor),
+            successors.into_iter().next()
+        );
+    }
+}
+
+fn what_is_past_is_forgotten_and_nothing_else(store: &Store) {
+    for n in 0..50 {
+        let until = NOW + 100 * i64::try_from(n).unwrap();
+        store.apply(entries(vec![raise(Kind::Token, &uuid(n), Level::Hard, until)]));
+        store.apply(entries(vec![Raise {
+            until,
+            ..cutoff(Kind::Subject, &uuid(n), Level::Hard, moment(1))
+        }]));
+        store.apply(Change::Rotate(Box::new(Rotate {
+            until,
+            ..rotation_of(n)
+        })));
+    }
+    // An entry that grew is kept for its last deadline.
+    store.apply(entries(vec![raise(Kind::Token, &uuid(0), Level::Soft, NOW + 10_000)]));
+    for second in [0, 640, 2000, 4800, 5200] {
+        store.apply(tick(second));
+        let realm = store.realm();
+        for n in 1..50 {
+            let kept = 100 * i64::try_from(n).unwrap() >= second;
+            if kept {
+                assert!(realm.token_revoked(&uuid(n)), "{n} at {second}");
+                assert!(realm.subject(&uuid(n)).hard.is_some(), "{n} at {second}");
+                assert!(realm.rotation(&uuid(1000 + n)).is_some(), "{n} at {second}");
+            } else if 100 * i64::try_from(n).unwrap() < second - 128 {
+                assert!(realm.token(&uuid(n)).is_none(), "{n} at {second}");
+                assert!(realm.subject(&uuid(n)).hard.is_none(), "{n} at {second}");
+                assert!(realm.rotation(&uuid(1000 + n)).is_none(), "{n} at {second}");
+            }
+        }
+        assert_eq!(realm.token(&uuid(0)), Some(Level::Hard));
+        // A store may forget in steps of a minute, and never early.
+        let forgotten = store.denylist.index().forgotten();
+        assert!(forgotten <= NOW + second - MARGIN);
+        assert!(second == 0 || forgotten >= NOW + second - MARGIN - 60, "at {second}");
+    }
+    assert_eq!(store.denylist.index().len(), 1);
+    store.apply(tick(10_200));
+    assert!(store.denylist.index().is_empty());
+}
+
+/// A rotation of a token of nobody's, so that no cutoff stands in its way.
+fn rotation_of(n: u64) -> Rotate {
+    let Change::Rotate(rotate) = rotate(&uuid(1000 + n), &uuid(2000 + n), 0) else {
+        unreachable!("a rotation")
+    };
+    Rotate {
+        subject: None,
+        ..*rotate
+    }
+}
+
+fn retention_is_that_of_the_longest_lifetime(store: &Store) {
+    let day = 24 * 3600;
+    let set = |days: u64, second: i64| {
+        store.apply(Change::Lifetime {
+            max_lifetime: days * 24 * 3600,
+            now: moment(second),
+        });
+    };
+    let until = |second: i64| store.realm().retention(moment(second)) - NOW - 1 - MARGIN;
+    set(30, 0);
+    assert_eq!(until(0), 30 * day);
+    set(1, 1000);
+    assert_eq!(until(1000), 1000 + 30 * day);
+    assert_eq!(until(2000), 1000 + 30 * day);
+    assert_eq!(until(40 * day), 41 * day);
+    set(60, 41 * day);
+    assert_eq!(until(41 * day), 101 * day);
+    let other = store.denylist.index().realm("other");
+    assert_eq!(other.retention(moment(0)), NOW + 1 + MARGIN, "each realm has its own");
+}
+
+fn asking_again_changes_nothing(store: &Store) {
+    let change = || {
+        entries(vec![
+            hard(Kind::Token, &uuid(1)),
+            cutoff(Kind::Subject, &id("u"), Level::Hard, moment(1)),
+        ])
+    };
+    store.apply(change());
+    let changes = store.denylist.health().commits;
+    for _ in 0..10 {
+        store.apply(change());
+    }
+    assert_eq!(store.denylist.index().len(), 2);
+    assert_eq!(
+        store.denylist.health().commits,
+        changes,
+        "what is saved is not written again"
+    );
+}

@@ -1,0 +1,145 @@
+//! The store's file: made once, opened by one, never mistaken.
+
+use jwtkeeper::denylist::{Change, Denylist, Embedded, Kind, OpenError};
+
+use crate::support::{apply, directory, entries, hard, moment, open, realm, uuid};
+
+fn opened(directory: &std::path::Path) -> OpenError {
+    match Embedded::open(directory, moment(0), 2000) {
+        Ok(_) => panic!("a store was opened that is none"),
+        Err(error) => error,
+    }
+}
+
+#[test]
+fn a_missing_store_is_no_first_start() {
+    let directory = tempfile::tempdir().unwrap();
+    for path in [directory.path().to_owned(), directory.path().join("not there")] {
+        let error = opened(&path);
+        assert!(matches!(error, OpenError::Missing(_)));
+        assert!(error.to_string().contains("jwtkeeperd --init"), "{error}");
+        assert!(!path.join("denylist.redb").exists(), "nothing was made");
+    }
+}
+
+#[test]
+fn a_store_is_never_made_over_another() {
+    let directory = directory();
+    let store = open(&directory);
+    apply(
+        &store,
+        &realm(store.index()),
+        entries(vec![hard(Kind::Token, &uuid(1))]),
+    )
+    .unwrap();
+    assert!(
+        matches!(Embedded::create(directory.path()), Err(OpenError::Exists(_))),
+        "while it is open"
+    );
+    drop(store);
+    let error = Embedded::create(directory.path()).unwrap_err();
+    assert!(matches!(error, OpenError::Exists(_)));
+    assert!(error.to_string().contains("left as it is"), "{error}");
+    assert!(realm(open(&directory).index()).token_revoked(&uuid(1)));
+    let names: Vec<_> = std::fs::read_dir(directory.path())
+        .unwrap()
+        .map(|entry| entry.unwrap().file_name())
+        .collect();
+    assert_eq!(names, ["denylist.redb"], "no leavings");
+}
+
+#[test]
+fn what_an_interrupted_init_left_is_no_store_and_in_nobodys_way() {
+    let directory = tempfile::tempdir().unwrap();
+    std::fs::write(directory.path().join("denylist.new"), b"half").unwrap();
+    assert!(matches!(opened(directory.path()), OpenError::Missing(_)));
+    Embedded::create(directory.path()).unwrap();
+    open(&directory);
+}
+
+#[test]
+fn a_second_daemon_is_refused_and_the_first_goes_on() {
+    let directory = directory();
+    let store = open(&directory);
+    for _ in 0..20 {
+        let error = opened(directory.path());
+        assert!(matches!(error, OpenError::InUse(_)), "{error}");
+    }
+    apply(
+        &store,
+        &realm(store.index()),
+        entries(vec![hard(Kind::Token, &uuid(1))]),
+    )
+    .unwrap();
+    drop(store);
+    assert!(realm(open(&directory).index()).token_revoked(&uuid(1)));
+}
+
+#[test]
+fn what_is_no_store_is_called_corrupt_and_left_alone() {
+    let contents: [&[u8]; 5] = [
+        b"",
+        b"x",
+        b"not a store, but long enough to be looked at closely",
+        &[0; 4096],
+        &[0xff; 1 << 20],
+    ];
+    for content in contents {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("denylist.redb");
+        std::fs::write(&path, content).unwrap();
+        let error = opened(directory.path());
+        assert!(
+            matches!(error, OpenError::Corrupt { .. }),
+            "{} bytes: {error}",
+            content.len()
+        );
+        assert!(error.to_string().contains("backup"), "{error}");
+        assert!(
+            std::fs::read(&path).unwrap() == content,
+            "{} bytes: changed",
+            content.len()
+        );
+    }
+    // A database of someone else's.
+    let directory = tempfile::tempdir().unwrap();
+    drop(redb::Database::create(directory.path().join("denylist.redb")).unwrap());
+    assert!(matches!(opened(directory.path()), OpenError::Corrupt { .. }));
+}
+
+#[test]
+fn a_closed_store_acknowledges_nothing_and_forgets_nothing() {
+    let directory = directory();
+    let store = open(&directory);
+    apply(
+        &store,
+        &realm(store.index()),
+        entries(vec![hard(Kind::Token, &uuid(1))]),
+    )
+    .unwrap();
+    store.close();
+    let late = apply(
+        &store,
+        &realm(store.index()),
+        entries(vec![hard(Kind::Token, &uuid(2))]),
+    );
+    assert!(matches!(late, Err(jwtkeeper::denylist::StoreError::Closed)));
+    assert!(realm(store.index()).token_revoked(&uuid(2)), "in force all the same");
+    assert!(
+        apply(
+            &store,
+            &realm(store.index()),
+            Change::Lifetime {
+                max_lifetime: 5,
+                now: moment(0)
+            }
+        )
+        .is_err()
+    );
+    store.close();
+    let store = {
+        drop(store);
+        open(&directory)
+    };
+    assert!(realm(store.index()).token_revoked(&uuid(1)));
+}

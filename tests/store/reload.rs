@@ -1,0 +1,383 @@
+//! The embedded store across restarts: it says what it said.
+
+use jwtkeeper::denylist::{Change, Denylist, Embedded, Kind, Level, MARGIN, Outcome, Raise, Rotate};
+use jwtkeeper::words::{Id, Millis, Seconds};
+
+use crate::support::{
+    NOW, Random, Said, apply, cutoff, directory, entries, hard, id, moment, open, open_at, raise, realm, record,
+    revoke_jti, rotate, say, tick, uuid,
+};
+
+const IDS: u64 = 12;
+
+fn pool() -> Vec<Id> {
+    (0..IDS).map(uuid).chain(["u", "v", "X", "日本"].map(id)).collect()
+}
+
+fn all(store: &Embedded, horizon: Seconds) -> Vec<Said> {
+    pool()
+        .iter()
+        .map(|id| say(&realm(store.index()), id, horizon))
+        .collect()
+}
+
+/// Any change, at this second.
+fn any(random: &mut Random, second: i64) -> Change {
+    let ids = pool();
+    let pick = |random: &mut Random| ids[random.below(ids.len() as u64) as usize].clone();
+    let level = if random.below(2) == 0 { Level::Soft } else { Level::Hard };
+    let until = NOW + second + 1 + random.below(3000) as i64;
+    let at = Millis(moment(second).0 - random.below(100_000));
+    match random.below(12) {
+        0..=2 => entries(vec![raise(Kind::Token, &pick(random), level, until)]),
+        3 => entries(vec![raise(Kind::Session, &pick(random), Level::Hard, until)]),
+        4 | 5 => entries(vec![Raise {
+            until,
+            ..cutoff(Kind::Subject, &pick(random), level, at)
+        }]),
+        // A realm's one cutoff stays in memory past its deadline, when it speaks of nobody any more; its row does not.
+        6 if random.below(20) == 0 => entries(vec![Raise {
+            until: NOW + 1_000_000,
+            ..cutoff(Kind::Realm, &uuid(0), Level::Hard, at)
+        }]),
+        6 | 7 => Change::Raise {
+            entries: vec![raise(Kind::Token, &pick(random), Level::Hard, until)],
+            follow: Some(pick(random)),
+        },
+        _ => {
+            let Change::Rotate(rotate) = rotate(&pick(random), &uuid(100 + random.below(1 << 40)), second) else {
+                unreachable!("a rotation")
+            };
+            Change::Rotate(Box::new(Rotate {
+                until,
+                session: uuid(99),
+                subject: None,
+                login: moment(second + 1),
+                ..*rotate
+            }))
+        }
+    }
+}
+
+#[test]
+fn whatever_was_done_is_there_after_a_restart_and_none_of_it_falls() {
+    for seed in 1..=25 {
+        let mut random = Random(0x9e37_79b9_7f4a_7c15_u64.wrapping_mul(seed));
+        let directory = directory();
+        let mut store = open(&directory);
+        let mut second = 0;
+        for _ in 0..8 {
+            for _ in 0..25 {
+                apply(&store, &realm(store.index()), any(&mut random, second)).unwrap();
+                if random.below(4) == 0 {
+                    second += random.below(400) as i64;
+                    apply(&store, &realm(store.index()), tick(second)).unwrap();
+                }
+            }
+            // Time goes on before the restart: rows are forgotten one by one, entries must not be.
+            second += random.below(2000) as i64;
+            second += 64 + (64 - (NOW + second) % 64); // to where memory forgets to the second, as rows do
+            apply(&store, &realm(store.index()), tick(second)).unwrap();
+            let horizon = NOW + second;
+            let before = all(&store, horizon);
+            let highest = store.index().highest_cutoff();
+            drop(store);
+            store = open_at(&directory, second);
+            for ((before, mut after), id) in before.into_iter().zip(all(&store, horizon)).zip(pool()) {
+                if before.rotation.is_none() {
+                    after.rotation = None; // the record of a rotation may outlive it, and bring it back for as long
+                }
+                assert_eq!(before, after, "seed {seed}, {id}");
+            }
+            assert!(store.index().highest_cutoff() <= highest);
+        }
+    }
+}
+
+#[test]
+fn a_rotation_survives_with_its_record_and_its_grace() {
+    let directory = directory();
+    let store = open(&directory);
+    apply(&store, &realm(store.index()), rotate(&uuid(1), &uuid(2), 0)).unwrap();
+    drop(store);
+    let store = open_at(&directory, 10);
+    let realm = realm(store.index());
+    assert_eq!(
+        apply(&store, &realm, rotate(&uuid(1), &uuid(3), 10)).unwrap(),
+        Outcome::Already(record(&uuid(2)))
+    );
+    assert_eq!(
+        apply(&store, &realm, rotate(&uuid(1), &uuid(3), 30)).unwrap(),
+        Outcome::Reused
+    );
+    apply(&store, &realm, revoke_jti(&uuid(1))).unwrap();
+    assert!(realm.token_revoked(&uuid(2)), "it leads there still");
+}
+
+#[test]
+fn what_is_raised_again_for_less_does_not_fall_when_the_longer_entry_is_forgotten() {
+    // A hard entry for a short time over a soft one for a long time is hard for the long time, on disk too.
+    let directory = directory();
+    let store = open(&directory);
+    let realm_of = |store: &Embedded| realm(store.index());
+    apply(
+        &store,
+        &realm_of(&store),
+        entries(vec![raise(Kind::Token, &uuid(1), Level::Soft, NOW + 5000)]),
+    )
+    .unwrap();
+    apply(
+        &store,
+        &realm_of(&store),
+        entries(vec![raise(Kind::Token, &uuid(1), Level::Hard, NOW + 1000)]),
+    )
+    .unwrap();
+    let short = Raise {
+        until: NOW + 1000,
+        ..cutoff(Kind::Subject, &id("u"), Level::Hard, moment(-5))
+    };
+    let long = Raise {
+        until: NOW + 5000,
+        ..cutoff(Kind::Subject, &id("u"), Level::Hard, moment(-9))
+    };
+    apply(&store, &realm_of(&store), entries(vec![short])).unwrap();
+    apply(&store, &realm_of(&store), entries(vec![long])).unwrap();
+    apply(&store, &realm_of(&store), tick(2000)).unwrap();
+    assert_eq!(realm_of(&store).token(&uuid(1)), Some(Level::Hard));
+    drop(store);
+    let store = open_at(&directory, 2000);
+    assert_eq!(realm_of(&store).token_until(&uuid(1)), Some((Level::Hard, NOW + 5000)));
+    assert_eq!(realm_of(&store).subject(&id("u")).hard, Some(moment(-5)));
+}
+
+#[test]
+fn what_stands_already_is_not_written_again() {
+    let directory = directory();
+    let store = open(&directory);
+    let realm = realm(store.index());
+    apply(
+        &store,
+        &realm,
+        entries(vec![raise(Kind::Token, &uuid(1), Level::Soft, NOW + 5000)]),
+    )
+    .unwrap();
+    apply(
+        &store,
+        &realm,
+        entries(vec![raise(Kind::Token, &uuid(1), Level::Hard, NOW + 1000)]),
+    )
+    .unwrap();
+    let commits = store.health().commits;
+    for _ in 0..5 {
+        apply(
+            &store,
+            &realm,
+            entries(vec![raise(Kind::Token, &uuid(1), Level::Hard, NOW + 1000)]),
+        )
+        .unwrap();
+    }
+    assert_eq!(store.health().commits, commits);
+}
+
+#[test]
+fn entries_are_gone_from_the_file_once_they_are_past() {
+    let directory = directory();
+    let store = open(&directory);
+    for n in 0..100 {
+        apply(
+            &store,
+            &realm(store.index()),
+            entries(vec![raise(Kind::Token, &uuid(n), Level::Hard, NOW + 60)]),
+        )
+        .unwrap();
+    }
+    apply(
+        &store,
+        &realm(store.index()),
+        entries(vec![hard(Kind::Token, &uuid(1000))]),
+    )
+    .unwrap();
+    apply(&store, &realm(store.index()), tick(1000)).unwrap();
+    drop(store);
+    let store = open_at(&directory, 0); // even if the clock is set back
+    assert_eq!(store.index().len(), 1);
+    assert!(realm(store.index()).token_revoked(&uuid(1000)));
+    assert_eq!(
+        store.index().forgotten(),
+        NOW + 1000 - MARGIN,
+        "tokens that died by then stay dead"
+    );
+}
+
+#[test]
+fn a_clock_years_ahead_for_some_seconds_makes_nothing_forgotten() {
+    let directory = directory();
+    let store = open(&directory);
+    apply(
+        &store,
+        &realm(store.index()),
+        entries(vec![hard(Kind::Token, &uuid(1))]),
+    )
+    .unwrap();
+    for second in 0..5 {
+        let now = moment(10 * 365 * 24 * 3600 + second);
+        apply(
+            &store,
+            &realm(store.index()),
+            Change::Tick {
+                now,
+                elapsed_ms: 1000,
+                minted: Millis(0),
+            },
+        )
+        .unwrap();
+    }
+    assert!(realm(store.index()).token_revoked(&uuid(1)));
+    drop(store);
+    assert!(realm(open(&directory).index()).token_revoked(&uuid(1)));
+}
+
+#[test]
+fn retention_survives_and_still_falls_by_itself() {
+    let (hour, day) = (3600, 24 * 3600);
+    let directory = directory();
+    let set = |store: &Embedded, seconds: i64, second: i64| {
+        let change = Change::Lifetime {
+            max_lifetime: seconds as u64,
+            now: moment(second),
+        };
+        apply(store, &realm(store.index()), change).unwrap();
+    };
+    let until = |store: &Embedded, second: i64| realm(store.index()).retention(moment(second)) - NOW - 1 - MARGIN;
+    let store = open(&directory);
+    set(&store, 30 * day, 0);
+    set(&store, 7 * day, 100);
+    set(&store, 2 * day, 200);
+    set(&store, hour, 300);
+    let tick = Change::Tick {
+        now: moment(400),
+        elapsed_ms: 1000,
+        minted: moment(400),
+    };
+    apply(&store, &realm(store.index()), tick).unwrap();
+    drop(store);
+    // However often and whenever it starts again, tokens of 30 days were last minted at second 100.
+    for second in [1000, 5 * day, 10 * day] {
+        let store = open_at(&directory, second);
+        set(&store, hour, second);
+        assert_eq!(until(&store, second), 100 + 30 * day, "started at {second}");
+    }
+    let store = open_at(&directory, 40 * day);
+    set(&store, hour, 40 * day);
+    assert_eq!(until(&store, 40 * day), 40 * day + hour);
+}
+
+#[test]
+fn what_was_in_force_when_a_life_ended_counts_until_its_last_token() {
+    let day = 24 * 3600;
+    let directory = directory();
+    let store = open(&directory);
+    let lifetime = |days: i64, second: i64| Change::Lifetime {
+        max_lifetime: (days * day) as u64,
+        now: moment(second),
+    };
+    apply(&store, &realm(store.index()), lifetime(30, 0)).unwrap();
+    let tick = Change::Tick {
+        now: moment(5 * day),
+        elapsed_ms: 1_000_000_000,
+        minted: moment(5 * day),
+    };
+    apply(&store, &realm(store.index()), tick).unwrap();
+    drop(store);
+    let store = open_at(&directory, 5 * day + 60);
+    apply(&store, &realm(store.index()), lifetime(1, 5 * day + 60)).unwrap();
+    let until = realm(store.index()).retention(moment(5 * day + 60)) - NOW;
+    assert!(
+        until > 35 * day,
+        "a token of 30 days was minted at the end of day 5: kept until {until}"
+    );
+    assert!(until <= 35 * day + 60 + 1 + MARGIN);
+}
+
+#[test]
+fn the_high_mark_of_minting_survives() {
+    let directory = directory();
+    let store = open(&directory);
+    assert_eq!(store.minted(), Millis(0));
+    for minted in [moment(5), moment(9), moment(7)] {
+        let tick = Change::Tick {
+            now: moment(10),
+            elapsed_ms: 1000,
+            minted,
+        };
+        apply(&store, &realm(store.index()), tick).unwrap();
+    }
+    drop(store);
+    assert_eq!(open(&directory).minted(), moment(9));
+}
+
+#[test]
+fn a_cutoff_from_the_future_is_reported_and_counts_from_when_it_was_first_seen() {
+    let directory = directory();
+    let store = open_at(&directory, 100_000);
+    for (kind, cutoff_id) in [(Kind::Subject, id("u")), (Kind::Realm, uuid(0))] {
+        let until = NOW + 1_000_000;
+        let change = entries(vec![Raise {
+            until,
+            ..cutoff(kind, &cutoff_id, Level::Hard, moment(100_000))
+        }]);
+        apply(&store, &realm(store.index()), change).unwrap();
+    }
+    drop(store);
+    // The clock had been ahead. Cutoffs up to the skew are nothing unusual.
+    let store = open_at(&directory, 99_998);
+    assert_eq!(store.future_cutoffs(), 0);
+    drop(store);
+    let store = open_at(&directory, 10);
+    assert_eq!(store.future_cutoffs(), 2);
+    let (seen, realm_of) = (moment(12), |store: &Embedded| realm(store.index()));
+    assert_eq!(realm_of(&store).subject(&id("u")).hard, Some(seen));
+    assert_eq!(realm_of(&store).realm_cutoff(), Some(seen));
+    assert_eq!(store.index().highest_cutoff(), seen);
+    drop(store);
+    // The next start does not move it: who logged in meanwhile stays logged in.
+    let store = open_at(&directory, 1000);
+    assert_eq!(store.future_cutoffs(), 0, "it was put right");
+    assert_eq!(realm_of(&store).subject(&id("u")).hard, Some(seen));
+    assert_eq!(realm_of(&store).realm_cutoff(), Some(seen));
+}
+
+#[test]
+fn a_hundred_thousand_entries_load_right() {
+    let directory = directory();
+    let store = open(&directory);
+    for batch in 0..10_u64 {
+        let all = (0..10_000).map(|n| {
+            let id = if n % 10 == 0 {
+                id(&format!("text {batch} {n}"))
+            } else {
+                uuid(batch * 10_000 + n)
+            };
+            raise(Kind::Token, &id, Level::Hard, NOW + 3600 + (n % 997) as i64)
+        });
+        apply(&store, &realm(store.index()), entries(all.collect())).unwrap();
+    }
+    drop(store);
+    let store = open(&directory);
+    let realm = realm(store.index());
+    assert_eq!(store.index().len(), 100_000);
+    for batch in 0..10_u64 {
+        for n in (0..10_000).step_by(7) {
+            let id = if n % 10 == 0 {
+                id(&format!("text {batch} {n}"))
+            } else {
+                uuid(batch * 10_000 + n)
+            };
+            assert_eq!(
+                realm.token_until(&id),
+                Some((Level::Hard, NOW + 3600 + (n % 997) as i64))
+            );
+        }
+    }
+    assert!(realm.token(&uuid(100_001)).is_none());
+}

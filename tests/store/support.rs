@@ -1,0 +1,173 @@
+//! Changes, and what an index says, in few words.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use jwtkeeper::denylist::{
+    Change, Cutoffs, Denylist, Embedded, Index, Kind, Level, Lock, Outcome, Raise, RealmIndex, Record, Rotate,
+    StoreError,
+};
+use jwtkeeper::keyring::KeyId;
+use jwtkeeper::words::{Id, Millis, Seconds};
+
+/// The second at which these tests begin.
+pub(crate) const NOW: i64 = 1_700_000_000;
+
+pub(crate) fn moment(seconds: i64) -> Millis {
+    Millis::from_seconds(NOW + seconds)
+}
+
+pub(crate) fn id(text: &str) -> Id {
+    Id::parse(text).unwrap()
+}
+
+/// A canonical UUID, the same for the same number.
+pub(crate) fn uuid(number: u64) -> Id {
+    Id::Uuid(0x0190_b5a4_7a3c_7000_8000_0000_0000_0000 | u128::from(number))
+}
+
+/// Ends when the change is durable, or will not be.
+pub(crate) fn wait<T>(future: impl Future<Output = T>) -> T {
+    tokio::runtime::Builder::new_current_thread()
+        .build()
+        .unwrap()
+        .block_on(future)
+}
+
+pub(crate) fn apply(store: &dyn Denylist, realm: &Arc<RealmIndex>, change: Change) -> Result<Outcome, StoreError> {
+    wait(store.apply(realm, change))
+}
+
+pub(crate) fn raise(kind: Kind, id: &Id, level: Level, until: Seconds) -> Raise {
+    Raise {
+        kind,
+        id: id.clone(),
+        level,
+        cutoff: Millis(0),
+        until,
+    }
+}
+
+/// An entry that stands for an hour.
+pub(crate) fn hard(kind: Kind, id: &Id) -> Raise {
+    raise(kind, id, Level::Hard, NOW + 3600)
+}
+
+pub(crate) fn cutoff(kind: Kind, id: &Id, level: Level, cutoff: Millis) -> Raise {
+    Raise {
+        cutoff,
+        ..raise(kind, id, level, NOW + 3600)
+    }
+}
+
+pub(crate) fn entries(entries: Vec<Raise>) -> Change {
+    Change::Raise { entries, follow: None }
+}
+
+pub(crate) fn revoke_jti(jti: &Id) -> Change {
+    Change::Raise {
+        entries: vec![hard(Kind::Token, jti)],
+        follow: Some(jti.clone()),
+    }
+}
+
+pub(crate) fn record(successor: &Id) -> Arc<Record> {
+    Arc::new(Record {
+        successor: successor.clone(),
+        claims: format!(r#"{{"jti":"{successor}"}}"#).into(),
+        nonce: [7; 16],
+        key: KeyId([9; 16]),
+        lock: Lock::Derived,
+    })
+}
+
+/// A rotation of a first token, whose subject is `u`, at this second, with a grace of 30.
+pub(crate) fn rotate(old: &Id, successor: &Id, second: i64) -> Change {
+    Change::Rotate(Box::new(Rotate {
+        old: old.clone(),
+        until: NOW + 3600,
+        session: old.clone(),
+        subject: Some(id("u")),
+        login: moment(0),
+        now: moment(second),
+        grace_until: moment(second + 30),
+        record: record(successor),
+    }))
+}
+
+pub(crate) fn tick(second: i64) -> Change {
+    // As if the last tick were long ago: what may be forgotten by then is.
+    Change::Tick {
+        now: moment(second),
+        elapsed_ms: 1_000_000_000,
+        minted: Millis(0),
+    }
+}
+
+/// What an index says of one id; what lies before `horizon` may be forgotten, and is not spoken of.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) struct Said {
+    token: Option<(Level, Seconds)>,
+    session: bool,
+    subject: Cutoffs,
+    pub(crate) rotation: Option<(Id, Millis, bool)>,
+    realm: Option<Millis>,
+}
+
+pub(crate) fn say(realm: &RealmIndex, id: &Id, horizon: Seconds) -> Said {
+    Said {
+        token: realm.token_until(id).filter(|(_, until)| *until >= horizon),
+        session: realm.session_revoked(id),
+        subject: realm.subject(id),
+        rotation: realm.rotation(id).map(|rotation| {
+            let fresh = rotation.grace_until.seconds() >= horizon;
+            (
+                rotation.successor,
+                rotation.grace_until,
+                fresh && rotation.record.is_some(),
+            )
+        }),
+        realm: realm.realm_cutoff(),
+    }
+}
+
+/// Numbers that look random and are the same in each run (Marsaglia's xorshift).
+pub(crate) struct Random(pub(crate) u64);
+
+impl Random {
+    pub(crate) fn below(&mut self, limit: u64) -> u64 {
+        self.0 ^= self.0 << 13;
+        self.0 ^= self.0 >> 7;
+        self.0 ^= self.0 << 17;
+        self.0 % limit
+    }
+}
+
+/// Polls until `condition` holds, or fails after ten seconds.
+pub(crate) fn until(what: &str, mut condition: impl FnMut() -> bool) {
+    let end = Instant::now() + Duration::from_secs(10);
+    while !condition() {
+        assert!(Instant::now() < end, "not within 10 s: {what}");
+        std::thread::park_timeout(Duration::from_millis(1));
+    }
+}
+
+/// A directory with a new store in it.
+pub(crate) fn directory() -> tempfile::TempDir {
+    let directory = tempfile::tempdir().unwrap();
+    Embedded::create(directory.path()).unwrap();
+    directory
+}
+
+pub(crate) fn open(directory: &tempfile::TempDir) -> Embedded {
+    open_at(directory, 0)
+}
+
+/// Opens it at this second.
+pub(crate) fn open_at(directory: &tempfile::TempDir, second: i64) -> Embedded {
+    Embedded::open(directory.path(), moment(second), 2000).unwrap()
+}
+
+pub(crate) fn realm(index: &Index) -> Arc<RealmIndex> {
+    index.realm("default")
+}

@@ -1,0 +1,338 @@
+//! What the tests of the rules share: a realm served over a denylist in memory, a clock that stands still, and keys
+//! with which to forge what no keeper would mint.
+
+#![allow(
+    dead_code,
+    unreachable_pub,
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing
+)] // shared by several test binaries, none of which uses all of it; helpers of tests may fail as tests do
+
+pub mod keys;
+
+use std::sync::Arc;
+
+use futures_util::FutureExt;
+use jwtkeeper::denylist::{Change, Denylist, Memory};
+use jwtkeeper::jwt::{Algorithm, Version, encode_base64url, sign_compact};
+use jwtkeeper::keeper::{Before, Flag, Keeper, Minted, Refusal, Rejection, Revoke, Rotated, Served, State, Verdict};
+use jwtkeeper::keyring::{Keyring, Role};
+use jwtkeeper::realm::{Policy, Realm};
+use jwtkeeper::words::Millis;
+use jwtkeeper_wire::{Cause, Reason};
+use keys::Key;
+use serde_json::Value;
+
+/// The second at which the clock stands, and the moment in it.
+pub const NOW: i64 = 1_700_000_000;
+pub const MOMENT: Millis = Millis(1_700_000_000_400);
+
+/// The moment of [`MOMENT`]'s clock this many milliseconds later, or earlier.
+pub fn at(ms: i64) -> Millis {
+    Millis(MOMENT.0.checked_add_signed(ms).expect("a moment"))
+}
+
+/// A realm in the making.
+pub struct Builder {
+    pub policy: Policy,
+    pub version: Version<'static>,
+    keyring: Keyring,
+    key: Option<Key>,
+}
+
+impl std::fmt::Debug for Builder {
+    /// Without its keys, which have no Debug; the algorithm tells them.
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let algorithm = self.key.as_ref().map(|key| key.algorithm);
+        write!(f, "{algorithm:?}, {:?}, {:?}", self.version, self.policy)
+    }
+}
+
+impl Builder {
+    /// A realm that signs with `key`.
+    pub fn signing(key: &Key) -> Self {
+        let mut keyring = Keyring::default();
+        keyring.add_signing(key.private());
+        Self {
+            policy: Policy::default(),
+            version: Version::None,
+            keyring,
+            key: Some(key.clone()),
+        }
+    }
+
+    /// A realm that has only the public half of `key`.
+    pub fn validating(key: &Key) -> Self {
+        let mut keyring = Keyring::default();
+        keyring.add_verifying(Role::Current, key.verifying());
+        Self {
+            policy: Policy::default(),
+            version: Version::None,
+            keyring,
+            key: Some(key.clone()),
+        }
+    }
+
+    /// A realm with these keys, for whoever signs elsewhere.
+    pub fn with_keys(keyring: Keyring) -> Self {
+        Self {
+            policy: Policy::default(),
+            version: Version::None,
+            keyring,
+            key: None,
+        }
+    }
+
+    /// Its policy changed.
+    pub fn with(mut self, change: impl FnOnce(&mut Policy)) -> Self {
+        change(&mut self.policy);
+        self
+    }
+
+    pub fn version(mut self, version: Version<'static>) -> Self {
+        self.version = version;
+        self
+    }
+
+    /// A retired key whose private half is still at hand.
+    pub fn retired(mut self, key: &Key) -> Self {
+        self.keyring.add_retired(key.private());
+        self
+    }
+
+    /// The key of the foreign issuer of this index.
+    pub fn foreign(mut self, index: usize, key: &Key) -> Self {
+        self.keyring.add_verifying(Role::Foreign(index), key.verifying());
+        self
+    }
+
+    /// Served over a new denylist.
+    pub fn serve(self) -> World {
+        let denylist: Arc<dyn Denylist> = Arc::new(Memory::default());
+        let keeper = Arc::new(Keeper::new(denylist, Millis(0)));
+        self.serve_by(&keeper)
+    }
+
+    /// Served by a keeper that serves others too: the same realm on another host, or after a reload.
+    pub fn serve_by(self, keeper: &Arc<Keeper>) -> World {
+        let max_lifetime = self.policy.max_lifetime;
+        let realm = Realm {
+            name: "default".to_owned(),
+            policy: self.policy,
+            keyring: Arc::new(self.keyring),
+            version: self.version,
+        };
+        let index = keeper.denylist().index().realm(&realm.name);
+        keeper
+            .denylist()
+            .apply(
+                &index,
+                Change::Lifetime {
+                    max_lifetime,
+                    now: MOMENT,
+                },
+            )
+            .now_or_never()
+            .expect("memory answers at once")
+            .unwrap();
+        World {
+            keeper: keeper.clone(),
+            served: Served { realm, index },
+            now: MOMENT,
+            key: self.key,
+        }
+    }
+}
+
+/// What validate said, owned.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Said {
+    Valid(Cause),
+    Invalid(Reason),
+}
+
+pub const VALID: Said = Said::Valid(Cause::None);
+
+pub fn due(cause: Cause) -> Said {
+    Said::Valid(cause)
+}
+
+pub fn refused(reason: Reason) -> Said {
+    Said::Invalid(reason)
+}
+
+/// A realm, its keeper, and the time.
+pub struct World {
+    pub keeper: Arc<Keeper>,
+    pub served: Served,
+    pub now: Millis,
+    key: Option<Key>,
+}
+
+impl World {
+    pub fn issue(&self, claims: Value) -> Minted {
+        self.try_issue(claims, None).unwrap()
+    }
+
+    pub fn try_issue(&self, claims: Value, ttl: Option<u64>) -> Result<Minted, Refusal> {
+        let text = if claims.is_null() {
+            String::new()
+        } else {
+            claims.to_string()
+        };
+        self.keeper.issue(&self.served, self.now, text.as_bytes(), ttl)
+    }
+
+    pub fn say(&self, token: &str) -> Said {
+        self.say_with(token, None)
+    }
+
+    /// With a lock cookie.
+    pub fn say_with(&self, token: &str, cookie: Option<&str>) -> Said {
+        let mut buffer = Vec::new();
+        match self
+            .keeper
+            .validate(&self.served, self.now, token.as_bytes(), cookie, &mut buffer)
+        {
+            Verdict::Valid { rotation, .. } => Said::Valid(rotation),
+            Verdict::Invalid(rejection) => Said::Invalid(rejection.reason),
+        }
+    }
+
+    /// What validate says of a token as it was minted, with its cookie.
+    pub fn say_of(&self, minted: &Minted) -> Said {
+        self.say_with(&minted.token, minted.cookie.as_ref().map(|cookie| cookie.as_str()))
+    }
+
+    /// The rejection with all that it carries.
+    pub fn rejection(&self, token: &str, cookie: Option<&str>) -> Option<Rejection> {
+        let mut buffer = Vec::new();
+        match self
+            .keeper
+            .validate(&self.served, self.now, token.as_bytes(), cookie, &mut buffer)
+        {
+            Verdict::Valid { .. } => None,
+            Verdict::Invalid(rejection) => Some(rejection),
+        }
+    }
+
+    pub fn try_rotate(&self, token: &str, cookie: Option<&str>, claims: Option<&Value>) -> Result<Rotated, Refusal> {
+        let claims = claims.map(ToString::to_string);
+        let claims = claims.as_ref().map(String::as_bytes);
+        self.keeper
+            .rotate(&self.served, self.now, token.as_bytes(), cookie, claims)
+            .now_or_never()
+            .expect("memory answers at once")
+    }
+
+    /// Rotates, and expects a successor.
+    pub fn rotate(&self, old: &Minted) -> Minted {
+        let cookie = old.cookie.as_ref().map(|cookie| cookie.as_str());
+        successor(self.try_rotate(&old.token, cookie, None).unwrap()).expect("a successor")
+    }
+
+    /// Rotates, and expects none.
+    pub fn rotate_refused(&self, old: &Minted) -> Rejection {
+        let cookie = old.cookie.as_ref().map(|cookie| cookie.as_str());
+        match self.try_rotate(&old.token, cookie, None).unwrap() {
+            Rotated::Successor(_) => panic!("a successor of a token that may have none"),
+            Rotated::Invalid(rejection) => rejection,
+        }
+    }
+
+    pub fn try_revoke(&self, target: Revoke<'_>) -> Result<Result<(), Rejection>, Refusal> {
+        self.keeper
+            .revoke(&self.served, self.now, target)
+            .now_or_never()
+            .expect("memory answers at once")
+    }
+
+    pub fn revoke(&self, target: Revoke<'_>) {
+        self.try_revoke(target).unwrap().unwrap();
+    }
+
+    pub fn flag(&self, target: Flag<'_>) {
+        self.keeper
+            .flag(&self.served, self.now, target)
+            .now_or_never()
+            .expect("memory answers at once")
+            .unwrap();
+    }
+
+    pub fn status(&self, jti: &str) -> State {
+        self.keeper.status(&self.served, self.now, jti).unwrap()
+    }
+
+    /// A second passes for the store: what may be forgotten is.
+    pub fn tick(&self) {
+        let tick = Change::Tick {
+            now: self.now,
+            elapsed_ms: 1000,
+            minted: self.keeper.minted(),
+        };
+        self.keeper
+            .denylist()
+            .apply(&self.served.index, tick)
+            .now_or_never()
+            .expect("at once")
+            .unwrap();
+    }
+
+    /// A token with this header and these claims, signed by the realm's own key.
+    pub fn forge(&self, header: &str, claims: &str) -> String {
+        self.key.as_ref().expect("a key").sign(header, claims)
+    }
+
+    /// A token with these claims under the header that the realm mints with.
+    pub fn forge_claims(&self, claims: &str) -> String {
+        let key = self.key.as_ref().expect("a key");
+        key.sign(&format!(r#"{{"alg":"{}","typ":"JWT"}}"#, key.algorithm.name()), claims)
+    }
+}
+
+pub fn successor(rotated: Rotated) -> Option<Minted> {
+    match rotated {
+        Rotated::Successor(minted) => Some(minted),
+        Rotated::Invalid(_) => None,
+    }
+}
+
+/// The claims that were minted.
+pub fn claims(minted: &Minted) -> Value {
+    serde_json::from_str(&minted.claims).unwrap()
+}
+
+/// A cutoff now, asked for the first time.
+pub const JUST_NOW: Before = Before::Now { first_asked: None };
+
+/// A token of three segments as they are.
+pub fn compact(header: &str, claims: &str, signature: &[u8]) -> String {
+    let [header, claims] = [header, claims].map(|part| encode_base64url(part.as_bytes()));
+    format!("{header}.{claims}.{}", encode_base64url(signature))
+}
+
+/// The realm of most tests: one HMAC key, no issuer, no version.
+pub fn plain() -> World {
+    Builder::signing(&keys::key(Algorithm::HS256)).serve()
+}
+
+/// The fewest claims that are valid now.
+pub fn fewest() -> String {
+    format!(r#"{{"exp":{},"jti":"a"}}"#, NOW + 60)
+}
+
+impl Key {
+    /// A token with this header and these claims.
+    pub fn sign(&self, header: &str, claims: &str) -> String {
+        sign_compact(&encode_base64url(header.as_bytes()), claims, &self.signer()).expect("a signature")
+    }
+}
+
+impl World {
+    /// The key that the realm was built with.
+    pub fn key(&self) -> &Key {
+        self.key.as_ref().expect("a key")
+    }
+}
