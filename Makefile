@@ -16,6 +16,7 @@ else
 endif
 
 PROVE_STATE := target/prove
+CUTS ?= 5000
 PROOFS := prove-rotate prove-crash prove-cuts prove-cancel
 PREFIX ?= /usr/local
 
@@ -53,7 +54,7 @@ prove-rotate prove-crash prove-cancel: need-for-tests
 	JWTKEEPER_PROVE=$(CURDIR)/$(PROVE_STATE) $(CARGO) test --locked -p jwtkeeper --test daemon -- --nocapture --test-threads=1 $(TESTS)
 
 prove-cuts: need-for-tests
-	JWTKEEPER_PROVE=$(CURDIR)/$(PROVE_STATE) $(CARGO) test --locked -p jwtkeeper --test store -- --nocapture --test-threads=1
+	JWTKEEPER_PROVE_CUTS=$(CUTS) $(CARGO) test --locked -p jwtkeeper --test store -- --nocapture --test-threads=1 powercut faults group
 
 # Rates beside their peers', in one run; target/bench/summary.json keeps them.
 bench:

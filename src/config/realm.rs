@@ -104,10 +104,11 @@ impl RealmSettings {
             );
         }
         let algorithm = read_algorithm(&section, true);
-        let mut policy = read_policy(&section, algorithm);
+        let mut policy = read_policy(&section);
         let key = read_key_source(&section, algorithm);
         let version_file = located(&section, "version_file");
         let retired_keys = read_retired(&section);
+        read_lock_keys(&section, algorithm, &retired_keys, &mut policy);
         let foreign_keys = read_foreign(&section, &mut policy);
         let allow_weak_secret = section.flag("allow_weak_secret", false);
         let allow_world_readable = section.flag("allow_world_readable", false);
@@ -186,7 +187,7 @@ fn read_algorithm(section: &Section<'_>, needed: bool) -> Option<Algorithm> {
     algorithm
 }
 
-fn read_policy(section: &Section<'_>, algorithm: Option<Algorithm>) -> Policy {
+fn read_policy(section: &Section<'_>) -> Policy {
     let mut policy = Policy {
         issuer: section.text("issuer").map(|(issuer, _)| issuer),
         audience: section
@@ -242,7 +243,6 @@ fn read_policy(section: &Section<'_>, algorithm: Option<Algorithm>) -> Policy {
         ("required", CookieLock::Required),
     ];
     policy.cookie_lock = section.choice("cookie_lock", &locks).unwrap_or(policy.cookie_lock);
-    read_lock_keys(section, algorithm, &mut policy);
     let reuse = [("report", OnReuse::Report), ("revoke_session", OnReuse::RevokeSession)];
     policy.on_reuse = section.choice("on_reuse", &reuse).unwrap_or(policy.on_reuse);
     if let Some(cookie) = section.section("cookie") {
@@ -257,7 +257,7 @@ fn set<T>(into: &mut T, value: Option<At<T>>) {
     }
 }
 
-fn read_lock_keys(section: &Section<'_>, algorithm: Option<Algorithm>, policy: &mut Policy) {
+fn read_lock_keys(section: &Section<'_>, algorithm: Option<Algorithm>, retired: &[RetiredSource], policy: &mut Policy) {
     let kinds = [("derived", LockKey::Derived), ("concat", LockKey::Concat)];
     policy.lock_key = section.choice("lock_key", &kinds).unwrap_or(policy.lock_key);
     if let Some((names, place)) = section.texts("accept_lock_keys") {
@@ -274,7 +274,9 @@ fn read_lock_keys(section: &Section<'_>, algorithm: Option<Algorithm>, policy: &
             }
         }
     }
-    let hmac = algorithm.is_none_or(|algorithm| algorithm.family() == Family::Hmac);
+    // A retired HMAC key's tokens keep their lock, whatever signs now.
+    let is_hmac = |algorithm: Algorithm| algorithm.family() == Family::Hmac;
+    let hmac = algorithm.is_none_or(is_hmac) || retired.iter().any(|key| is_hmac(key.algorithm));
     for key in ["lock_key", "accept_lock_keys"] {
         if let (false, Some(node)) = (hmac, section.node(key)) {
             section.fault(

@@ -6,44 +6,22 @@
 use std::collections::HashMap;
 use std::path::Path;
 use std::sync::atomic::Ordering;
-use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
+use std::sync::mpsc::{Sender, channel};
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::{Duration, Instant};
 
 use tokio::sync::oneshot;
 
-use super::change::{Change, Kind, Level, Outcome, Raise};
+use super::change::Change;
 use super::index::{Index, RealmIndex};
-use super::journal::{Journal, OpenError, Written, store_error};
+use super::journal::{Journal, OpenError, Written};
 use super::memory::follow_successors;
 use super::row::{self, Rows};
-use super::{Applied, Denylist, MARGIN, StoreError, StoreHealth};
-use crate::words::{Id, Millis};
+use super::writer::{CURRENT, FORGOTTEN, Job, LIFETIME, MINTED, Writer};
+use super::{Applied, Denylist, StoreError, StoreHealth};
+use crate::words::Millis;
 
 /// The name of the file in `state_dir`.
 const FILE: &str = "denylist.redb";
-/// Changes made durable by one commit at the most.
-const BATCH: usize = 1024;
-/// How long a commit waits for the company that the last one had.
-const GATHER: Duration = Duration::from_micros(150);
-/// How often a store that failed for want of room is tried again.
-const RETRY: Duration = Duration::from_millis(250);
-/// While it catches up, time passes this many times faster for forgetting than for everyone else: a clock that was
-/// years ahead for some seconds makes nothing forgotten.
-const CATCH_UP: u64 = 60;
-
-const MINTED: &str = "minted";
-const FORGOTTEN: &str = "forgotten";
-const LIFETIME: &str = "lifetime/";
-const CURRENT: &str = "current/";
-
-type Reply = oneshot::Sender<Result<Outcome, StoreError>>;
-
-struct Job {
-    realm: Arc<RealmIndex>,
-    change: Change,
-    reply: Reply,
-}
 
 /// The embedded store.
 pub struct Embedded {
@@ -122,6 +100,7 @@ impl Embedded {
             written: Arc::default(),
             fault: Arc::default(),
             unsaved: HashMap::new(),
+            forgotten: i64::try_from(forgotten.unwrap_or(0)).unwrap_or(i64::MAX),
             horizon_ms: forgotten.map_or(now.0, |seconds| seconds.saturating_mul(1000)),
             minted,
             last_retry: None,
@@ -215,209 +194,17 @@ impl Denylist for Embedded {
     }
 
     fn health(&self) -> StoreHealth {
-        let fault = self.fault.lock().unwrap_or_else(PoisonError::into_inner);
+        let fault = self.fault.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        let writer = self.writer.lock().unwrap_or_else(PoisonError::into_inner);
+        // A panic in the writer leaves no fault behind, and nobody to take changes.
+        let gone = writer.as_ref().is_none_or(std::thread::JoinHandle::is_finished);
+        let fault = fault.or_else(|| gone.then_some(StoreError::Closed));
         StoreHealth {
             kind: "embedded",
-            fault: fault.as_ref().map(ToString::to_string),
+            fault: fault.map(|fault| fault.to_string()),
             entries: self.index.len(),
             changes: self.written.changes.load(Ordering::Relaxed),
             commits: self.written.commits.load(Ordering::Relaxed),
         }
     }
-}
-
-/// What an entry stands for: of its raises, the last one that was unsaved holds all.
-type Standing = (String, Kind, Id, Level);
-
-struct Writer {
-    journal: Journal,
-    index: Arc<Index>,
-    written: Arc<Written>,
-    fault: Arc<Mutex<Option<StoreError>>>,
-    /// In force in memory, and in no commit that succeeded.
-    unsaved: HashMap<Standing, (Arc<RealmIndex>, Raise)>,
-    /// What is forgotten is judged by this moment, which never runs ahead.
-    horizon_ms: u64,
-    minted: Millis,
-    last_retry: Option<Instant>,
-}
-
-/// What one commit carries.
-#[derive(Default)]
-struct Batch {
-    rows: Rows,
-    marks: Vec<(String, u64)>,
-    forget: Option<i64>,
-    raised: Vec<(Arc<RealmIndex>, Raise)>,
-    rotated: Vec<(Arc<RealmIndex>, Id)>,
-    replies: Vec<(Reply, Outcome)>,
-}
-
-impl Writer {
-    fn run(&mut self, queue: &Receiver<Job>) {
-        let mut company = 1;
-        while let Ok(first) = queue.recv() {
-            let jobs = gather(first, queue, company);
-            company = jobs.len();
-            self.make_durable(jobs);
-        }
-    }
-
-    fn make_durable(&mut self, jobs: Vec<Job>) {
-        let mut batch = Batch::default();
-        for (realm, raise) in std::mem::take(&mut self.unsaved).into_values() {
-            let stands = realm.stands(&raise);
-            if !realm.is_saved(&raise) && row::put_raise(realm.name(), &stands, &mut batch.rows).is_ok() {
-                batch.raised.push((realm, stands));
-            }
-        }
-        for Job { realm, change, reply } in jobs {
-            match self.step(&realm, change, &mut batch) {
-                Ok(outcome) => batch.replies.push((reply, outcome)),
-                Err(error) => drop(reply.send(Err(error))), // the asker may have gone
-            }
-        }
-        #[cfg(debug_assertions)]
-        if std::env::var_os("JWTKEEPER_TEST_EARLY_ACKNOWLEDGEMENT").is_some() {
-            // The positive control of the crash tests: what must never be, in builds for tests alone.
-            for (reply, outcome) in std::mem::take(&mut batch.replies) {
-                let _ = reply.send(Ok(outcome));
-            }
-        }
-        let idle = batch.rows.is_empty() && batch.marks.is_empty() && batch.forget.is_none();
-        let result = if idle { Ok(()) } else { self.commit(&batch) };
-        match &result {
-            Ok(()) => {
-                batch.raised.iter().for_each(|(realm, raise)| realm.mark_saved(raise));
-                if !idle {
-                    self.written.add(batch.replies.len() as u64);
-                }
-            }
-            Err(_) => {
-                batch.rotated.iter().for_each(|(realm, old)| realm.remove_rotation(old));
-                let key = |realm: &RealmIndex, raise: &Raise| {
-                    (realm.name().to_owned(), raise.kind, raise.id.clone(), raise.level)
-                };
-                self.unsaved = batch
-                    .raised
-                    .into_iter()
-                    .map(|(realm, raise)| (key(&realm, &raise), (realm, raise)))
-                    .collect();
-            }
-        }
-        for (reply, outcome) in batch.replies {
-            let _ = reply.send(result.clone().map(|()| outcome)); // the asker may have gone
-        }
-    }
-
-    fn step(&mut self, realm: &Arc<RealmIndex>, change: Change, batch: &mut Batch) -> Result<Outcome, StoreError> {
-        let too_large = |error: jwtkeeper_wire::EncodeError| StoreError::Failed(error.to_string());
-        match change {
-            Change::Raise { mut entries, follow } => {
-                follow_successors(realm, &mut entries, follow.as_ref());
-                for raise in entries {
-                    realm.raise(&raise);
-                    if !realm.is_saved(&raise) {
-                        let stands = realm.stands(&raise);
-                        row::put_raise(realm.name(), &stands, &mut batch.rows).map_err(too_large)?;
-                        batch.raised.push((realm.clone(), stands));
-                    }
-                }
-                Ok(Outcome::Done)
-            }
-            Change::Rotate(rotate) => {
-                if let Some(decided) = realm.decide(&rotate) {
-                    return Ok(decided);
-                }
-                row::put_rotation(realm.name(), &rotate, &mut batch.rows).map_err(too_large)?;
-                let record = rotate.record;
-                let successor = record.successor.clone();
-                realm.insert_rotation(
-                    &rotate.old,
-                    successor,
-                    rotate.grace_until,
-                    rotate.until,
-                    Some(record.clone()),
-                );
-                batch.rotated.push((realm.clone(), rotate.old));
-                Ok(Outcome::First(record))
-            }
-            Change::Lifetime { max_lifetime, now } => {
-                realm.set_lifetime(max_lifetime, now);
-                for (value, last) in realm.lifetimes() {
-                    batch
-                        .marks
-                        .push((format!("{LIFETIME}{}/{value}", realm.name()), last.0));
-                }
-                batch.marks.push((format!("{CURRENT}{}", realm.name()), max_lifetime));
-                Ok(Outcome::Done)
-            }
-            Change::Tick {
-                now,
-                elapsed_ms,
-                minted,
-            } => {
-                self.tick(now, elapsed_ms, minted, batch);
-                Ok(Outcome::Done)
-            }
-        }
-    }
-
-    fn tick(&mut self, now: Millis, elapsed_ms: u64, minted: Millis, batch: &mut Batch) {
-        if minted > self.minted {
-            self.minted = minted;
-            batch.marks.push((MINTED.to_owned(), minted.0));
-        }
-        let before = self.horizon_ms / 1000;
-        let ahead = self.horizon_ms.saturating_add(elapsed_ms.saturating_mul(CATCH_UP));
-        self.horizon_ms = self.horizon_ms.max(ahead.min(now.0));
-        let horizon = self.horizon_ms / 1000;
-        // Once in a margin's tenth, or whenever something else is written anyway.
-        if horizon / (MARGIN as u64 / 10) > before / (MARGIN as u64 / 10) || !batch.marks.is_empty() {
-            let seconds = i64::try_from(horizon).unwrap_or(i64::MAX);
-            batch.marks.push((FORGOTTEN.to_owned(), horizon));
-            batch.forget = Some(seconds);
-            self.index.purge(seconds);
-        }
-    }
-
-    /// Commits, after opening the file again where an earlier commit failed for want of room.
-    fn commit(&mut self, batch: &Batch) -> Result<(), StoreError> {
-        let standing = self.fault.lock().unwrap_or_else(PoisonError::into_inner).clone();
-        if let Some(fault) = standing {
-            let early = self.last_retry.is_some_and(|last| last.elapsed() < RETRY);
-            if early || !matches!(fault, StoreError::Full(_)) {
-                return Err(fault);
-            }
-            self.last_retry = Some(Instant::now());
-            self.journal.reopen()?;
-        }
-        let result = self
-            .journal
-            .commit(&batch.rows, &batch.marks, batch.forget)
-            .map_err(|error| store_error(&error));
-        if let Err(error) = &result {
-            tracing::error!(%error, "the denylist store did not take a commit: revocations hold in memory and are not acknowledged");
-        }
-        *self.fault.lock().unwrap_or_else(PoisonError::into_inner) = result.clone().err();
-        result
-    }
-}
-
-/// The jobs of one commit: all that are there, and, if the last commit had company, those that arrive in a moment.
-fn gather(first: Job, queue: &Receiver<Job>, company: usize) -> Vec<Job> {
-    let mut jobs = vec![first];
-    let until = Instant::now() + GATHER;
-    while jobs.len() < BATCH {
-        let wait = if jobs.len() < company {
-            until.saturating_duration_since(Instant::now())
-        } else {
-            Duration::ZERO
-        };
-        match queue.recv_timeout(wait) {
-            Ok(job) => jobs.push(job),
-            Err(RecvTimeoutError::Timeout | RecvTimeoutError::Disconnected) => break,
-        }
-    }
-    jobs
 }

@@ -21,8 +21,13 @@ const FORMAT: &str = "format";
 const FORMAT_NOW: u64 = 1;
 /// What redb may keep of the file: the index in memory answers every read.
 const CACHE: usize = 2 * 1024 * 1024;
-/// Rows forgotten in one commit.
-const PURGE: usize = 4096;
+
+/// What a commit forgets: rows whose deadline lies before this second, so many at the most.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Forget {
+    pub(super) before: Seconds,
+    pub(super) limit: usize,
+}
 
 /// Where the bytes of a store go: a file, or what a test puts in its place.
 pub trait Backend: Send {
@@ -243,15 +248,20 @@ impl Journal {
         Ok(Ok(()))
     }
 
-    /// Writes rows and marks, and forgets some rows whose deadline lies before `forget`: on disk when it returns.
-    pub fn commit(&mut self, rows: &Rows, marks: &[(String, u64)], forget: Option<Seconds>) -> Result<(), redb::Error> {
+    /// Writes rows and marks, and forgets some rows: on disk when it returns.
+    pub(super) fn commit(
+        &mut self,
+        rows: &Rows,
+        marks: &[(String, u64)],
+        forget: Option<Forget>,
+    ) -> Result<(), redb::Error> {
         let database = self.database.as_ref().ok_or(redb::Error::PreviousIo)?;
         let transaction = database.begin_write()?;
         {
             let mut table = transaction.open_table(ROWS)?;
             if let Some(forget) = forget {
-                let past = table.extract_from_if(..(forget, 0), |_, _| true)?;
-                for entry in past.take(PURGE) {
+                let past = table.extract_from_if(..(forget.before, 0), |_, _| true)?;
+                for entry in past.take(forget.limit) {
                     entry?;
                 }
             }

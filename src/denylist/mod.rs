@@ -7,6 +7,7 @@ mod index;
 mod journal;
 mod memory;
 mod row;
+mod writer;
 
 use std::future::Future;
 use std::pin::Pin;

@@ -93,7 +93,9 @@ pub(super) fn read<'b>(bytes: &'b [u8], policy: &Policy) -> Result<Admitted<'b>,
         .map(id)
         .transpose()?
         .unwrap_or_else(|| jti.clone());
-    let subject = claims.subject.as_deref().map(id).transpose()?;
+    // An empty string is a string (RFC 7519 section 4.1.2), and names nobody.
+    let subject = claims.subject.as_deref().filter(|text| !text.is_empty());
+    let subject = subject.map(id).transpose()?;
     if let (Some(birth), Some(iat)) = (jti.birth(), claims.iat) {
         // A birth past its own iat would slip under later cutoffs.
         let latest = Millis::from_seconds(iat.saturating_add(1)).plus(policy.clock_skew_ms);

@@ -83,8 +83,11 @@ impl Keeper {
             .iter()
             .for_each(|(name, value)| draft.raw(name, value.get()));
         let claims = draft.finish();
-        check_size(key, &claims, policy)?;
         let jti = would_validate(served, now, &claims, lock)?;
+        // A successor says which session it belongs to: a token that leaves no room for that could never be rotated.
+        let mut session = Draft::new();
+        session.string("sid", &jti.to_string());
+        check_size(key, claims.len() + session.finish().len() - 1, policy)?;
         let token = sign(key, &claims, lock, cookie.as_ref()).ok_or(Refusal::Crypto)?;
         let cookie = cookie.map(|cookie| Zeroizing::new(cookie.expose().to_owned()));
         Ok(Minted {
@@ -140,8 +143,8 @@ pub(super) fn sign(key: &SigningKey, claims: &str, lock: Lock, cookie: Option<&C
 }
 
 /// Validate refuses what is longer.
-pub(super) fn check_size(key: &SigningKey, claims: &str, policy: &Policy) -> Result<(), Refusal> {
-    let size = key.token_length(claims.len());
+pub(super) fn check_size(key: &SigningKey, claims: usize, policy: &Policy) -> Result<(), Refusal> {
+    let size = key.token_length(claims);
     if size > policy.max_token {
         return Err(Refusal::TokenTooLarge {
             size,

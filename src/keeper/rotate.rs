@@ -91,7 +91,7 @@ impl Keeper {
             CookieLock::Optional | CookieLock::Required => lock_of(policy, key),
         };
         let text = compose(served, now, old, &wanted, &jti, successor_lock(key, lock, &nonce)?)?;
-        check_size(key, &text, policy)?;
+        check_size(key, text.len(), policy)?;
         judge_claims(served, now, &mut as_minted(served, &text, lock)?).map_err(Refusal::DeadOnArrival)?;
         Ok(Record {
             successor: jti,
@@ -116,13 +116,26 @@ fn compose(
     let iat = now.seconds();
     let mut draft = Draft::new();
     let subject_claim = policy.subject_claim.as_str();
+    let members = crate::jwt::members(old.bytes).map_err(|malformed| Refusal::ClaimsForm(malformed.0))?;
+    let old_value = |name: &str| {
+        members
+            .iter()
+            .find(|(own, _)| own == name)
+            .map(|(_, value)| value.get())
+    };
     for claim in OwnClaim::ALL {
-        // A successor is born now, under a jti of its own, whatever the realm lets callers of issue say.
+        // A successor is born now, under a jti of its own, whatever the realm lets callers of issue say. An audience
+        // that the caller of issue narrowed is not widened by a rotation, nor is an issuer changed.
+        let narrowed = match claim {
+            OwnClaim::Iss | OwnClaim::Aud if policy.allow_overrides.contains(&claim) => old_value(claim.name()),
+            _ => None,
+        };
         let overridden = wanted
             .own
             .iter()
             .find(|(own, _)| *own == claim)
-            .map(|(_, value)| value.get());
+            .map(|(_, value)| value.get())
+            .or(narrowed);
         match (claim, overridden) {
             (OwnClaim::Nbf | OwnClaim::Iat, _) => draft.number(claim.name(), iat),
             (OwnClaim::Jti, _) => draft.string("jti", &jti.to_string()),
@@ -140,23 +153,13 @@ fn compose(
     if let Some(lock) = lock_claim {
         draft.string("lck", &lock);
     }
-    let subject = old_subject(old, subject_claim)?;
-    if let Some(subject) = &subject {
+    if let Some(subject) = old_value(subject_claim) {
         draft.raw(subject_claim, subject);
     }
     for (name, value) in wanted.private.iter().filter(|(name, _)| name != subject_claim) {
         draft.raw(name, value.get());
     }
     Ok(draft.finish())
-}
-
-/// The old token's subject, as it was written there.
-fn old_subject(old: &Admitted<'_>, subject_claim: &str) -> Result<Option<String>, Refusal> {
-    let members = crate::jwt::members(old.bytes).map_err(|malformed| Refusal::ClaimsForm(malformed.0))?;
-    Ok(members
-        .into_iter()
-        .find(|(name, _)| name == subject_claim)
-        .map(|(_, value)| value.get().to_owned()))
 }
 
 /// A successor lives no longer than the old token did, than the realm's `expiry`, than the caller asks, and than the

@@ -90,13 +90,15 @@ pub(super) fn session_end(login: Millis, span: u64) -> Millis {
 /// What the denylist says: the rotation, if the token is in its grace.
 fn check_denylist(served: &Served, now: Millis, admitted: &Admitted<'_>) -> Result<Option<Rotation>, Rejection> {
     let index = &served.index;
-    let revoked = index.token_revoked(&admitted.jti)
+    let revoked = index.token(&admitted.jti) == Some(Level::Hard)
         || index.login_revoked(&admitted.session, admitted.subject.as_ref(), admitted.login());
     if revoked {
         return Err(Reason::Revoked.into());
     }
     match index.rotation(&admitted.jti) {
+        // Past its grace it is revoked whatever its successors are: they may be many, and are not looked through.
         Some(rotation) if now >= rotation.grace_until => Err(reused(admitted)),
+        Some(rotation) if index.token_revoked(&rotation.successor) => Err(Reason::Revoked.into()),
         rotation => Ok(rotation),
     }
 }

@@ -83,6 +83,25 @@ impl RawJwk {
         Err(Rejected("the JWK's crv is not the algorithm's curve"))
     }
 
+    /// Whether the reader of a set leaves it alone (RFC 7517 section 5): it is for encryption, of a kind that is not
+    /// known here, or names no algorithm and does not fit this one. A shared secret among public keys is no such: it
+    /// is refused.
+    pub(super) fn is_passed_over(&self, algorithm: Algorithm) -> bool {
+        let known = match self.kty.as_str() {
+            "oct" => return false,
+            "RSA" => true,
+            "EC" => matches!(self.crv.as_deref(), Some("P-256" | "P-384")),
+            "OKP" => self.crv.as_deref() == Some("Ed25519"),
+            _ => false,
+        };
+        let elsewhere = self.usage.as_deref().is_some_and(|usage| usage != "sig");
+        let fits = match self.alg.as_deref() {
+            Some(alg) => Algorithm::parse(alg).is_some(),
+            None => self.check(algorithm).is_ok(),
+        };
+        !known || elsewhere || !fits
+    }
+
     /// Whether it holds a private or shared key.
     pub(super) fn is_private(&self) -> bool {
         self.d.is_some() || self.k.is_some()

@@ -65,7 +65,8 @@ pub fn load_private(
         others: Vec::new(),
     };
     match (Content::of(&bytes)?, algorithm.family()) {
-        (Content::Keys(keys), _) => from_set(keys, algorithm, allow_weak),
+        (Content::Set(keys), _) => from_set(keys, algorithm, allow_weak),
+        (Content::Key(key), _) => from_set(vec![*key], algorithm, allow_weak),
         (Content::Pem(_), Family::Hmac) => Err(KeyFault::Kind(
             "a PEM file, where an HMAC algorithm needs a secret; a key file never serves as one",
         )),
@@ -83,7 +84,11 @@ pub fn load_public(bytes: &[u8], algorithm: Algorithm) -> Result<Vec<VerifyingKe
         return Err(KeyFault::Empty);
     }
     match Content::of(bytes)? {
-        Content::Keys(keys) => keys.iter().map(|key| public_jwk(key, algorithm)).collect(),
+        Content::Set(keys) => public_set(&keys, algorithm),
+        Content::Key(key) => {
+            key.check(algorithm)?; // one that stands alone is meant for this algorithm; a set may mix them
+            Ok(vec![public_jwk(&key, algorithm)?])
+        }
         Content::Pem(mut block) => {
             let key = match block.tag() {
                 "PUBLIC KEY" | "RSA PUBLIC KEY" => public_key(block.contents(), algorithm, None),
@@ -111,7 +116,8 @@ fn raw_secret(mut bytes: Zeroizing<Vec<u8>>) -> Vec<u8> {
 enum Content {
     Raw,
     Pem(pem::Pem),
-    Keys(Vec<RawJwk>),
+    Key(Box<RawJwk>),
+    Set(Vec<RawJwk>),
 }
 
 impl Content {
@@ -128,10 +134,14 @@ impl Content {
         }
         if start.starts_with(b"{") {
             if let Ok(set) = serde_json::from_slice::<RawJwks>(bytes) {
-                return Ok(Content::Keys(set.keys));
+                return Ok(Content::Set(set.keys));
             }
             if let Ok(key) = serde_json::from_slice::<RawJwk>(bytes) {
-                return Ok(Content::Keys(vec![key]));
+                return Ok(Content::Key(Box::new(key)));
+            }
+            // A JWK that is only half written must never become a secret of its own.
+            if start.get(1..).unwrap_or_default().trim_ascii_start().starts_with(b"\"") {
+                return Err(KeyFault::Kind("the file begins like a JWK and is not a whole one"));
             }
         }
         Ok(Content::Raw)
@@ -155,9 +165,19 @@ fn from_set(keys: Vec<RawJwk>, algorithm: Algorithm, allow_weak: bool) -> Result
     };
     let others = public
         .iter()
+        .filter(|key| !key.is_passed_over(algorithm))
         .map(|key| public_jwk(key, algorithm))
         .collect::<Result<_, _>>()?;
     Ok(PrivateFile { signing, others })
+}
+
+fn public_set(keys: &[RawJwk], algorithm: Algorithm) -> Result<Vec<VerifyingKey>, KeyFault> {
+    let ours = keys.iter().filter(|key| !key.is_passed_over(algorithm));
+    let found: Vec<_> = ours.map(|key| public_jwk(key, algorithm)).collect::<Result<_, _>>()?;
+    if found.is_empty() {
+        return Err(KeyFault::Kind("the JWKS holds no key that the algorithm takes"));
+    }
+    Ok(found)
 }
 
 fn public_jwk(key: &RawJwk, algorithm: Algorithm) -> Result<VerifyingKey, KeyFault> {

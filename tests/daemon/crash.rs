@@ -3,13 +3,13 @@
 
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
-use jwtkeeper_client::{Issue, Reason, Verdict};
+use jwtkeeper_client::{Issue, Reason, Rotation, Verdict, blocking};
 
-use crate::support::{Daemon, Random, Rounds, Setup, pace};
+use crate::support::{Daemon, PATIENCE, Random, Rounds, Setup, pace};
 
-const REVOKERS: u64 = 16;
+const CALLERS: u64 = 16;
 /// Acknowledged in earlier rounds and asked about again, each round.
 const SAMPLE: usize = 200;
 
@@ -22,7 +22,7 @@ fn no_acknowledged_revocation_is_lost_by_kill_9() {
     let kills = rounds.all();
     for round in rounds {
         random.0 ^= round + 1;
-        let acknowledged = revoke_until_killed(&mut daemon, Duration::from_micros(20_000 + random.below(60_000)));
+        let acknowledged = revoke_until_killed(&mut daemon, When::random(&mut random));
         daemon.restart();
         let earlier = (0..SAMPLE.min(all.len())).map(|_| all[random.below(all.len() as u64) as usize].clone());
         let asked: Vec<String> = acknowledged.iter().cloned().chain(earlier).collect();
@@ -52,8 +52,8 @@ fn the_harness_sees_an_acknowledgement_before_the_commit() {
         .environment("JWTKEEPER_TEST_EARLY_ACKNOWLEDGEMENT", "1")
         .start();
     let mut random = Random(99);
-    for round in 0..200 {
-        let acknowledged = revoke_until_killed(&mut daemon, Duration::from_micros(5_000 + random.below(20_000)));
+    for round in 0..600 {
+        let acknowledged = revoke_until_killed(&mut daemon, When::Seen(1 + random.below(100) as usize));
         daemon.restart();
         let lost = accepted(&daemon, &acknowledged);
         if lost > 0 {
@@ -61,35 +61,112 @@ fn the_harness_sees_an_acknowledgement_before_the_commit() {
             return;
         }
     }
-    panic!("200 kills, and the loss was never seen: the harness cannot tell");
+    panic!("600 kills, and the loss was never seen: the harness cannot tell");
 }
 
-/// Revokes as fast as it can by many callers, kills the daemon in the midst of it, and returns the tokens whose
-/// revocation was acknowledged.
-fn revoke_until_killed(daemon: &mut Daemon, after: Duration) -> Vec<String> {
-    let acknowledged = Mutex::new(Vec::new());
+/// Killed while it rotates: nobody is logged out, and whoever was told a successor is told the same one again.
+#[test]
+fn no_session_is_lost_or_doubled_by_kill_9() {
+    let mut daemon = Setup::new().start();
+    let mut random = Random(35);
+    let (mut told, mut untold) = (0, 0);
+    for round in Rounds::new("crash-rotate", 10, 100) {
+        random.0 ^= round + 1;
+        let rotate = |client: &blocking::Client| {
+            let minted = client.issue(Issue::new()).ok()?;
+            let rotated = client.rotate(minted.token()).ok().map(successor);
+            Some((minted.token().to_owned(), rotated))
+        };
+        let seen = until_killed(&mut daemon, When::random(&mut random), rotate);
+        daemon.restart();
+        let client = daemon.client();
+        for (old, before) in seen {
+            let now = successor(client.rotate(old.as_str()).unwrap());
+            match before {
+                Some(before) => assert_eq!(before, now, "round {round}: two successors"),
+                None => untold += 1,
+            }
+            assert!(
+                client.validate(now.as_str()).unwrap().is_valid(),
+                "round {round}: logged out"
+            );
+            told += 1;
+        }
+    }
+    println!("{told} sessions went on, {untold} of them with the first reply lost");
+    assert!(told > 100, "too few to show anything");
+}
+
+fn successor(rotation: Rotation) -> String {
+    match rotation {
+        Rotation::Rotated(minted) => minted.token().to_owned(),
+        Rotation::Invalid(reason) => panic!("logged out: {reason}"),
+    }
+}
+
+/// Revokes as fast as it can, and returns the tokens whose revocation was acknowledged before the kill.
+fn revoke_until_killed(daemon: &mut Daemon, when: When) -> Vec<String> {
+    until_killed(daemon, when, |client| {
+        let minted = client.issue(Issue::new()).ok()?;
+        client.revoke_jti(&minted.jti).ok()?;
+        Some(minted.token().to_owned())
+    })
+}
+
+/// When to kill.
+#[derive(Clone, Copy)]
+enum When {
+    /// At some moment.
+    After(Duration),
+    /// The moment so many answers have come: whatever they rest on had better be there.
+    Seen(usize),
+}
+
+impl When {
+    fn random(random: &mut Random) -> Self {
+        match random.below(2) {
+            0 => When::After(Duration::from_micros(20_000 + random.below(60_000))),
+            _ => When::Seen(1 + random.below(200) as usize),
+        }
+    }
+}
+
+/// Works by many callers, kills the daemon in the midst of it, and returns what they saw.
+fn until_killed<T: Send>(
+    daemon: &mut Daemon,
+    when: When,
+    work: impl Fn(&blocking::Client) -> Option<T> + Sync,
+) -> Vec<T> {
+    let seen = Mutex::new(Vec::new());
     let killed = AtomicBool::new(false);
-    let clients: Vec<_> = (0..REVOKERS)
+    let clients: Vec<_> = (0..CALLERS)
         .map(|_| daemon.client_with(|config| config.with_deadline(Duration::from_millis(100))))
         .collect();
     std::thread::scope(|scope| {
         for client in &clients {
-            let (acknowledged, killed) = (&acknowledged, &killed);
+            let (seen, killed, work) = (&seen, &killed, &work);
             scope.spawn(move || {
-                while !killed.load(Ordering::Relaxed) {
-                    let Ok(minted) = client.issue(Issue::new()) else { return };
-                    if client.revoke_jti(&minted.jti).is_err() {
-                        return;
-                    }
-                    acknowledged.lock().unwrap().push(minted.token().to_owned());
+                while !killed.load(Ordering::Relaxed)
+                    && let Some(one) = work(client)
+                {
+                    seen.lock().unwrap().push(one);
                 }
             });
         }
-        pace(after);
+        match when {
+            When::After(time) => pace(time),
+            When::Seen(count) => {
+                let end = Instant::now() + PATIENCE;
+                while seen.lock().unwrap().len() < count {
+                    assert!(Instant::now() < end, "no work gets done");
+                    std::hint::spin_loop();
+                }
+            }
+        }
         daemon.kill();
         killed.store(true, Ordering::Relaxed);
     });
-    acknowledged.into_inner().unwrap()
+    seen.into_inner().unwrap()
 }
 
 /// How many of these tokens are accepted.

@@ -1,12 +1,15 @@
-//! The rules of the product, on floors 2 to 5 alone: no socket, no file, and a clock that stands where it is put.
+//! The rules of the product, on floors 2 to 5: no socket, and a clock that stands where it is put. One rollover comes
+//! from its configuration.
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)] // tests fail by panicking
 
 #[path = "../world/mod.rs"]
 mod world;
 
+mod key_files;
 mod known_answers;
 mod lock;
 mod properties;
 mod revocation;
+mod rollover;
 mod rules;

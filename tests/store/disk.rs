@@ -19,6 +19,8 @@ pub(crate) enum Fault {
     PowerOff(u64),
     /// This one operation fails with an I/O error.
     ErrorAt(u64),
+    /// The next sync panics, as a library may that finds what it never expected.
+    PanicInSync,
     /// From this operation on there is no room, until the given number of operations has failed.
     FullFrom(u64, u64),
 }
@@ -202,6 +204,8 @@ impl redb::StorageBackend for Disk {
     }
 
     fn sync_data(&self) -> io::Result<()> {
+        let fault = *self.0.fault.lock().unwrap();
+        assert!(fault != Fault::PanicInSync, "the test's own panic");
         self.step()?;
         if !self.0.lies {
             let mut state = self.0.state.lock().unwrap();

@@ -1,8 +1,6 @@
 //! A disk that fails or runs full: never an acknowledgement that is not kept, and memory knows better all the while.
 
-use std::sync::Arc;
-
-use jwtkeeper::denylist::{Denylist, Kind, Outcome, StoreError};
+use jwtkeeper::denylist::{Denylist, Embedded, Kind, Outcome, StoreError};
 use jwtkeeper::words::Id;
 
 use crate::disk::{Disk, Fault};
@@ -10,15 +8,18 @@ use crate::support::{apply, entries, hard, realm, rotate, until, uuid};
 
 const CHANGES: u64 = 6;
 
+/// Each change, and what was answered.
+type Answers = Vec<(Id, Result<(), StoreError>)>;
+
 /// Revokes a few tokens one after the other; those that were acknowledged.
-fn revoke(disk: &Disk) -> (Arc<jwtkeeper::denylist::Embedded>, Vec<(Id, Result<(), StoreError>)>) {
-    let store = Arc::new(disk.open(0).unwrap());
+fn revoke(disk: &Disk) -> (Embedded, Answers) {
+    let store = disk.open(0).unwrap();
     let realm = realm(store.index());
     let answers = (0..CHANGES)
         .map(|n| {
             (
                 uuid(n),
-                apply(store.as_ref(), &realm, entries(vec![hard(Kind::Token, &uuid(n))])).map(drop),
+                apply(&store, &realm, entries(vec![hard(Kind::Token, &uuid(n))])).map(drop),
             )
         })
         .collect();
@@ -40,7 +41,7 @@ fn operations(content: &[u8]) -> (u64, u64) {
 }
 
 /// What is on the disk if the power goes now has every acknowledged change.
-fn kept(disk: &Disk, answers: &[(Id, Result<(), StoreError>)], what: &str) {
+fn kept(disk: &Disk, answers: &Answers, what: &str) {
     let store = Disk::new(disk.image(None), Fault::None).open(0).unwrap();
     for (id, _) in answers.iter().filter(|(_, answer)| answer.is_ok()) {
         assert!(
@@ -95,6 +96,21 @@ fn a_failed_rotation_is_undone_and_made_again_elsewhere() {
 }
 
 #[test]
+fn a_writer_that_is_gone_is_told_by_health() {
+    let content = Disk::with_store();
+    let disk = Disk::new(content, Fault::None);
+    let store = disk.open(0).unwrap();
+    assert!(store.health().fault.is_none());
+    disk.set_fault(Fault::PanicInSync);
+    let realm = realm(store.index());
+    for n in 0..3 {
+        assert!(apply(&store, &realm, entries(vec![hard(Kind::Token, &uuid(n))])).is_err());
+        assert!(realm.token_revoked(&uuid(n)), "in force, acknowledged or not");
+    }
+    until("health says so", || store.health().fault.is_some());
+}
+
+#[test]
 fn a_full_disk_is_not_acknowledged_and_recovers_by_itself() {
     let content = Disk::with_store();
     let (opened, all) = operations(&content);
@@ -116,14 +132,14 @@ fn a_full_disk_is_not_acknowledged_and_recovers_by_itself() {
         kept(&disk, &answers, &what);
         // A rotation that was not stored is told to nobody.
         assert!(matches!(
-            apply(store.as_ref(), &realm, rotate(&uuid(100), &uuid(101), 0)),
+            apply(&store, &realm, rotate(&uuid(100), &uuid(101), 0)),
             Err(StoreError::Full(_))
         ));
         assert!(realm.rotation(&uuid(100)).is_none(), "{what}");
 
         // There is room again: the next change is stored, and with it all that could not be.
         disk.set_fault(Fault::None);
-        let again = || apply(store.as_ref(), &realm, rotate(&uuid(100), &uuid(101), 0));
+        let again = || apply(&store, &realm, rotate(&uuid(100), &uuid(101), 0));
         until("the store takes changes again", || {
             matches!(again(), Ok(Outcome::First(_) | Outcome::Already(_)))
         });
@@ -141,7 +157,7 @@ fn a_full_disk_that_stays_full_for_a_while_is_tried_again_and_again() {
     let (store, answers) = revoke(&disk);
     let realm = realm(store.index());
     until("it has room", || {
-        apply(store.as_ref(), &realm, entries(vec![hard(Kind::Token, &uuid(50))])).is_ok()
+        apply(&store, &realm, entries(vec![hard(Kind::Token, &uuid(50))])).is_ok()
     });
     let all: Vec<_> = answers.iter().map(|(id, _)| (id.clone(), Ok(()))).collect();
     kept(&disk, &all, "full for four operations");

@@ -101,10 +101,22 @@ fn what_is_no_store_is_called_corrupt_and_left_alone() {
             content.len()
         );
     }
-    // A database of someone else's.
-    let directory = tempfile::tempdir().unwrap();
-    drop(redb::Database::create(directory.path().join("denylist.redb")).unwrap());
-    assert!(matches!(opened(directory.path()), OpenError::Corrupt { .. }));
+    // Databases of someone else's, or of a version to come.
+    const MARKS: redb::TableDefinition<'_, &str, u64> = redb::TableDefinition::new("marks");
+    for marks in [None, Some(("other", 1)), Some(("format", 2))] {
+        let directory = tempfile::tempdir().unwrap();
+        let database = redb::Database::create(directory.path().join("denylist.redb")).unwrap();
+        if let Some((name, value)) = marks {
+            let transaction = database.begin_write().unwrap();
+            transaction.open_table(MARKS).unwrap().insert(name, value).unwrap();
+            transaction.commit().unwrap();
+        }
+        drop(database);
+        assert!(
+            matches!(opened(directory.path()), OpenError::Corrupt { .. }),
+            "{marks:?}"
+        );
+    }
 }
 
 #[test]

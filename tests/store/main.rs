@@ -9,6 +9,8 @@ mod disk;
 mod faults;
 mod files;
 mod group;
+mod load;
+mod marks;
 mod powercut;
 mod reload;
 mod support;

@@ -10,16 +10,16 @@
     clippy::indexing_slicing
 )] // shared by several test binaries, none of which uses all of it; helpers of tests may fail as tests do
 
+pub mod builder;
 pub mod keys;
 
 use std::sync::Arc;
 
+pub use builder::Builder;
 use futures_util::FutureExt;
-use jwtkeeper::denylist::{Change, Denylist, Memory};
-use jwtkeeper::jwt::{Algorithm, Version, encode_base64url, sign_compact};
+use jwtkeeper::denylist::Change;
+use jwtkeeper::jwt::{Algorithm, encode_base64url, sign_compact};
 use jwtkeeper::keeper::{Before, Flag, Keeper, Minted, Refusal, Rejection, Revoke, Rotated, Served, State, Verdict};
-use jwtkeeper::keyring::{Keyring, Role};
-use jwtkeeper::realm::{Policy, Realm};
 use jwtkeeper::words::Millis;
 use jwtkeeper_wire::{Cause, Reason};
 use keys::Key;
@@ -32,118 +32,6 @@ pub const MOMENT: Millis = Millis(1_700_000_000_400);
 /// The moment of [`MOMENT`]'s clock this many milliseconds later, or earlier.
 pub fn at(ms: i64) -> Millis {
     Millis(MOMENT.0.checked_add_signed(ms).expect("a moment"))
-}
-
-/// A realm in the making.
-pub struct Builder {
-    pub policy: Policy,
-    pub version: Version<'static>,
-    keyring: Keyring,
-    key: Option<Key>,
-}
-
-impl std::fmt::Debug for Builder {
-    /// Without its keys, which have no Debug; the algorithm tells them.
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        let algorithm = self.key.as_ref().map(|key| key.algorithm);
-        write!(f, "{algorithm:?}, {:?}, {:?}", self.version, self.policy)
-    }
-}
-
-impl Builder {
-    /// A realm that signs with `key`.
-    pub fn signing(key: &Key) -> Self {
-        let mut keyring = Keyring::default();
-        keyring.add_signing(key.private());
-        Self {
-            policy: Policy::default(),
-            version: Version::None,
-            keyring,
-            key: Some(key.clone()),
-        }
-    }
-
-    /// A realm that has only the public half of `key`.
-    pub fn validating(key: &Key) -> Self {
-        let mut keyring = Keyring::default();
-        keyring.add_verifying(Role::Current, key.verifying());
-        Self {
-            policy: Policy::default(),
-            version: Version::None,
-            keyring,
-            key: Some(key.clone()),
-        }
-    }
-
-    /// A realm with these keys, for whoever signs elsewhere.
-    pub fn with_keys(keyring: Keyring) -> Self {
-        Self {
-            policy: Policy::default(),
-            version: Version::None,
-            keyring,
-            key: None,
-        }
-    }
-
-    /// Its policy changed.
-    pub fn with(mut self, change: impl FnOnce(&mut Policy)) -> Self {
-        change(&mut self.policy);
-        self
-    }
-
-    pub fn version(mut self, version: Version<'static>) -> Self {
-        self.version = version;
-        self
-    }
-
-    /// A retired key whose private half is still at hand.
-    pub fn retired(mut self, key: &Key) -> Self {
-        self.keyring.add_retired(key.private());
-        self
-    }
-
-    /// The key of the foreign issuer of this index.
-    pub fn foreign(mut self, index: usize, key: &Key) -> Self {
-        self.keyring.add_verifying(Role::Foreign(index), key.verifying());
-        self
-    }
-
-    /// Served over a new denylist.
-    pub fn serve(self) -> World {
-        let denylist: Arc<dyn Denylist> = Arc::new(Memory::default());
-        let keeper = Arc::new(Keeper::new(denylist, Millis(0)));
-        self.serve_by(&keeper)
-    }
-
-    /// Served by a keeper that serves others too: the same realm on another host, or after a reload.
-    pub fn serve_by(self, keeper: &Arc<Keeper>) -> World {
-        let max_lifetime = self.policy.max_lifetime;
-        let realm = Realm {
-            name: "default".to_owned(),
-            policy: self.policy,
-            keyring: Arc::new(self.keyring),
-            version: self.version,
-        };
-        let index = keeper.denylist().index().realm(&realm.name);
-        keeper
-            .denylist()
-            .apply(
-                &index,
-                Change::Lifetime {
-                    max_lifetime,
-                    now: MOMENT,
-                },
-            )
-            .now_or_never()
-            .expect("memory answers at once")
-            .unwrap();
-        World {
-            keeper: keeper.clone(),
-            served: Served { realm, index },
-            now: MOMENT,
-            key: self.key,
-        }
-    }
 }
 
 /// What validate said, owned.

@@ -125,7 +125,17 @@ impl RealmIndex {
     /// Whether a token is revoked by its jti, or through a successor that it leads to.
     pub fn token_revoked(&self, id: &Id) -> bool {
         let hard = |id: &Id| self.token(id) == Some(Level::Hard);
-        hard(id) || self.successors(id).iter().any(hard)
+        if hard(id) {
+            return true;
+        }
+        let mut next = self.rotation(id);
+        while let Some(rotation) = next {
+            if hard(&rotation.successor) {
+                return true;
+            }
+            next = self.rotation(&rotation.successor);
+        }
+        false
     }
     pub(super) fn count(&self) -> u64 {
         let entries: u64 = self.counts.iter().map(|count| count.load(Ordering::Relaxed)).sum();

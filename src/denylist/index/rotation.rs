@@ -5,7 +5,7 @@ use std::sync::atomic::Ordering;
 
 use super::entry::Expiring;
 use super::{RealmIndex, clamp, write};
-use crate::denylist::change::{Record, Rotate};
+use crate::denylist::change::{Level, Record, Rotate};
 use crate::denylist::{MARGIN, Outcome};
 use crate::words::{Id, Millis, Seconds};
 
@@ -69,14 +69,17 @@ impl RealmIndex {
 
     /// What a rotation finds: `None` when it is the first.
     pub fn decide(&self, rotate: &Rotate) -> Option<Outcome> {
-        if self.token_revoked(&rotate.old) || self.login_revoked(&rotate.session, rotate.subject.as_ref(), rotate.login)
+        if self.token(&rotate.old) == Some(Level::Hard)
+            || self.login_revoked(&rotate.session, rotate.subject.as_ref(), rotate.login)
         {
             return Some(Outcome::Revoked);
         }
         let rotation = self.rotation(&rotate.old)?;
         match rotation.record {
-            Some(record) if rotate.now < rotation.grace_until => Some(Outcome::Already(record)),
-            _ => Some(Outcome::Reused),
+            _ if rotate.now >= rotation.grace_until => Some(Outcome::Reused),
+            _ if self.token_revoked(&rotation.successor) => Some(Outcome::Revoked),
+            Some(record) => Some(Outcome::Already(record)),
+            None => Some(Outcome::Reused),
         }
     }
 }

@@ -38,6 +38,24 @@ fn reuse_is_told_by_validate_and_rotate_and_names_the_session() {
     assert!(world.rejection(&first.token, None).unwrap().reuse.is_none());
 }
 
+#[test]
+fn a_reused_token_is_told_of_whatever_became_of_its_successors() {
+    let mut world = plain();
+    let first = world.issue(json!({}));
+    let second = world.rotate(&first);
+    world.revoke(Revoke::Jti(&second.jti.to_string()));
+    assert_eq!(world.say(&first.token), refused(Revoked), "in the grace");
+    assert!(world.rejection(&first.token, None).unwrap().reuse.is_none());
+    world.now = at(30_000);
+    for rejection in [
+        world.rejection(&first.token, None).unwrap(),
+        world.rotate_refused(&first),
+    ] {
+        assert_eq!(rejection.reason, Revoked);
+        assert!(rejection.reuse.is_some(), "who presents it now had it kept");
+    }
+}
+
 fn reused(on_reuse: OnReuse) -> (World, String) {
     let mut world = Builder::signing(&key(Algorithm::HS256))
         .with(|policy| policy.on_reuse = on_reuse)

@@ -2,7 +2,7 @@
 
 use jwtkeeper::jwt::{Algorithm, Version};
 use jwtkeeper::keeper::{Refusal, Rotated};
-use jwtkeeper::realm::CookieLock;
+use jwtkeeper::realm::{CookieLock, OwnClaim};
 use jwtkeeper_wire::Cause::{None as NotDue, Rotated as WasRotated, StaleVersion};
 use jwtkeeper_wire::Reason::{BadSignature, Expired, Revoked};
 use serde_json::{Value, json};
@@ -207,6 +207,40 @@ fn a_session_lifetime_bounds_the_whole_login() {
     assert_eq!(world.say(&token.token), VALID);
     world.now = at(100_000);
     assert_eq!(world.say(&token.token), refused(Expired));
+}
+
+#[test]
+fn a_narrowed_audience_is_not_widened_by_a_rotation() {
+    let overrides = vec![OwnClaim::Aud, OwnClaim::Ver];
+    let world = Builder::signing(&key(Algorithm::HS256))
+        .with(|policy| {
+            policy.audience = vec!["a".to_owned(), "b".to_owned()];
+            policy.allow_overrides = overrides;
+        })
+        .version(Version::Number(1))
+        .serve();
+    let old = world.issue(json!({"aud": "b", "ver": 7}));
+    let new = world.rotate(&old);
+    assert_eq!(claims(&new)["aud"], "b");
+    assert_eq!(claims(&new)["ver"], 1, "but ver is the current one");
+    let other = world.issue(json!({"aud": "b"}));
+    let asked = successor(world.try_rotate(&other.token, None, Some(&json!({"x": 1}))).unwrap()).unwrap();
+    assert_eq!(claims(&asked)["aud"], "b", "nor by new claims that do not speak of it");
+    let other = world.issue(json!({"aud": "b"}));
+    let asked = successor(
+        world
+            .try_rotate(&other.token, None, Some(&json!({"aud": ["a", "b"]})))
+            .unwrap(),
+    )
+    .unwrap();
+    assert_eq!(claims(&asked)["aud"], json!(["a", "b"]), "only by new claims that do");
+    // Where nobody may override it, it is the realm's: as it is now.
+    let mut world = Builder::signing(&key(Algorithm::HS256))
+        .with(|policy| policy.audience = vec!["a".to_owned()])
+        .serve();
+    let old = world.issue(json!({}));
+    world.served.realm.policy.audience.push("b".to_owned());
+    assert_eq!(claims(&world.rotate(&old))["aud"], json!(["a", "b"]));
 }
 
 #[test]

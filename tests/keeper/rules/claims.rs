@@ -190,6 +190,7 @@ fn the_subject_may_have_another_name() {
         assert_eq!(say(&world, &with("uid", value)) == VALID, right, "uid {value}");
     }
     assert_eq!(say(&world, &with("sub", r#""u""#)), VALID);
+    assert_eq!(say(&world, &with("uid", r#""""#)), VALID, "an empty one names nobody");
     assert_eq!(
         say(&world, &with("sub", "[]")),
         refused(Malformed),

@@ -34,22 +34,24 @@ fn the_longest_token_is_taken_and_one_byte_more_is_not() {
 }
 
 #[test]
-fn what_validate_would_find_too_long_is_not_minted() {
+fn what_validate_would_find_too_long_is_not_minted_nor_what_could_not_be_rotated() {
     for algorithm in Algorithm::ALL {
-        let size = Builder::signing(&key(algorithm))
-            .serve()
-            .issue(json!({"a": 1}))
-            .token
-            .len();
-        for (cap, minted) in [(size - 1, false), (size, true), (size + 1, true)] {
+        let roomy = Builder::signing(&key(algorithm)).serve();
+        let size = roomy.rotate(&roomy.issue(json!({"a": 1}))).token.len();
+        for (cap, fits) in [(size - 1, false), (size, true), (size + 1, true)] {
             let world = Builder::signing(&key(algorithm))
                 .with(|policy| policy.max_token = cap)
                 .serve();
             match world.try_issue(json!({"a": 1}), None) {
-                Ok(token) => assert!(minted && world.say_of(&token) == VALID, "{algorithm}, cap {cap}"),
+                Ok(token) => {
+                    assert!(fits, "{algorithm}, cap {cap}");
+                    assert_eq!(world.say(&token.token), VALID);
+                    let next = world.rotate(&world.rotate(&token));
+                    assert_eq!(world.say(&next.token), VALID, "{algorithm}, cap {cap}");
+                }
                 Err(Refusal::TokenTooLarge { size: said, max }) => {
                     assert!(
-                        !minted && said == size && max == cap,
+                        !fits && said == size && max == cap,
                         "{algorithm}, cap {cap}, size {said}"
                     );
                 }
@@ -57,6 +59,14 @@ fn what_validate_would_find_too_long_is_not_minted() {
             }
         }
     }
+    // New claims of a rotation may not make it too long.
+    let world = Builder::signing(&key(Algorithm::HS256))
+        .with(|policy| policy.max_token = 1000)
+        .serve();
+    let old = world.issue(json!({}));
+    let refusal = world.try_rotate(&old.token, None, Some(&json!({"pad": "p".repeat(1000)})));
+    assert!(matches!(refusal, Err(Refusal::TokenTooLarge { max: 1000, .. })));
+    assert_eq!(world.say(&old.token), VALID, "and nothing has happened");
 }
 
 #[test]

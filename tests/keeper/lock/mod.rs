@@ -1,14 +1,17 @@
 //! The cookie lock: which token comes in with which cookie under which policy, and what a rotation sets.
 
+mod golden;
+mod rotation;
+
 use jwtkeeper::jwt::Algorithm;
 use jwtkeeper::keyring::{CookieSecret, LockKey};
 use jwtkeeper::realm::{CookieLock, Policy};
-use jwtkeeper_wire::Cause::{Rotated, Unlocked};
+use jwtkeeper_wire::Cause::Unlocked;
 use jwtkeeper_wire::Reason::{BadSignature, LockRequired};
 use serde_json::json;
 
 use crate::world::keys::{Key, key};
-use crate::world::{Builder, NOW, Said, VALID, World, claims, due, fewest, refused};
+use crate::world::{Builder, NOW, VALID, World, claims, due, fewest, refused};
 
 const RIGHT: &str = "35a496b4d4aa7dcb08389ef2e22728dc";
 const WRONG: &str = "00000000000000000000000000000000";
@@ -144,65 +147,6 @@ fn minted_tokens_are_locked_by_a_fresh_secret_unless_the_lock_is_off() {
 }
 
 #[test]
-fn a_rotation_sets_a_new_secret_and_the_old_token_goes_on_with_it() {
-    for kind in KINDS {
-        let world = kind.realm(CookieLock::Required);
-        let old = world.issue(json!({"sub": "u"}));
-        let new = world.rotate(&old);
-        let (before, value) = (
-            old.cookie.as_ref().unwrap().as_str(),
-            new.cookie.as_ref().unwrap().as_str(),
-        );
-        let secret = &value[..32];
-        assert_ne!(secret, before);
-        assert_eq!(world.say_of(&new), VALID, "{kind:?}");
-        assert_eq!(world.say_with(&new.token, Some(secret)), VALID, "{kind:?}");
-        assert_ne!(
-            world.say_with(&new.token, Some(before)),
-            VALID,
-            "{kind:?}: the old cookie is not the new token's"
-        );
-        assert_eq!(world.say_with(&old.token, Some(before)), due(Rotated), "{kind:?}");
-        if kind == Kind::Concat {
-            assert_eq!(value.len(), 32, "the gem reads one secret");
-        } else {
-            assert_eq!(value, format!("{secret}.{before}"));
-            assert_eq!(
-                world.say_with(&old.token, Some(value)),
-                due(Rotated),
-                "{kind:?}: another tab's old token"
-            );
-        }
-        // The next rotation, with the cookie as it now is, keeps one old part and no more.
-        let next = world.rotate(&new);
-        let value = next.cookie.as_ref().unwrap();
-        assert_eq!(
-            value.split_once('.').map(|(_, old)| old),
-            (kind != Kind::Concat).then_some(secret)
-        );
-        assert_eq!(world.say_of(&next), VALID, "{kind:?}");
-    }
-}
-
-#[test]
-fn an_unlocked_token_comes_back_locked() {
-    for kind in KINDS {
-        let world = kind.realm(CookieLock::Optional);
-        let unlocked = kind.unlocked();
-        assert_eq!(world.say(&unlocked), due(Unlocked));
-        let rotated = world.try_rotate(&unlocked, None, None).unwrap();
-        let new = crate::world::successor(rotated).unwrap();
-        assert_eq!(
-            new.cookie.as_ref().unwrap().len(),
-            32,
-            "{kind:?}: no old part where none was"
-        );
-        assert_eq!(world.say_of(&new), VALID, "{kind:?}");
-        assert_ne!(world.say(&new.token), VALID, "{kind:?}");
-    }
-}
-
-#[test]
 fn turning_the_lock_off_or_on_logs_no_one_out_who_has_a_cookie() {
     for kind in KINDS {
         let on = kind.realm(CookieLock::Required);
@@ -305,71 +249,4 @@ fn nobody_else_sets_the_lock_claim() {
     let minted = world.issue(json!({}));
     let cookie = CookieSecret::parse(minted.cookie.as_ref().unwrap().as_bytes()).unwrap();
     assert_eq!(claims(&minted)["lck"], cookie.lock_claim());
-}
-
-/// Signatures of {"exp":1700000060,"jti":"a"} under the header that is minted, by the 64 bytes 0x30 to 0x6f and the
-/// cookie secret [`RIGHT`]; made with Python's hmac and hashlib.
-const GOLDEN: [(Algorithm, LockKey, &str); 6] = [
-    (
-        Algorithm::HS256,
-        LockKey::Derived,
-        "h6Dk7sHOyMph2O9Mwf0DD2zoFdztfzmRcRGfHNQkORk",
-    ),
-    (
-        Algorithm::HS256,
-        LockKey::Concat,
-        "Fkc2-xsymF7iXFXYpSmt5zygFR5A9MhDcmbG5w64Z1A",
-    ),
-    (
-        Algorithm::HS384,
-        LockKey::Derived,
-        "R2Vfw7AW817jSexKnkzfwKa3c9-3qaSHGEbl8mxW_CARUWvoqvXXzQFhy_coBCky",
-    ),
-    (
-        Algorithm::HS384,
-        LockKey::Concat,
-        "jPDQTEou-gzaTvG8FzhINkxDzbjHfaiyo4PALF_W6yOASuHHayTIbuWw3vBz-vTB",
-    ),
-    (
-        Algorithm::HS512,
-        LockKey::Derived,
-        "Xh3uYKsDrbiI1GTxTBCThLJMDIg6TX6bkSFmaLdSIB7qUOttvQKGHzzWHxAnWpaLUbinxmZ8bmUYto7EMUVDyg",
-    ),
-    (
-        Algorithm::HS512,
-        LockKey::Concat,
-        "hvE_qlgJd13wnlmxj9TerjOXMEqJHVx6MKrETbo1VXm5mfVvSx9ULkz3fic0KNZhBE8CsIM6mhIIeNV3DGTB5Q",
-    ),
-];
-
-#[test]
-fn golden_vectors() {
-    let secret: Vec<u8> = (0x30..0x70).collect();
-    let claims = r#"{"exp":1700000060,"jti":"a"}"#;
-    let cookie = CookieSecret::parse(RIGHT.as_bytes()).unwrap();
-    for (algorithm, lock, signature) in GOLDEN {
-        let key = Key::secret(algorithm, &secret);
-        let token = key.private().signing.sign(claims, Some((lock, &cookie))).unwrap();
-        assert_eq!(token.rsplit('.').next(), Some(signature), "{algorithm} {lock:?}");
-        let world = Builder::signing(&key).with(|policy| policy.lock_key = lock).serve();
-        assert_eq!(world.say_with(&token, Some(RIGHT)), VALID, "{algorithm} {lock:?}");
-    }
-    assert_eq!(cookie.lock_claim(), "1Bc9IuGmVA9NnofmwVMox--muU6Ekg_Opfl3wSLF4Ec");
-    let secret = jwtkeeper::words::Secret::new(secret).unwrap();
-    let successor = CookieSecret::of_successor(&secret, &[7; 16]).unwrap();
-    assert_eq!(successor.expose(), "3426fdc1af4a90e2e0308f2f19dec17b");
-}
-
-#[test]
-fn a_fixed_claim_locks_an_asymmetric_token() {
-    let world = Kind::Claim.realm(CookieLock::Required);
-    let lck = "1Bc9IuGmVA9NnofmwVMox--muU6Ekg_Opfl3wSLF4Ec";
-    let say = |lck: &str| -> Said {
-        let claims = format!(r#"{{"exp":{},"jti":"a","lck":"{lck}"}}"#, NOW + 60);
-        world.say_with(&world.forge_claims(&claims), Some(RIGHT))
-    };
-    assert_eq!(say(lck), VALID);
-    for bad in ["", &lck[1..], &format!("{lck}="), &lck.to_lowercase(), RIGHT] {
-        assert_eq!(say(bad), refused(LockRequired), "{bad}");
-    }
 }

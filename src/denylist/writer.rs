@@ -1,0 +1,253 @@
+//! The writer of the embedded store: takes what is asked, makes it durable many at a time, and only then answers.
+
+use std::collections::HashMap;
+use std::sync::mpsc::{Receiver, RecvTimeoutError};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+use tokio::sync::oneshot;
+
+use super::change::{Change, Kind, Level, Outcome, Raise};
+use super::index::{Index, RealmIndex};
+use super::journal::{Forget, Journal, Written, store_error};
+use super::memory::follow_successors;
+use super::row::{self, Rows};
+use super::{MARGIN, StoreError};
+use crate::words::{Id, Millis};
+
+/// Changes made durable by one commit at the most.
+const BATCH: usize = 1024;
+/// Past rows that a tick forgets at the most.
+const PURGE: usize = 4096;
+/// How long a commit waits for the company that the last one had.
+const GATHER: Duration = Duration::from_micros(150);
+/// How often a store that failed for want of room is tried again.
+const RETRY: Duration = Duration::from_millis(250);
+/// While it catches up, time passes this many times faster for forgetting than for everyone else: a clock that was
+/// years ahead for some seconds makes nothing forgotten.
+const CATCH_UP: u64 = 60;
+
+pub(super) const MINTED: &str = "minted";
+pub(super) const FORGOTTEN: &str = "forgotten";
+pub(super) const LIFETIME: &str = "lifetime/";
+pub(super) const CURRENT: &str = "current/";
+
+type Reply = oneshot::Sender<Result<Outcome, StoreError>>;
+
+/// A change that is asked for.
+pub(super) struct Job {
+    pub(super) realm: Arc<RealmIndex>,
+    pub(super) change: Change,
+    pub(super) reply: Reply,
+}
+
+/// What an entry stands for: of its raises, the last one that was unsaved holds all.
+type Standing = (String, Kind, Id, Level);
+
+/// The writer, on a thread of its own.
+pub(super) struct Writer {
+    pub(super) journal: Journal,
+    pub(super) index: Arc<Index>,
+    pub(super) written: Arc<Written>,
+    pub(super) fault: Arc<Mutex<Option<StoreError>>>,
+    /// In force in memory, and in no commit that succeeded.
+    pub(super) unsaved: HashMap<Standing, (Arc<RealmIndex>, Raise)>,
+    /// What is forgotten is judged by this moment, which never runs ahead.
+    pub(super) horizon_ms: u64,
+    /// As of when the store knows that rows may be forgotten.
+    pub(super) forgotten: i64,
+    pub(super) minted: Millis,
+    pub(super) last_retry: Option<Instant>,
+}
+
+/// What one commit carries.
+#[derive(Default)]
+struct Batch {
+    rows: Rows,
+    marks: Vec<(String, u64)>,
+    forget: Option<Forget>,
+    raised: Vec<(Arc<RealmIndex>, Raise)>,
+    rotated: Vec<(Arc<RealmIndex>, Id)>,
+    replies: Vec<(Reply, Outcome)>,
+}
+
+impl Writer {
+    /// Works until nobody can ask any more.
+    pub(super) fn run(&mut self, queue: &Receiver<Job>) {
+        let mut company = 1;
+        while let Ok(first) = queue.recv() {
+            let jobs = gather(first, queue, company);
+            company = jobs.len();
+            self.make_durable(jobs);
+        }
+    }
+
+    fn make_durable(&mut self, jobs: Vec<Job>) {
+        let mut batch = Batch::default();
+        for (realm, raise) in std::mem::take(&mut self.unsaved).into_values() {
+            let stands = realm.stands(&raise);
+            if !realm.is_saved(&raise) && row::put_raise(realm.name(), &stands, &mut batch.rows).is_ok() {
+                batch.raised.push((realm, stands));
+            }
+        }
+        for Job { realm, change, reply } in jobs {
+            match self.step(&realm, change, &mut batch) {
+                Ok(outcome) => batch.replies.push((reply, outcome)),
+                Err(error) => drop(reply.send(Err(error))), // the asker may have gone
+            }
+        }
+        if batch.forget.is_none() && !batch.rows.is_empty() {
+            // More goes than comes, however much that is: the file stays small.
+            batch.forget = Some(Forget {
+                before: self.forgotten,
+                limit: 2 * batch.rows.len(),
+            });
+        }
+        #[cfg(debug_assertions)]
+        if std::env::var_os("JWTKEEPER_TEST_EARLY_ACKNOWLEDGEMENT").is_some() {
+            // The positive control of the crash tests: what must never be, in builds for tests alone.
+            for (reply, outcome) in std::mem::take(&mut batch.replies) {
+                let _ = reply.send(Ok(outcome));
+            }
+        }
+        let idle = batch.rows.is_empty() && batch.marks.is_empty() && batch.forget.is_none();
+        let result = if idle { Ok(()) } else { self.commit(&batch) };
+        match &result {
+            Ok(()) => {
+                batch.raised.iter().for_each(|(realm, raise)| realm.mark_saved(raise));
+                self.forgotten = batch.forget.map_or(self.forgotten, |forget| forget.before);
+                if !idle {
+                    self.written.add(batch.replies.len() as u64);
+                }
+            }
+            Err(_) => {
+                batch.rotated.iter().for_each(|(realm, old)| realm.remove_rotation(old));
+                let key = |realm: &RealmIndex, raise: &Raise| {
+                    (realm.name().to_owned(), raise.kind, raise.id.clone(), raise.level)
+                };
+                self.unsaved = batch
+                    .raised
+                    .into_iter()
+                    .map(|(realm, raise)| (key(&realm, &raise), (realm, raise)))
+                    .collect();
+            }
+        }
+        for (reply, outcome) in batch.replies {
+            let _ = reply.send(result.clone().map(|()| outcome)); // the asker may have gone
+        }
+    }
+
+    fn step(&mut self, realm: &Arc<RealmIndex>, change: Change, batch: &mut Batch) -> Result<Outcome, StoreError> {
+        let too_large = |error: jwtkeeper_wire::EncodeError| StoreError::Failed(error.to_string());
+        match change {
+            Change::Raise { mut entries, follow } => {
+                follow_successors(realm, &mut entries, follow.as_ref());
+                for raise in entries {
+                    realm.raise(&raise);
+                    if !realm.is_saved(&raise) {
+                        let stands = realm.stands(&raise);
+                        row::put_raise(realm.name(), &stands, &mut batch.rows).map_err(too_large)?;
+                        batch.raised.push((realm.clone(), stands));
+                    }
+                }
+                Ok(Outcome::Done)
+            }
+            Change::Rotate(rotate) => {
+                if let Some(decided) = realm.decide(&rotate) {
+                    return Ok(decided);
+                }
+                row::put_rotation(realm.name(), &rotate, &mut batch.rows).map_err(too_large)?;
+                let record = rotate.record;
+                let successor = record.successor.clone();
+                realm.insert_rotation(
+                    &rotate.old,
+                    successor,
+                    rotate.grace_until,
+                    rotate.until,
+                    Some(record.clone()),
+                );
+                batch.rotated.push((realm.clone(), rotate.old));
+                Ok(Outcome::First(record))
+            }
+            Change::Lifetime { max_lifetime, now } => {
+                realm.set_lifetime(max_lifetime, now);
+                for (value, last) in realm.lifetimes() {
+                    batch
+                        .marks
+                        .push((format!("{LIFETIME}{}/{value}", realm.name()), last.0));
+                }
+                batch.marks.push((format!("{CURRENT}{}", realm.name()), max_lifetime));
+                Ok(Outcome::Done)
+            }
+            Change::Tick {
+                now,
+                elapsed_ms,
+                minted,
+            } => {
+                self.tick(now, elapsed_ms, minted, batch);
+                Ok(Outcome::Done)
+            }
+        }
+    }
+
+    fn tick(&mut self, now: Millis, elapsed_ms: u64, minted: Millis, batch: &mut Batch) {
+        if minted > self.minted {
+            self.minted = minted;
+            batch.marks.push((MINTED.to_owned(), minted.0));
+        }
+        let before = self.horizon_ms / 1000;
+        let ahead = self.horizon_ms.saturating_add(elapsed_ms.saturating_mul(CATCH_UP));
+        self.horizon_ms = self.horizon_ms.max(ahead.min(now.0));
+        let horizon = self.horizon_ms / 1000;
+        // Once in a margin's tenth, or whenever something else is written anyway.
+        if horizon / (MARGIN as u64 / 10) > before / (MARGIN as u64 / 10) || !batch.marks.is_empty() {
+            let seconds = i64::try_from(horizon).unwrap_or(i64::MAX);
+            batch.marks.push((FORGOTTEN.to_owned(), horizon));
+            batch.forget = Some(Forget {
+                before: seconds,
+                limit: PURGE,
+            });
+            self.index.purge(seconds);
+        }
+    }
+
+    /// Commits, after opening the file again where an earlier commit failed for want of room.
+    fn commit(&mut self, batch: &Batch) -> Result<(), StoreError> {
+        let standing = self.fault.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        if let Some(fault) = standing {
+            let early = self.last_retry.is_some_and(|last| last.elapsed() < RETRY);
+            if early || !matches!(fault, StoreError::Full(_)) {
+                return Err(fault);
+            }
+            self.last_retry = Some(Instant::now());
+            self.journal.reopen()?;
+        }
+        let result = self
+            .journal
+            .commit(&batch.rows, &batch.marks, batch.forget)
+            .map_err(|error| store_error(&error));
+        if let Err(error) = &result {
+            tracing::error!(%error, "the denylist store did not take a commit: revocations hold in memory and are not acknowledged");
+        }
+        *self.fault.lock().unwrap_or_else(PoisonError::into_inner) = result.clone().err();
+        result
+    }
+}
+
+/// The jobs of one commit: all that are there, and, if the last commit had company, those that arrive in a moment.
+fn gather(first: Job, queue: &Receiver<Job>, company: usize) -> Vec<Job> {
+    let mut jobs = vec![first];
+    let until = Instant::now() + GATHER;
+    while jobs.len() < BATCH {
+        let wait = if jobs.len() < company {
+            until.saturating_duration_since(Instant::now())
+        } else {
+            Duration::ZERO
+        };
+        match queue.recv_timeout(wait) {
+            Ok(job) => jobs.push(job),
+            Err(RecvTimeoutError::Timeout | RecvTimeoutError::Disconnected) => break,
+        }
+    }
+    jobs
+}

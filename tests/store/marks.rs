@@ -1,0 +1,147 @@
+//! What the embedded store remembers beside its entries: lifetimes, the high mark of minting, and when a cutoff was
+//! first seen.
+
+use jwtkeeper::denylist::{Change, Denylist, Embedded, Kind, Level, MARGIN, Raise};
+use jwtkeeper::words::Millis;
+
+use crate::support::{NOW, apply, cutoff, directory, entries, id, moment, open, open_at, raise, realm, uuid};
+
+#[test]
+fn retention_survives_and_still_falls_by_itself() {
+    let (hour, day) = (3600, 24 * 3600);
+    let directory = directory();
+    let set = |store: &Embedded, seconds: i64, second: i64| {
+        let change = Change::Lifetime {
+            max_lifetime: seconds as u64,
+            now: moment(second),
+        };
+        apply(store, &realm(store.index()), change).unwrap();
+    };
+    let until = |store: &Embedded, second: i64| realm(store.index()).retention(moment(second)) - NOW - 1 - MARGIN;
+    let store = open(&directory);
+    set(&store, 30 * day, 0);
+    set(&store, 7 * day, 100);
+    set(&store, 2 * day, 200);
+    set(&store, hour, 300);
+    let tick = Change::Tick {
+        now: moment(400),
+        elapsed_ms: 1000,
+        minted: moment(400),
+    };
+    apply(&store, &realm(store.index()), tick).unwrap();
+    drop(store);
+    // However often and whenever it starts again, tokens of 30 days were last minted at second 100.
+    for second in [1000, 5 * day, 10 * day] {
+        let store = open_at(&directory, second);
+        set(&store, hour, second);
+        assert_eq!(until(&store, second), 100 + 30 * day, "started at {second}");
+    }
+    let store = open_at(&directory, 40 * day);
+    set(&store, hour, 40 * day);
+    assert_eq!(until(&store, 40 * day), 40 * day + hour);
+}
+
+#[test]
+fn what_was_in_force_when_a_life_ended_counts_until_its_last_token() {
+    let day = 24 * 3600;
+    let directory = directory();
+    let store = open(&directory);
+    let lifetime = |days: i64, second: i64| Change::Lifetime {
+        max_lifetime: (days * day) as u64,
+        now: moment(second),
+    };
+    apply(&store, &realm(store.index()), lifetime(30, 0)).unwrap();
+    let tick = Change::Tick {
+        now: moment(5 * day),
+        elapsed_ms: 1_000_000_000,
+        minted: moment(5 * day),
+    };
+    apply(&store, &realm(store.index()), tick).unwrap();
+    drop(store);
+    let store = open_at(&directory, 5 * day + 60);
+    apply(&store, &realm(store.index()), lifetime(1, 5 * day + 60)).unwrap();
+    let until = realm(store.index()).retention(moment(5 * day + 60)) - NOW;
+    assert!(
+        until > 35 * day,
+        "a token of 30 days was minted at the end of day 5: kept until {until}"
+    );
+    assert!(until <= 35 * day + 60 + 1 + MARGIN);
+}
+
+#[test]
+fn the_high_mark_of_minting_survives() {
+    let directory = directory();
+    let store = open(&directory);
+    assert_eq!(store.minted(), Millis(0));
+    for minted in [moment(5), moment(9), moment(7)] {
+        let tick = Change::Tick {
+            now: moment(10),
+            elapsed_ms: 1000,
+            minted,
+        };
+        apply(&store, &realm(store.index()), tick).unwrap();
+    }
+    drop(store);
+    assert_eq!(open(&directory).minted(), moment(9));
+}
+
+#[test]
+fn a_cutoff_from_the_future_is_reported_and_counts_from_when_it_was_first_seen() {
+    let directory = directory();
+    let store = open_at(&directory, 100_000);
+    for (kind, cutoff_id) in [(Kind::Subject, id("u")), (Kind::Realm, uuid(0))] {
+        let until = NOW + 1_000_000;
+        let change = entries(vec![Raise {
+            until,
+            ..cutoff(kind, &cutoff_id, Level::Hard, moment(100_000))
+        }]);
+        apply(&store, &realm(store.index()), change).unwrap();
+    }
+    drop(store);
+    // The clock had been ahead. Cutoffs up to the skew are nothing unusual.
+    let store = open_at(&directory, 99_998);
+    assert_eq!(store.future_cutoffs(), 0);
+    drop(store);
+    let store = open_at(&directory, 10);
+    assert_eq!(store.future_cutoffs(), 2);
+    let (seen, realm_of) = (moment(12), |store: &Embedded| realm(store.index()));
+    assert_eq!(realm_of(&store).subject(&id("u")).hard, Some(seen));
+    assert_eq!(realm_of(&store).realm_cutoff(), Some(seen));
+    assert_eq!(store.index().highest_cutoff(), seen);
+    drop(store);
+    // The next start does not move it: who logged in meanwhile stays logged in.
+    let store = open_at(&directory, 1000);
+    assert_eq!(store.future_cutoffs(), 0, "it was put right");
+    assert_eq!(realm_of(&store).subject(&id("u")).hard, Some(seen));
+    assert_eq!(realm_of(&store).realm_cutoff(), Some(seen));
+}
+
+#[test]
+fn the_file_stays_small_however_much_comes_and_goes() {
+    let directory = directory();
+    let store = open(&directory);
+    let size = || std::fs::metadata(directory.path().join("denylist.redb")).unwrap().len();
+    let mut early = 0;
+    for second in 0..40_i64 {
+        let now = NOW + 60 * second;
+        for batch in 0..4_u64 {
+            // Ten thousand entries a round, each past when the next one comes.
+            let all = (0..2500).map(|n| {
+                let id = uuid(second as u64 * 10_000 + batch * 2500 + n);
+                raise(Kind::Token, &id, Level::Hard, now + 1)
+            });
+            apply(&store, &realm(store.index()), entries(all.collect())).unwrap();
+        }
+        let tick = Change::Tick {
+            now: Millis::from_seconds(now),
+            elapsed_ms: 60_000,
+            minted: Millis::from_seconds(now),
+        };
+        apply(&store, &realm(store.index()), tick).unwrap();
+        if second == 5 {
+            early = size();
+        }
+    }
+    assert!(store.index().len() <= 20_000);
+    assert!(size() <= 2 * early, "{} bytes after 40 rounds, {early} after 5", size());
+}
