@@ -24,7 +24,7 @@ pub(crate) struct Args {
     /// Where the store and the summary go, on a disk [default: bench beside this program's directory]
     #[arg(long, value_name = "DIR")]
     dir: Option<PathBuf>,
-    /// Threads of the client [default: as many as processors, at most 4]
+    /// Threads of the client [default: half of the processors, at most 4]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u8).range(1..=50))]
     threads: Option<u8>,
     /// Be the echo server on this socket
@@ -66,10 +66,9 @@ impl Args {
         }
     }
 
-    /// Threads of the client, the same for every peer. The apps of a host use all of its processors; with fewer
-    /// threads than processors, a peer with one thread of its own has a processor to itself.
+    /// Threads of the client: the same for every peer. More of them than this only get in the peers' way.
     pub(crate) fn threads(&self) -> usize {
-        self.threads.map_or_else(|| cores().clamp(1, 4), usize::from)
+        self.threads.map_or_else(|| (cores() / 2).clamp(1, 4), usize::from)
     }
 
     /// The daemon's program.
