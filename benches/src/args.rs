@@ -66,7 +66,7 @@ impl Args {
         }
     }
 
-    /// Threads of the client: the same for every peer.
+    /// Threads of the client: the same for every peer. More of them than this only get in the peers' way.
     pub(crate) fn threads(&self) -> usize {
         self.threads.map_or_else(|| (cores() / 2).clamp(1, 4), usize::from)
     }

@@ -21,6 +21,8 @@ struct Connection<'r> {
     inbox: Inbox,
     /// How much of the lane's bytes is sent.
     written: usize,
+    /// Told when the socket has room again: only while bytes wait for it, or each read of the peer would wake us.
+    blocked: bool,
     /// Known to be done, and counted so.
     done: bool,
 }
@@ -40,9 +42,8 @@ pub(super) fn run(
     for (place, (index, stream)) in streams.into_iter().enumerate() {
         stream.set_nonblocking(true).doing("a socket")?;
         let mut stream = mio::net::UnixStream::from_std(stream);
-        let interest = Interest::READABLE | Interest::WRITABLE;
         poll.registry()
-            .register(&mut stream, Token(place), interest)
+            .register(&mut stream, Token(place), Interest::READABLE)
             .doing("epoll")?;
         let now = Instant::now();
         let mut connection = Connection {
@@ -50,13 +51,15 @@ pub(super) fn run(
             lane: Lane::new(requests, index, connections, depth, now),
             inbox: Inbox::new(),
             written: 0,
+            blocked: false,
             done: false,
         };
         connection.lane.begin(dialect, now);
-        connection.flush()?;
+        connection.flush(&poll, Token(place))?;
+        connection.done = connection.lane.is_done();
         all.push(connection);
     }
-    let mut open = all.len();
+    let mut open = all.iter().filter(|connection| !connection.done).count();
     while open > 0 {
         poll.poll(&mut events, Some(PATIENCE)).doing("epoll")?;
         if events.is_empty() {
@@ -69,7 +72,7 @@ pub(super) fn run(
             if event.is_readable() {
                 connection.read(dialect, recorder)?;
             }
-            connection.flush()?;
+            connection.flush(&poll, event.token())?;
             if connection.lane.is_done() && !connection.done {
                 connection.done = true;
                 open -= 1;
@@ -100,19 +103,30 @@ impl Connection<'_> {
     }
 
     /// Sends what waits, all of it in one write where the socket has room.
-    fn flush(&mut self) -> Result<()> {
-        loop {
+    fn flush(&mut self, poll: &Poll, token: Token) -> Result<()> {
+        let blocked = loop {
             let waiting = self.lane.out.get(self.written..).unwrap_or_default();
             if waiting.is_empty() {
                 self.lane.out.clear();
                 self.written = 0;
-                return Ok(());
+                break false;
             }
             match self.stream.write(waiting) {
                 Ok(count) => self.written += count,
-                Err(error) if error.kind() == ErrorKind::WouldBlock => return Ok(()),
+                Err(error) if error.kind() == ErrorKind::WouldBlock => break true,
                 Err(error) => return Err(error).doing("a request cannot be sent"),
             }
+        };
+        if blocked != self.blocked {
+            self.blocked = blocked;
+            let interest = match blocked {
+                true => Interest::READABLE | Interest::WRITABLE,
+                false => Interest::READABLE,
+            };
+            poll.registry()
+                .reregister(&mut self.stream, token, interest)
+                .doing("epoll")?;
         }
+        Ok(())
     }
 }
