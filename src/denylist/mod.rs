@@ -15,7 +15,7 @@ use std::sync::Arc;
 
 pub use change::{Change, Kind, Level, Lock, Outcome, Raise, Record, Rotate};
 pub use embedded::Embedded;
-pub use index::{Cutoffs, Index, RealmIndex, Rotation};
+pub use index::{Cutoffs, Index, RealmIndex, Rotation, Stands};
 pub use journal::{Backend, Journal, OpenError, Written};
 pub use memory::Memory;
 

@@ -100,7 +100,7 @@ impl<'de> Visitor<'de> for Reader<'_> {
         let (mut nbf, mut iat) = (None, None);
         let (mut ver, mut sid, mut born, mut lck) = (Version::None, None, None, None);
         let mut subject = None;
-        let mut names = Names::default();
+        let (mut seen, mut names) = (0, Names::default());
         while let Some(name) = map.next_key_seed(Text)? {
             let value = if name == "aud" {
                 aud = map.next_value_seed(Texts)?;
@@ -111,6 +111,11 @@ impl<'de> Visitor<'de> for Reader<'_> {
             if name == self.subject {
                 subject = Some(subject_text(&value)?);
             }
+            let bit = known(&name);
+            if seen & bit != 0 {
+                return Err(wrong("a name occurs twice"));
+            }
+            seen |= bit;
             match name.as_ref() {
                 "iss" => iss = Some(string(value)?),
                 "exp" => exp = Some(date(value)?),
@@ -133,7 +138,9 @@ impl<'de> Visitor<'de> for Reader<'_> {
                 }
                 _ => {}
             }
-            names.add(name)?;
+            if bit == 0 {
+                names.add(name)?;
+            }
         }
         let (Some(exp), Some(jti)) = (exp, jti) else {
             return Err(wrong("exp or jti is missing"));
@@ -152,6 +159,12 @@ impl<'de> Visitor<'de> for Reader<'_> {
             subject,
         })
     }
+}
+
+/// A bit for each name that most tokens have, cheaper to remember than its text; 0 for every other name.
+fn known(name: &str) -> u16 {
+    const KNOWN: [&str; 9] = ["iss", "aud", "exp", "nbf", "iat", "jti", "ver", "sid", "sub"];
+    KNOWN.iter().position(|known| *known == name).map_or(0, |bit| 1 << bit)
 }
 
 fn wrong<E: Error>(what: &'static str) -> E {

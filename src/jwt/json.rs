@@ -101,7 +101,7 @@ impl<'de> Visitor<'de> for Text {
 /// The names seen in one object. Few are compared one by one, many through a hash.
 #[derive(Default)]
 pub(super) struct Names<'a> {
-    few: [Cow<'a, str>; 16],
+    few: [Cow<'a, str>; 8],
     count: usize,
     many: HashSet<Cow<'a, str>>,
 }

@@ -20,8 +20,6 @@ pub(super) struct Admitted<'b> {
     pub(super) jti: Id,
     /// Its session: its own jti for a first token.
     pub(super) session: Id,
-    /// Its subject.
-    pub(super) subject: Option<Id>,
     /// Whether a retired key signed it.
     pub(super) retired: bool,
     /// Who made it.
@@ -66,7 +64,8 @@ pub(super) fn admit<'b>(
     if token.len() > policy.max_token {
         return Err(Reason::Malformed);
     }
-    let compact = Compact::parse(token, buffer).map_err(|_| Reason::Malformed)?;
+    let known = served.realm.keyring.signing().map(|key| key.header_segment());
+    let compact = Compact::parse(token, known, buffer).map_err(|_| Reason::Malformed)?;
     let cookies = cookie.map(CookieSecret::parse_value).unwrap_or_default();
     let locks = if cookies.is_empty() { Vec::new() } else { policy.locks() };
     let proof = served.realm.keyring.verify(&compact, &cookies, &locks)?;
@@ -93,9 +92,9 @@ pub(super) fn read<'b>(bytes: &'b [u8], policy: &Policy) -> Result<Admitted<'b>,
         .map(id)
         .transpose()?
         .unwrap_or_else(|| jti.clone());
-    // An empty string is a string (RFC 7519 section 4.1.2), and names nobody.
-    let subject = claims.subject.as_deref().filter(|text| !text.is_empty());
-    let subject = subject.map(id).transpose()?;
+    if let Some(subject) = subject_of(&claims) {
+        Id::check(subject).map_err(|_| Reason::Malformed)?;
+    }
     if let (Some(birth), Some(iat)) = (jti.birth(), claims.iat) {
         // A birth past its own iat would slip under later cutoffs.
         let latest = Millis::from_seconds(iat.saturating_add(1)).plus(policy.clock_skew_ms);
@@ -108,7 +107,6 @@ pub(super) fn read<'b>(bytes: &'b [u8], policy: &Policy) -> Result<Admitted<'b>,
         bytes,
         jti,
         session,
-        subject,
         retired: false,
         origin: Origin::Realm,
         lock: LockState::Unlocked,
@@ -116,7 +114,17 @@ pub(super) fn read<'b>(bytes: &'b [u8], policy: &Policy) -> Result<Admitted<'b>,
     })
 }
 
+/// An empty string is a string (RFC 7519 section 4.1.2), and names nobody.
+fn subject_of<'c>(claims: &'c Claims<'_>) -> Option<&'c str> {
+    claims.subject.as_deref().filter(|text| !text.is_empty())
+}
+
 impl Admitted<'_> {
+    /// Its subject, which can be an id.
+    pub(super) fn subject(&self) -> Option<&str> {
+        subject_of(&self.claims)
+    }
+
     /// When the login began: the millisecond in `sid` or `jti`, else `born`, else the start of `iat`'s second, else 0.
     pub(super) fn login(&self) -> Millis {
         let born = || self.claims.born.map(Millis);

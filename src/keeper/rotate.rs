@@ -46,11 +46,15 @@ impl Keeper {
             Some(record) => record,
             None => Arc::new(self.draft(served, now, &admitted, claims)?),
         };
+        let subject = admitted.subject().map(Id::parse).transpose();
         let rotate = Rotate {
             old: admitted.jti.clone(),
             until: admitted.claims.exp.saturating_add(MARGIN),
             session: admitted.session.clone(),
-            subject: admitted.subject.clone(),
+            subject: subject.map_err(|problem| Refusal::BadId {
+                what: "the subject",
+                problem,
+            })?,
             login: admitted.login(),
             now,
             grace_until: now.plus(policy.rotation_grace_ms),

@@ -5,7 +5,7 @@ use jwtkeeper_wire::{Cause, Reason};
 
 use super::admission::{Admitted, LockState, Origin, admit};
 use super::{Keeper, Rejection, Reuse, Served, Verdict};
-use crate::denylist::{Level, Rotation};
+use crate::denylist::{Level, Stands};
 use crate::jwt::Version;
 use crate::realm::{CookieLock, Policy};
 use crate::words::{Millis, Seconds};
@@ -47,8 +47,8 @@ pub(super) fn accept<'b>(
 /// The checks that follow the signature.
 pub(super) fn judge(served: &Served, now: Millis, admitted: &mut Admitted<'_>) -> Result<Cause, Rejection> {
     judge_claims(served, now, admitted)?;
-    let rotated = check_denylist(served, now, admitted)?;
-    Ok(rotation_cause(served, now, admitted, rotated))
+    let stands = check_denylist(served, now, admitted)?;
+    Ok(rotation_cause(served, now, admitted, &stands))
 }
 
 /// Those of them that rest on the claims alone.
@@ -87,19 +87,24 @@ pub(super) fn session_end(login: Millis, span: u64) -> Millis {
     login.plus(span.saturating_mul(1000))
 }
 
-/// What the denylist says: the rotation, if the token is in its grace.
-fn check_denylist(served: &Served, now: Millis, admitted: &Admitted<'_>) -> Result<Option<Rotation>, Rejection> {
+/// What the denylist says; past this, the token is valid.
+fn check_denylist(served: &Served, now: Millis, admitted: &Admitted<'_>) -> Result<Stands, Rejection> {
     let index = &served.index;
-    let revoked = index.token(&admitted.jti) == Some(Level::Hard)
-        || index.login_revoked(&admitted.session, admitted.subject.as_ref(), admitted.login());
+    let stands = index.look(&admitted.jti, &admitted.session, admitted.subject());
+    let login = admitted.login();
+    let ended = |cutoff: Option<Millis>| cutoff.is_some_and(|cutoff| login <= cutoff);
+    let revoked = stands.token == Some(Level::Hard)
+        || stands.session_revoked
+        || ended(index.realm_cutoff())
+        || ended(stands.subject.hard);
     if revoked {
         return Err(Reason::Revoked.into());
     }
-    match index.rotation(&admitted.jti) {
+    match &stands.rotation {
         // Past its grace it is revoked whatever its successors are: they may be many, and are not looked through.
         Some(rotation) if now >= rotation.grace_until => Err(reused(admitted)),
         Some(rotation) if index.token_revoked(&rotation.successor) => Err(Reason::Revoked.into()),
-        rotation => Ok(rotation),
+        _ => Ok(stands),
     }
 }
 
@@ -115,15 +120,15 @@ pub(super) fn reused(admitted: &Admitted<'_>) -> Rejection {
     }
 }
 
-fn rotation_cause(served: &Served, now: Millis, admitted: &Admitted<'_>, rotated: Option<Rotation>) -> Cause {
+fn rotation_cause(served: &Served, now: Millis, admitted: &Admitted<'_>, stands: &Stands) -> Cause {
     if admitted.origin == Origin::Foreign {
         return Cause::None;
     }
-    if rotated.is_some() {
+    if stands.rotation.is_some() {
         return Cause::Rotated;
     }
     let policy = &served.realm.policy;
-    if is_flagged(served, admitted) {
+    if is_flagged(admitted, stands) {
         return Cause::Flagged;
     }
     // Two hosts on two versions, or on two keys, must not rotate a session on every request.
@@ -140,14 +145,8 @@ fn rotation_cause(served: &Served, now: Millis, admitted: &Admitted<'_>, rotated
     Cause::None
 }
 
-fn is_flagged(served: &Served, admitted: &Admitted<'_>) -> bool {
-    let by_subject = |cutoff: Millis| admitted.birth() <= cutoff;
-    served.index.token(&admitted.jti) == Some(Level::Soft)
-        || admitted
-            .subject
-            .as_ref()
-            .and_then(|subject| served.index.subject(subject).soft)
-            .is_some_and(by_subject)
+fn is_flagged(admitted: &Admitted<'_>, stands: &Stands) -> bool {
+    stands.token == Some(Level::Soft) || stands.subject.soft.is_some_and(|cutoff| admitted.birth() <= cutoff)
 }
 
 fn same_version(token: &Version<'_>, realm: &Version<'_>) -> bool {

@@ -40,6 +40,8 @@ pub(super) async fn run(
     refusal: Option<ErrorCode>,
 ) {
     let uid = peer.uid;
+    // A node of its own: waiting on the one that all share takes a lock that all share, each time.
+    let stop = stop.child_token();
     let mut connection = Connection {
         stream,
         inbox: Inbox::new(),

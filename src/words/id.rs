@@ -29,10 +29,16 @@ pub enum Id {
 impl Id {
     /// The id that `text` spells.
     pub fn parse(text: &str) -> Result<Self, IdError> {
+        Self::check(text)?;
+        Ok(canonical_uuid(text).map_or_else(|| Id::Text(text.into()), Id::Uuid))
+    }
+
+    /// Whether `text` can be an id.
+    pub fn check(text: &str) -> Result<(), IdError> {
         match text.len() {
             0 => Err(IdError::Empty),
             n if n > MAX_ID => Err(IdError::TooLong(n)),
-            _ => Ok(canonical_uuid(text).map_or_else(|| Id::Text(text.into()), Id::Uuid)),
+            _ => Ok(()),
         }
     }
 

@@ -81,7 +81,7 @@ impl Example {
 fn the_examples_of_rfc_7515_verify() {
     for example in EXAMPLES {
         let (token, mut buffer) = (example.token(), Vec::new());
-        let compact = Compact::parse(token.as_bytes(), &mut buffer).unwrap();
+        let compact = Compact::parse(token.as_bytes(), None, &mut buffer).unwrap();
         let header: Header = compact.header().unwrap();
         assert_eq!(header.alg.as_deref(), Some(example.algorithm.name()));
         assert!(compact.claims.starts_with(br#"{"iss":"joe","#));
@@ -149,7 +149,7 @@ fn the_ed25519_example_of_rfc_8037() {
         "eyJhbGciOiJFZERTQSJ9.RXhhbXBsZSBvZiBFZDI1NTE5IHNpZ25pbmc.hgyY0il_MGCjP0JzlnLWG1PPOt7-09PGcvMg3AIbQR6dWbhijcNR4",
         "ki4iylGjg5BhVsPt9g7sVvpAr_MuM0KAg"
     );
-    let compact = Compact::parse(token.as_bytes(), &mut buffer).unwrap();
+    let compact = Compact::parse(token.as_bytes(), None, &mut buffer).unwrap();
     assert!(file.signing.verifying.verify(compact.signing_input, compact.signature));
     assert_eq!(compact.claims, b"Example of Ed25519 signing");
 }

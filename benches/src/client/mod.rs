@@ -53,8 +53,8 @@ pub(crate) fn run(load: Load, peer: &impl Asked, dialect: &impl Dialect, request
     let until = from + load.counted;
     let one = |mut share: Vec<(usize, _)>| {
         let mut recorder = Recorder::new(from, until)?;
-        let exhausted = match (connections, share.pop()) {
-            (1, Some((_, stream))) => single::run(dialect, stream, requests, depth, &mut recorder)?,
+        let exhausted = match (share.len(), share.pop()) {
+            (1, Some(only)) => single::run(dialect, only, connections, requests, depth, &mut recorder)?,
             (_, last) => {
                 share.extend(last);
                 many::run(dialect, share, connections, requests, depth, &mut recorder)?

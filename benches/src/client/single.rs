@@ -13,13 +13,14 @@ use crate::measure::Recorder;
 /// Runs the loop; whether the requests ran out.
 pub(super) fn run(
     dialect: &impl Dialect,
-    mut stream: UnixStream,
+    (index, mut stream): (usize, UnixStream),
+    connections: usize,
     requests: Requests<'_>,
     depth: usize,
     recorder: &mut Recorder,
 ) -> Result<bool> {
     let now = Instant::now();
-    let mut lane = Lane::new(requests, 0, 1, depth, now);
+    let mut lane = Lane::new(requests, index, connections, depth, now);
     let mut inbox = Inbox::new();
     lane.begin(dialect, now);
     while !lane.is_done() {

@@ -15,7 +15,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock, RwLockReadGuard, Rw
 use super::MARGIN;
 use crate::words::{Millis, Seconds};
 
-pub use realm::RealmIndex;
+pub use realm::{RealmIndex, Stands};
 pub use rotation::Rotation;
 pub(super) use rotation::record_until;
 

@@ -14,6 +14,19 @@ use crate::words::{Id, Millis, Seconds};
 
 const SHARDS: usize = 16;
 
+/// What stands for a token, its session and its subject.
+#[derive(Debug, Default)]
+pub struct Stands {
+    /// How far the token's own entry has climbed.
+    pub token: Option<Level>,
+    /// Whether its session is revoked.
+    pub session_revoked: bool,
+    /// Where it was rotated to.
+    pub rotation: Option<Rotation>,
+    /// Its subject's cutoffs.
+    pub subject: Cutoffs,
+}
+
 /// The entries of one realm.
 pub struct RealmIndex {
     pub(super) name: String,
@@ -48,6 +61,29 @@ impl RealmIndex {
     /// The realm's name.
     pub fn name(&self) -> &str {
         &self.name
+    }
+
+    /// All that stands for a token, in one look: a first token and its session share an id, and so a shard.
+    pub fn look(&self, jti: &Id, session: &Id, subject: Option<&str>) -> Stands {
+        let mut stands = Stands::default();
+        let empty = |kind| self.none(kind);
+        if !(empty(Expiring::Token) && empty(Expiring::Session) && empty(Expiring::Rotation)) {
+            let shard = read(self.shard(jti));
+            stands.token = shard.tokens.get(jti).map(|standing| standing.level);
+            stands.rotation = shard.rotations.get(jti).cloned();
+            if session == jti {
+                stands.session_revoked = shard.sessions.get(session).is_some();
+            }
+        }
+        if session != jti {
+            stands.session_revoked = self.session_revoked(session);
+        }
+        if !empty(Expiring::Subject)
+            && let Some(Ok(subject)) = subject.map(Id::parse)
+        {
+            stands.subject = self.subject(&subject);
+        }
+        stands
     }
 
     /// How far a token's own entry has climbed.
@@ -137,6 +173,7 @@ impl RealmIndex {
         }
         false
     }
+
     pub(super) fn count(&self) -> u64 {
         let entries: u64 = self.counts.iter().map(|count| count.load(Ordering::Relaxed)).sum();
         entries + u64::from(self.realm_cutoff().is_some())
@@ -160,6 +197,7 @@ impl RealmIndex {
         map.get(id)
             .map(|standing| (standing.level, Seconds::from(standing.until)))
     }
+
     pub(super) fn count_of(&self, kind: Expiring) -> &AtomicU64 {
         let [tokens, sessions, subjects, rotations] = &self.counts;
         match kind {
@@ -176,6 +214,11 @@ impl RealmIndex {
 
     #[allow(clippy::indexing_slicing)] // below SHARDS by construction
     pub(super) fn shard(&self, id: &Id) -> &RwLock<Shard> {
-        &self.shards[self.hasher.hash_one(id) as usize % SHARDS]
+        let hash = match id {
+            // Its last bits are random; who chooses them chooses a shard, and no more.
+            Id::Uuid(bits) => *bits as usize,
+            Id::Text(text) => self.hasher.hash_one(text) as usize,
+        };
+        &self.shards[hash % SHARDS]
     }
 }
