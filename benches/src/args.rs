@@ -24,9 +24,9 @@ pub(crate) struct Args {
     /// Where the store and the summary go, on a disk [default: bench beside this program's directory]
     #[arg(long, value_name = "DIR")]
     dir: Option<PathBuf>,
-    /// Threads of the client [default: half of the processors, at most 4]
+    /// Event loops of the client, where it is driven by loops [default: half of the processors, at most 4]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u8).range(1..=50))]
-    threads: Option<u8>,
+    loops: Option<u8>,
     /// Be the echo server on this socket
     #[arg(long, value_name = "SOCKET", hide = true)]
     pub(crate) echo_server: Option<PathBuf>,
@@ -66,9 +66,9 @@ impl Args {
         }
     }
 
-    /// Threads of the client: the same for every peer. More of them than this only get in the peers' way.
-    pub(crate) fn threads(&self) -> usize {
-        self.threads.map_or_else(|| (cores() / 2).clamp(1, 4), usize::from)
+    /// Event loops of the client: the same for every peer. More of them than this only get in the peers' way.
+    pub(crate) fn loops(&self) -> usize {
+        self.loops.map_or_else(|| (cores() / 2).clamp(1, 4), usize::from)
     }
 
     /// The daemon's program.

@@ -46,7 +46,7 @@ impl Compared {
 }
 
 /// Runs all rounds.
-pub(crate) fn measure(home: &Home, sockets: &Path, pace: Pace, threads: usize) -> Result<Compared> {
+pub(crate) fn measure(home: &Home, sockets: &Path, pace: Pace, loops: usize) -> Result<Compared> {
     let redis = redis::start(sockets)?;
     let echo = echo::start(sockets)?;
     let daemon = ready_daemon(home)?;
@@ -59,7 +59,7 @@ pub(crate) fn measure(home: &Home, sockets: &Path, pace: Pace, threads: usize) -
             shape,
             warm_up: pace.warm_up,
             counted: pace.compared,
-            threads,
+            loops,
         };
         let validates = Requests::repeated(&validates);
         match peer {

@@ -57,16 +57,19 @@ fn bench(args: &Args) -> Result<()> {
     // The address of a socket has room for 107 bytes, which a build directory may exceed.
     let sockets = tempfile::tempdir().doing("a directory for the sockets")?;
     let pace = if args.quick { Pace::QUICK } else { Pace::FULL };
-    let threads = args.threads();
+    let loops = args.loops();
     let home = Home::make(&program, disk.path(), sockets.path())?;
 
     let machine = Machine::look(&dir, redis);
     machine.lines().iter().for_each(|line| println!("{line}"));
-    println!("{}; threads of the client: {threads}", args.mode());
+    println!(
+        "{}; a client thread for each connection, or {loops} event loop(s) for all (_loops)",
+        args.mode()
+    );
     let mut report = Report::default();
     report.note("machine", machine.json());
     report.note("mode", json!(args.mode()));
-    report.note("client_threads", json!(threads));
+    report.note("client_loops", json!(loops));
 
     if args.wants(Part::InProcess) {
         report.in_process(&in_process::measure(home.config(), pace.alone)?);
@@ -76,13 +79,13 @@ fn bench(args: &Args) -> Result<()> {
         report.startup(&startup::measure(&home, &aside, pace.starts)?);
     }
     if args.wants(Part::Validate) {
-        report.compared(&compare::measure(&home, sockets.path(), pace, threads)?);
+        report.compared(&compare::measure(&home, sockets.path(), pace, loops)?);
     }
     if [Part::Es256, Part::Issue, Part::Rotate, Part::Revoke]
         .into_iter()
         .any(|part| args.wants(part))
     {
-        changes(args, &Changes::start(&home, pace, threads)?, &mut report)?;
+        changes(args, &Changes::start(&home, pace, loops)?, &mut report)?;
     }
 
     println!("\n{}", report.table());

@@ -6,7 +6,7 @@ use crate::changes::Rows;
 use crate::compare::{Compared, PEERS};
 use crate::in_process::InProcess;
 use crate::measure::{Measured, round};
-use crate::shape::{C1, C50, C50X32, SHAPES};
+use crate::shape::{C1, C50, C50_LOOPS, C50X32, C50X32_LOOPS, SHAPES};
 use crate::startup::Startup;
 
 /// What is held against a target.
@@ -31,7 +31,7 @@ impl Target {
         let mark = if met { "met" } else { "MISSED" };
         let unit = self.unit;
         format!(
-            "{:<32}{:>12.2} {unit:<4} {word} {bound} {unit:<4} {mark}",
+            "{:<40}{:>12.2} {unit:<4} {word} {bound} {unit:<4} {mark}",
             self.name, self.value
         )
     }
@@ -78,6 +78,10 @@ impl Report {
             (C50X32, "validate / redis GET, c50x32", 0.5),
         ] {
             self.target(name, compared.ratio("redis_get", shape), Bound::AtLeast(bound), "");
+        }
+        for shape in [C50_LOOPS, C50X32_LOOPS] {
+            let name = format!("validate / redis GET, {}", shape.name);
+            self.figure(&name, compared.ratio("redis_get", shape), "");
         }
         for shape in SHAPES {
             let name = format!("validate / echo, {}", shape.name);
@@ -143,7 +147,7 @@ impl Report {
     }
 
     fn figure(&mut self, name: &str, value: f64, unit: &str) {
-        self.figures.push(format!("{name:<32}{value:>12.2} {unit}"));
+        self.figures.push(format!("{name:<40}{value:>12.2} {unit}"));
     }
 
     fn row(&mut self, name: &str, shape: &str, measured: &Measured) {
@@ -156,7 +160,7 @@ impl Report {
             ..
         } = measured;
         self.rows.push(format!(
-            "{name:<16}{shape:<8}{rps:>12.0}{p50_us:>12.1}{p99_us:>12.1}{p999_us:>12.1}{cpu_us:>12.2}"
+            "{name:<16}{shape:<14}{rps:>12.0}{p50_us:>12.1}{p99_us:>12.1}{p999_us:>12.1}{cpu_us:>12.2}"
         ));
     }
 
@@ -170,7 +174,7 @@ impl Report {
         let mut lines = Vec::new();
         if !self.rows.is_empty() {
             let head = ["per second", "p50 µs", "p99 µs", "p99.9 µs", "cpu µs"].map(|name| format!("{name:>12}"));
-            lines.push(format!("{:<16}{:<8}{}", "operation", "shape", head.concat()));
+            lines.push(format!("{:<16}{:<14}{}", "operation", "shape", head.concat()));
             lines.extend(self.rows.iter().cloned());
             lines.push(String::new());
         }

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-/// How many connections ask, and how many requests each keeps in flight.
+/// How many connections ask, how many requests each keeps in flight, and who drives them.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Shape {
     /// As it is printed.
@@ -11,6 +11,17 @@ pub(crate) struct Shape {
     pub(crate) connections: usize,
     /// Requests in flight on each.
     pub(crate) depth: usize,
+    /// Who drives them.
+    pub(crate) driver: Driver,
+}
+
+/// Who drives the connections.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Driver {
+    /// A thread for each, which writes and reads and waits: an app server's threads with a blocking client.
+    Threads,
+    /// A few event loops for all: the leanest client there can be, which leaves its peers all the processor it can.
+    Loops,
 }
 
 /// One connection that asks again once it is answered: an app's thread.
@@ -18,24 +29,39 @@ pub(crate) const C1: Shape = Shape {
     name: "c1",
     connections: 1,
     depth: 1,
+    driver: Driver::Threads,
 };
 
 /// Fifty of them: a host's app servers.
 pub(crate) const C50: Shape = Shape {
     name: "c50",
     connections: 50,
-    depth: 1,
+    ..C1
 };
 
-/// Fifty pipelined connections: async clients.
+/// Fifty pipelined connections.
 pub(crate) const C50X32: Shape = Shape {
     name: "c50x32",
-    connections: 50,
     depth: 32,
+    ..C50
+};
+
+/// As c50, from event loops.
+pub(crate) const C50_LOOPS: Shape = Shape {
+    name: "c50_loops",
+    driver: Driver::Loops,
+    ..C50
+};
+
+/// As c50x32, from event loops.
+pub(crate) const C50X32_LOOPS: Shape = Shape {
+    name: "c50x32_loops",
+    driver: Driver::Loops,
+    ..C50X32
 };
 
 /// All shapes of the reading operations.
-pub(crate) const SHAPES: [Shape; 3] = [C1, C50, C50X32];
+pub(crate) const SHAPES: [Shape; 5] = [C1, C50, C50X32, C50_LOOPS, C50X32_LOOPS];
 
 /// How long things take.
 #[derive(Debug, Clone, Copy)]
@@ -57,7 +83,7 @@ impl Pace {
     pub(crate) const FULL: Pace = Pace {
         rounds: 5,
         warm_up: Duration::from_millis(300),
-        compared: Duration::from_millis(1200),
+        compared: Duration::from_millis(1000),
         alone: Duration::from_millis(2000),
         starts: 5,
     };

@@ -13,7 +13,7 @@ pub(crate) use lane::Requests;
 use crate::dialect::Dialect;
 use crate::fault::{Fault, Result};
 use crate::measure::{Measured, Recorder};
-use crate::shape::Shape;
+use crate::shape::{Driver, Shape};
 
 /// One run: a shape of load for a time.
 #[derive(Clone, Copy)]
@@ -24,8 +24,8 @@ pub(crate) struct Load {
     pub(crate) warm_up: Duration,
     /// What is counted.
     pub(crate) counted: Duration,
-    /// Threads of the client; a single connection has its one.
-    pub(crate) threads: usize,
+    /// Threads of the client where it is driven by event loops.
+    pub(crate) loops: usize,
 }
 
 /// Who is asked.
@@ -40,7 +40,10 @@ pub(crate) trait Asked {
 /// Asks `peer` until the time or the requests are over, and waits for every reply.
 pub(crate) fn run(load: Load, peer: &impl Asked, dialect: &impl Dialect, requests: Requests<'_>) -> Result<Measured> {
     let Shape { connections, depth, .. } = load.shape;
-    let threads = load.threads.clamp(1, connections);
+    let threads = match load.shape.driver {
+        Driver::Threads => connections,
+        Driver::Loops => load.loops.clamp(1, connections),
+    };
     let mut shares: Vec<Vec<_>> = (0..threads).map(|_| Vec::new()).collect();
     for index in 0..connections {
         let stream = peer.connect()?;
@@ -80,7 +83,7 @@ pub(crate) fn run(load: Load, peer: &impl Asked, dialect: &impl Dialect, request
 mod tests {
     use super::*;
     use crate::dialect::{Expect, Frames};
-    use crate::shape::{C1, C50X32};
+    use crate::shape::{C1, C50X32, C50X32_LOOPS};
     use std::io::{Read, Write};
     use std::sync::Arc;
     use std::sync::atomic::{AtomicUsize, Ordering};
@@ -92,7 +95,7 @@ mod tests {
             shape,
             warm_up: Duration::ZERO,
             counted: Duration::from_millis(100),
-            threads: 2,
+            loops: 2,
         }
     }
 
@@ -142,7 +145,7 @@ mod tests {
     #[test]
     fn every_shape_asks_until_the_time_is_over() {
         let list = requests(7);
-        for shape in [C1, C50X32] {
+        for shape in [C1, C50X32, C50X32_LOOPS] {
             let (peer, dialect) = (Mirror::new(|_| ()), Frames(Expect::Echo(BODY)));
             let measured = run(load(shape), &peer, &dialect, Requests::repeated(&list)).unwrap();
             let (asked, flying) = (peer.asked() as u64, (shape.connections * shape.depth) as u64);
