@@ -1,11 +1,12 @@
-//! The daemon, floor by floor. A module imports only from lower floors (docs/architecture.md).
+//! The daemon, floor by floor. A module imports only from lower floors: words (1), jwt (2), keyring and realm (3),
+//! denylist (4), keeper (5), config (6), server (7), process (8). See docs/architecture.md.
 
 pub mod config;
-pub mod denylist; // 4
-pub mod jwt; // 2
-pub mod keeper; // 5
-pub mod keyring; // 3
+pub mod denylist;
+pub mod jwt;
+pub mod keeper;
+pub mod keyring;
 pub mod process;
-pub mod realm; // 3
-pub mod server; // 7
-pub mod words; // 1 // 6 // 8
+pub mod realm;
+pub mod server;
+pub mod words;

@@ -73,20 +73,37 @@ fn module_of(file: &Path) -> String {
         .to_owned()
 }
 
-/// The names that follow `crate::` anywhere in a text, those in braces too.
+/// The names that follow `crate::` anywhere in a text, the first ones in braces too, however those nest.
 fn imports(text: &str) -> Vec<String> {
     let mut found = Vec::new();
     for (at, _) in text.match_indices("crate::") {
         let rest = &text[at + "crate::".len()..];
-        let names = match rest.strip_prefix('{') {
-            Some(list) => list.split('}').next().unwrap().split(','),
-            None => rest
-                .split(|c: char| !c.is_alphanumeric() && c != '_')
-                .next()
-                .unwrap()
-                .split(','),
+        let name = |text: &str| {
+            let end = text
+                .find(|c: char| !c.is_alphanumeric() && c != '_')
+                .unwrap_or(text.len());
+            text[..end].to_owned()
         };
-        found.extend(names.map(|name| name.trim().split(':').next().unwrap().to_owned()));
+        let Some(list) = rest.strip_prefix('{') else {
+            found.push(name(rest));
+            continue;
+        };
+        let mut depth = 0;
+        let mut item = 0;
+        for (at, c) in list.char_indices() {
+            match c {
+                '{' => depth += 1,
+                ',' | '}' if depth == 0 => {
+                    found.push(name(list[item..at].trim_start()));
+                    item = at + 1;
+                    if c == '}' {
+                        break;
+                    }
+                }
+                '}' => depth -= 1,
+                _ => {}
+            }
+        }
     }
     found
 }
@@ -124,6 +141,7 @@ fn an_import_from_a_higher_floor_is_seen() {
         "use crate::keeper::Keeper;",
         "fn f(x: &crate::server::Context) {}",
         "use crate::{words::Id, denylist};",
+        "use crate::{words::{Id, Millis}, server::Context};",
     ] {
         assert_eq!(upward(&file, text).len(), 1, "{text}");
     }

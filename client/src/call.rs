@@ -6,8 +6,8 @@ use std::io;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use jwtkeeper_wire::{
-    Answer, Before, EncodeError, ErrorCode, FlagTarget, LENGTH_BYTES, Op, Reply, Request, RevokeTarget, decode,
-    put_frame,
+    Answer, Before, EncodeError, ErrorCode, FlagTarget, LENGTH_BYTES, MAX_TOKEN, Op, Reason, Reply, Request,
+    RevokeTarget, decode, put_frame,
 };
 
 use crate::config::Config;
@@ -70,6 +70,21 @@ impl<'a, O: Operation> Call<'a, O> {
             attempts: 0,
             faults: 0,
         }
+    }
+
+    /// The answer that needs no asking: a token longer than any realm takes is malformed. Whoever sends one to the
+    /// app is told no, as with any other, and causes no error.
+    pub(crate) fn foregone(&self) -> Option<O::Output> {
+        let token = match &self.op {
+            Op::Validate { token, .. } | Op::Rotate { token, .. } => token,
+            Op::Revoke {
+                target: RevokeTarget::Token { token, .. },
+                ..
+            } => token,
+            _ => return None,
+        };
+        let reason = Reason::Malformed;
+        (token.len() > MAX_TOKEN).then(|| self.operation.output(Answer::Invalid { reason }))?
     }
 
     /// When the call must be over.

@@ -26,6 +26,11 @@ pub trait Operation: sealed::Sealed {
     fn output(&self, answer: Answer<'_>) -> Option<Self::Output>;
 }
 
+/// Whether a value may be a lock cookie's. A longer one locks nothing, and is not worth sending.
+fn can_be_cookie(value: &str) -> bool {
+    value.len() <= 1024
+}
+
 mod sealed {
     use crate::request::{Flag, GetHealth, GetJwks, GetStatus, Issue, Ping, Reload, Revoke, Rotate, Validate};
 
@@ -86,7 +91,7 @@ impl Operation for Validate<'_> {
         Op::Validate {
             realm: self.realm.unwrap_or(realm),
             token: self.token,
-            cookie: self.cookie,
+            cookie: self.cookie.filter(|cookie| can_be_cookie(cookie)),
         }
     }
 
@@ -110,7 +115,7 @@ impl Operation for Rotate<'_> {
         Op::Rotate {
             realm: self.realm.unwrap_or(realm),
             token: self.token,
-            cookie: self.cookie,
+            cookie: self.cookie.filter(|cookie| can_be_cookie(cookie)),
             claims: self.claims.as_ref().map(|claims| Bytes::new(&claims.0)),
         }
     }
@@ -151,7 +156,10 @@ impl Operation for Revoke<'_> {
 
     fn op<'s>(&'s self, realm: &'s str) -> Op<'s> {
         let target = match self.target {
-            RevokeTarget::Token { token, cookie } => wire::RevokeTarget::Token { token, cookie },
+            RevokeTarget::Token { token, cookie } => wire::RevokeTarget::Token {
+                token,
+                cookie: cookie.filter(|cookie| can_be_cookie(cookie)),
+            },
             RevokeTarget::Jti(jti) => wire::RevokeTarget::Jti(jti),
             RevokeTarget::Session(session) => wire::RevokeTarget::Session(session),
             RevokeTarget::Subject(subject, before) => wire::RevokeTarget::Subject {

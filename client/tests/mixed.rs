@@ -141,7 +141,8 @@ mod asynchronous {
                     let mine = format!("call-{number}");
                     match hasty.validate(mine.as_str()).await {
                         Ok(verdict) => assert_eq!(subject(&verdict), mine),
-                        Err(error) => assert!(error.is_timeout(), "{error}"),
+                        // A connection that breaks with no time left to try again is out of time too.
+                        Err(error) => assert!(error.is_timeout() || error.is_unreachable(), "{error}"),
                     }
                 }));
                 if number % 50 == 0 {

@@ -59,3 +59,56 @@ impl Access {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::words::OVERFLOW;
+
+    const ALL: [Right; 12] = [
+        Right::Issue,
+        Right::Validate,
+        Right::Rotate,
+        Right::RotateClaims,
+        Right::Flag,
+        Right::Revoke,
+        Right::RevokeId,
+        Right::RevokeSubject,
+        Right::RevokeBefore,
+        Right::Status,
+        Right::Jwks,
+        Right::Reload,
+    ];
+
+    fn peer(uid: u32) -> Peer {
+        Peer {
+            uid,
+            gid: uid,
+            groups: Vec::new(),
+        }
+    }
+
+    #[test]
+    fn ending_every_session_and_reload_are_for_root_and_our_own_user() {
+        let access = Access { own_uid: 990 };
+        for right in ALL {
+            let guarded = matches!(right, Right::RevokeBefore | Right::Reload);
+            for (uid, own) in [(0, true), (990, true), (1000, false), (991, false)] {
+                assert_eq!(
+                    access.permits(&peer(uid), right, "default"),
+                    own || !guarded,
+                    "{uid} {}",
+                    right.name()
+                );
+            }
+        }
+    }
+
+    /// Whoever has no name here is nobody, even to a daemon that has none itself.
+    #[test]
+    fn the_overflow_uid_is_nobody() {
+        let access = Access { own_uid: OVERFLOW };
+        assert!(!access.permits(&peer(OVERFLOW), Right::Reload, "default"));
+        assert!(access.permits(&peer(0), Right::Reload, "default"));
+    }
+}

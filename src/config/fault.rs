@@ -37,6 +37,12 @@ impl Faults {
         self.0.extend(other.0);
     }
 
+    /// Puts them in the order of the files.
+    pub fn sort(&mut self) {
+        self.0
+            .sort_by(|one, other| (&one.file, one.line).cmp(&(&other.file, other.line)));
+    }
+
     /// Whether nothing was found.
     pub fn is_empty(&self) -> bool {
         self.0.is_empty()

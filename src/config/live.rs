@@ -25,17 +25,17 @@ pub struct Snapshot {
     /// Who may do what.
     pub access: Access,
     realms: HashMap<String, Arc<Served>>,
+    /// The one that most requests mean.
+    default: Option<Arc<Served>>,
 }
 
 impl Snapshot {
     /// A realm by its name; an empty name is `default`.
     pub fn realm(&self, name: &str) -> Option<&Arc<Served>> {
-        let name = if name.is_empty() {
-            jwtkeeper_wire::DEFAULT_REALM
-        } else {
-            name
-        };
-        self.realms.get(name)
+        match name {
+            "" => self.default.as_ref(),
+            name => self.realms.get(name),
+        }
     }
 
     /// All realms.
@@ -243,6 +243,7 @@ fn assemble(
         generation,
         settings,
         access: Access { own_uid },
+        default: realms.get(jwtkeeper_wire::DEFAULT_REALM).cloned(),
         realms,
     }
 }

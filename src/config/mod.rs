@@ -18,17 +18,17 @@ pub use file::{FileKind, read_file};
 pub use live::{Live, Reloaded, Snapshot, StartError};
 pub use print::print;
 pub use realm::{ForeignSource, KeySource, Located, RealmSettings, RetiredSource};
-pub use settings::{Limits, Settings};
+pub use settings::{Limits, MAX_SOCKET_PATH, Settings};
 
 /// Reads the configuration (a file, then `conf.d/*.toml` beside it) and everything that it names, and says all that
 /// is wrong with it: what `jwtkeeperd --check` prints is what a start or a reload would refuse.
 pub fn check(path: &std::path::Path) -> Result<Settings, Faults> {
-    let settings = Settings::read(path)?;
-    let mut faults = Faults::default();
+    let (settings, mut faults) = Settings::read_what_is_there(path)?;
     for realm in settings.realms.values() {
         if let Err(found) = keys::load(realm) {
             faults.extend(found);
         }
     }
+    faults.sort();
     faults.into_result(settings)
 }

@@ -9,6 +9,11 @@ use crate::jwt::{Algorithm, Family};
 use crate::keyring::LockKey;
 use crate::realm::{CookieLock, CookiePolicy, ForeignIssuer, OnReuse, OwnClaim, Policy, SameSite};
 
+/// Clocks further apart are broken: tokens of the future would be taken that long.
+const MOST_SKEW: u64 = 10 * 60 * 1000;
+/// An old token leads to its successor, and so stays good for whoever kept it, no longer than this.
+const MOST_GRACE: u64 = 60 * 60 * 1000;
+
 /// A realm as configured.
 #[derive(Debug, Clone)]
 pub struct RealmSettings {
@@ -105,7 +110,8 @@ impl RealmSettings {
         }
         let algorithm = read_algorithm(&section, true);
         let mut policy = read_policy(&section);
-        let key = read_key_source(&section, algorithm);
+        let sources = ["secret_file", "key_file", "public_key_file", "jwks_file"];
+        let key = read_key_source(&section, algorithm, "the realm", &sources);
         let version_file = located(&section, "version_file");
         let retired_keys = read_retired(&section);
         read_lock_keys(&section, algorithm, &retired_keys, &mut policy);
@@ -146,7 +152,7 @@ impl RealmSettings {
             settings
                 .foreign_keys
                 .iter()
-                .map(|key| (key.index, key.algorithm, paths(&key.file)))
+                .map(|key| (key.index, key.algorithm, paths(&key.file), key.shared))
                 .collect()
         };
         self.algorithm == other.algorithm
@@ -207,9 +213,22 @@ fn read_policy(section: &Section<'_>) -> Policy {
             format!("{} is longer than max_lifetime", section.full("expiry")),
         );
     }
-    set(&mut policy.clock_skew_ms, section.span("clock_skew"));
-    set(&mut policy.rotation_grace_ms, section.span("rotation_grace"));
-    policy.max_token = section.number("max_token", policy.max_token as u64, 256..=32 * 1024) as usize;
+    set(&mut policy.clock_skew_ms, at_most(section, "clock_skew", MOST_SKEW));
+    set(
+        &mut policy.rotation_grace_ms,
+        at_most(section, "rotation_grace", MOST_GRACE),
+    );
+    for (key, texts) in [("issuer", policy.issuer.as_slice()), ("audience", &policy.audience)] {
+        if texts.iter().any(String::is_empty) {
+            let message = format!("{} must not be empty; leave it out for none", section.full(key));
+            section.fault(section.place(), message);
+        }
+    }
+    policy.max_token = section.number(
+        "max_token",
+        policy.max_token as u64,
+        256..=jwtkeeper_wire::MAX_TOKEN as u64,
+    ) as usize;
     if let Some((claim, place)) = section.text("subject_claim") {
         let reserved = OwnClaim::parse(&claim).is_some() || ["exp", "sid", "born", "lck", ""].contains(&claim.as_str());
         if reserved {
@@ -249,6 +268,16 @@ fn read_policy(section: &Section<'_>) -> Policy {
         read_cookie(cookie, &mut policy.cookie);
     }
     policy
+}
+
+/// A span that is no longer than `most` milliseconds.
+fn at_most(section: &Section<'_>, key: &'static str, most: u64) -> Option<At<u64>> {
+    let (span, place) = section.span(key)?;
+    if span > most {
+        let most = humantime::format_duration(std::time::Duration::from_millis(most));
+        section.fault(&place, format!("{} must be at most {most}", section.full(key)));
+    }
+    Some((span, place))
 }
 
 fn set<T>(into: &mut T, value: Option<At<T>>) {
@@ -328,9 +357,18 @@ fn read_cookie(section: Section<'_>, cookie: &mut CookiePolicy) {
     section.finish();
 }
 
-fn read_key_source(section: &Section<'_>, algorithm: Option<Algorithm>) -> Option<KeySource> {
-    let sources = ["secret_file", "key_file", "public_key_file", "jwks_file"];
-    let given: Vec<_> = sources.into_iter().filter(|key| section.node(key).is_some()).collect();
+/// The one key of a realm, or of an issuer: `whose` says which, `sources` where it may come from.
+fn read_key_source(
+    section: &Section<'_>,
+    algorithm: Option<Algorithm>,
+    whose: &str,
+    sources: &[&'static str],
+) -> Option<KeySource> {
+    let given: Vec<_> = sources
+        .iter()
+        .copied()
+        .filter(|key| section.node(key).is_some())
+        .collect();
     let hmac = algorithm.map(|algorithm| algorithm.family() == Family::Hmac);
     let fault = |message: String| section.fault(section.place(), message);
     match (given.as_slice(), hmac) {
@@ -340,19 +378,16 @@ fn read_key_source(section: &Section<'_>, algorithm: Option<Algorithm>) -> Optio
             } else {
                 "secret_file"
             };
-            fault(format!("the realm has no key; set {key}"));
+            fault(format!("{whose} has no key; set {key}"));
             None
         }
         ([_, _, ..], _) => {
-            fault(format!(
-                "the realm has more than one key: {}; keep one",
-                given.join(", ")
-            ));
+            fault(format!("{whose} has more than one key: {}; keep one", given.join(", ")));
             None
         }
         (["secret_file"], Some(false)) => {
             fault(format!(
-                "{} is for HMAC algorithms; set key_file",
+                "{} is for HMAC algorithms; set another",
                 section.full("secret_file")
             ));
             None
@@ -404,23 +439,32 @@ fn read_foreign(section: &Section<'_>, policy: &mut Policy) -> Vec<ForeignSource
                 format!("{} is the realm's own issuer", entry.full("issuer")),
             );
         }
-        let (shared, public) = (located(&entry, "secret_file"), located(&entry, "public_key_file"));
-        let set = located(&entry, "jwks_file");
-        let algorithm = read_algorithm(&entry, shared.is_some() || public.is_some() || set.is_some());
-        let is_shared = shared.is_some();
-        let file = shared.or(public).or(set);
-        policy.foreign_issuers.push(ForeignIssuer {
-            issuer,
-            own_key: file.is_some(),
-        });
-        if let (Some(file), Some(algorithm)) = (file, algorithm) {
-            sources.push(ForeignSource {
-                index,
-                algorithm,
-                file,
-                shared: is_shared,
-            });
+        if policy.foreign_issuers.iter().any(|other| other.issuer == issuer) {
+            entry.fault(entry.place(), format!("{} is named twice", entry.full("issuer")));
         }
+        let keys = ["secret_file", "public_key_file", "jwks_file"];
+        let own_key = keys.into_iter().any(|key| entry.node(key).is_some());
+        if own_key {
+            let algorithm = read_algorithm(&entry, true);
+            let source = read_key_source(&entry, algorithm, "the issuer", &keys);
+            if let (Some(key), Some(algorithm)) = (source, algorithm) {
+                let shared = matches!(key, KeySource::Private(_));
+                let (KeySource::Private(file) | KeySource::Public(file)) = key;
+                sources.push(ForeignSource {
+                    index,
+                    algorithm,
+                    file,
+                    shared,
+                });
+            }
+        } else if let Some(node) = entry.node("algorithm") {
+            let message = format!(
+                "{} is for an issuer with a key; name its key, or remove it",
+                entry.full("algorithm")
+            );
+            entry.fault(&node.place, message);
+        }
+        policy.foreign_issuers.push(ForeignIssuer { issuer, own_key });
         entry.finish();
     }
     sources

@@ -30,6 +30,9 @@ pub struct Settings {
     pub realms: BTreeMap<String, RealmSettings>,
 }
 
+/// The longest socket path, in bytes: what the kernel takes, less the name that a new socket has until it is in place.
+pub const MAX_SOCKET_PATH: usize = 103;
+
 /// Every limit of the server, in one place.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Limits {
@@ -69,11 +72,17 @@ impl Default for Limits {
 impl Settings {
     /// Reads and checks the configuration; key files are not looked at.
     pub fn read(path: &Path) -> Result<Self, Faults> {
+        let (settings, faults) = Self::read_what_is_there(path)?;
+        faults.into_result(settings)
+    }
+
+    /// The same, but for faults of form: what could be read in spite of its faults.
+    pub(super) fn read_what_is_there(path: &Path) -> Result<(Self, Faults), Faults> {
         let root = tree::read(path)?;
         let found: Found = Rc::new(RefCell::default());
         let top = Section::new("", &root, &found);
         let text_path = |key, default: &str| top.path(key).map_or_else(|| PathBuf::from(default), |(path, _)| path);
-        let socket = text_path("socket", jwtkeeper_wire::DEFAULT_SOCKET);
+        let socket = read_socket(&top);
         let settings = Self {
             file: path.to_owned(),
             socket,
@@ -93,8 +102,21 @@ impl Settings {
         check_prefixes(&top, &settings.realms);
         top.finish();
         let faults = std::mem::take(&mut *found.borrow_mut());
-        faults.into_result(settings)
+        Ok((settings, faults))
     }
+}
+
+fn read_socket(top: &Section<'_>) -> PathBuf {
+    let Some((path, place)) = top.path("socket") else {
+        return PathBuf::from(jwtkeeper_wire::DEFAULT_SOCKET);
+    };
+    if path.as_os_str().len() > MAX_SOCKET_PATH {
+        top.fault(
+            &place,
+            format!("the socket path has more than {MAX_SOCKET_PATH} bytes; choose a shorter one"),
+        );
+    }
+    path
 }
 
 fn read_mode(top: &Section<'_>) -> u32 {
@@ -118,7 +140,7 @@ fn read_log(top: &Section<'_>) -> String {
     let Some(log) = top.section("log") else { return default };
     let level = log.text("level");
     if let Some((level, place)) = &level
-        && tracing_subscriber::EnvFilter::try_new(level).is_err()
+        && !level.split(',').all(is_directive)
     {
         log.fault(
             place,
@@ -127,6 +149,16 @@ fn read_log(top: &Section<'_>) -> String {
     }
     log.finish();
     level.map_or(default, |(level, _)| level)
+}
+
+/// A level, or `target=level`. Anything else would be taken for a target, and would silence all others.
+fn is_directive(text: &str) -> bool {
+    const LEVELS: [&str; 6] = ["error", "warn", "info", "debug", "trace", "off"];
+    let (target, level) = text.trim().rsplit_once('=').unwrap_or(("", text.trim()));
+    LEVELS.contains(&level)
+        && target
+            .chars()
+            .all(|c| c.is_ascii_alphanumeric() || matches!(c, ':' | '_'))
 }
 
 fn read_limits(top: &Section<'_>) -> Limits {

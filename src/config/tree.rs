@@ -89,6 +89,12 @@ fn drop_ins(path: &Path, faults: &mut Faults) -> Vec<PathBuf> {
     let mut files: Vec<_> = entries
         .filter_map(|entry| entry.ok().map(|entry| entry.path()))
         .filter(|path| path.extension().is_some_and(|extension| extension == "toml"))
+        // An editor's lock or backup is not ours.
+        .filter(|path| {
+            !path
+                .file_name()
+                .is_some_and(|name| name.as_encoded_bytes().starts_with(b"."))
+        })
         .collect();
     files.sort();
     files
@@ -131,7 +137,7 @@ fn read_one(path: &Path, faults: &mut Faults) -> Node {
     };
     Node {
         place,
-        value: Value::Table(convert_table(table.get_ref(), &text, &file, line)),
+        value: Value::Table(convert_table(table.get_ref(), &text, &file)),
     }
 }
 
@@ -140,7 +146,7 @@ fn line_of(text: &str, offset: usize) -> usize {
     1 + before.iter().filter(|byte| **byte == b'\n').count()
 }
 
-fn convert_table(table: &DeTable<'_>, text: &str, file: &Rc<PathBuf>, _line: usize) -> Table {
+fn convert_table(table: &DeTable<'_>, text: &str, file: &Rc<PathBuf>) -> Table {
     table
         .iter()
         .map(|(key, value)| {
@@ -160,7 +166,7 @@ fn convert(value: &Spanned<DeValue<'_>>, text: &str, file: &Rc<PathBuf>) -> Node
             .map_or(Value::Other("an integer out of range"), Value::Integer),
         DeValue::Boolean(value) => Value::Boolean(*value),
         DeValue::Array(values) => Value::List(values.iter().map(|value| convert(value, text, file)).collect()),
-        DeValue::Table(table) => Value::Table(convert_table(table, text, file, line)),
+        DeValue::Table(table) => Value::Table(convert_table(table, text, file)),
         DeValue::Float(_) => Value::Other("a float"),
         DeValue::Datetime(_) => Value::Other("a date"),
     };

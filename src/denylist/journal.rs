@@ -35,6 +35,11 @@ pub trait Backend: Send {
     fn open(&self, create: bool) -> Result<Database, DatabaseError>;
     /// Its name in messages.
     fn name(&self) -> String;
+
+    /// Whether the next start will find it.
+    fn is_there(&self) -> bool {
+        true
+    }
 }
 
 /// A file.
@@ -52,6 +57,10 @@ impl Backend for File {
 
     fn name(&self) -> String {
         self.0.display().to_string()
+    }
+
+    fn is_there(&self) -> bool {
+        self.0.exists()
     }
 }
 
@@ -147,7 +156,8 @@ impl Journal {
         }
         let directory = path.parent().unwrap_or(Path::new("."));
         std::fs::create_dir_all(directory).map_err(io)?;
-        let new = path.with_extension("new");
+        // Another process may make one at the same time.
+        let new = path.with_extension(format!("{}.new", std::process::id()));
         match std::fs::remove_file(&new) {
             Err(error) if error.kind() != std::io::ErrorKind::NotFound => return Err(io(error)),
             _ => {}
@@ -294,6 +304,11 @@ impl Journal {
         }
         transaction.commit()?;
         Ok(())
+    }
+
+    /// Whether the next start will find it.
+    pub(super) fn is_there(&self) -> bool {
+        self.backend.is_there()
     }
 
     /// Opens the file again after a failed write: what was committed is there, what was not is gone.

@@ -191,6 +191,14 @@ impl Writer {
     }
 
     fn tick(&mut self, now: Millis, elapsed_ms: u64, minted: Millis, batch: &mut Batch) {
+        let mut fault = self.fault.lock().unwrap_or_else(PoisonError::into_inner);
+        if fault.is_none() && !self.journal.is_there() {
+            // What is written to a file without a name is gone with us: it must not be acknowledged.
+            let gone = StoreError::Failed("its file was removed".to_owned());
+            tracing::error!(error = %gone, "nothing is acknowledged any more");
+            *fault = Some(gone);
+        }
+        drop(fault);
         if minted > self.minted {
             self.minted = minted;
             batch.marks.push((MINTED.to_owned(), minted.0));

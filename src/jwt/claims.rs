@@ -100,9 +100,14 @@ impl<'de> Visitor<'de> for Reader<'_> {
         let (mut nbf, mut iat) = (None, None);
         let (mut ver, mut sid, mut born, mut lck) = (Version::None, None, None, None);
         let mut subject = None;
-        let (mut seen, mut names) = (0, Names::default());
+        let (mut seen, mut names) = (0_u16, Names::default());
         while let Some(name) = map.next_key_seed(Text)? {
-            let value = if name == "aud" {
+            let known = Name::of(&name);
+            if known != Name::Other && seen & known.bit() != 0 {
+                return Err(wrong("a name occurs twice"));
+            }
+            seen |= known.bit();
+            let value = if known == Name::Aud {
                 aud = map.next_value_seed(Texts)?;
                 Scalar::Other
             } else {
@@ -111,35 +116,28 @@ impl<'de> Visitor<'de> for Reader<'_> {
             if name == self.subject {
                 subject = Some(subject_text(&value)?);
             }
-            let bit = known(&name);
-            if seen & bit != 0 {
-                return Err(wrong("a name occurs twice"));
-            }
-            seen |= bit;
-            match name.as_ref() {
-                "iss" => iss = Some(string(value)?),
-                "exp" => exp = Some(date(value)?),
-                "nbf" => nbf = Some(date(value)?),
-                "iat" => iat = Some(date(value)?),
-                "jti" => jti = Some(string(value)?),
-                "sid" => sid = Some(string(value)?),
-                "lck" => lck = Some(string(value)?),
-                "sub" if self.subject != "sub" => drop(string(value)?),
-                "born" => match value {
+            match known {
+                Name::Iss => iss = Some(string(value)?),
+                Name::Exp => exp = Some(date(value)?),
+                Name::Nbf => nbf = Some(date(value)?),
+                Name::Iat => iat = Some(date(value)?),
+                Name::Jti => jti = Some(string(value)?),
+                Name::Sid => sid = Some(string(value)?),
+                Name::Lck => lck = Some(string(value)?),
+                Name::Sub if self.subject != "sub" => drop(string(value)?),
+                Name::Born => match value {
                     Scalar::Unsigned(ms) => born = Some(ms),
                     _ => return Err(wrong("born is not a number of milliseconds")),
                 },
-                "ver" => {
+                Name::Ver => {
                     ver = match value {
                         Scalar::Unsigned(number) => Version::Number(number),
                         Scalar::Text(text) => Version::Text(text),
                         _ => Version::Other,
                     }
                 }
-                _ => {}
-            }
-            if bit == 0 {
-                names.add(name)?;
+                Name::Aud | Name::Sub => {}
+                Name::Other => names.add(name)?,
             }
         }
         let (Some(exp), Some(jti)) = (exp, jti) else {
@@ -161,10 +159,45 @@ impl<'de> Visitor<'de> for Reader<'_> {
     }
 }
 
-/// A bit for each name that most tokens have, cheaper to remember than its text; 0 for every other name.
-fn known(name: &str) -> u16 {
-    const KNOWN: [&str; 9] = ["iss", "aud", "exp", "nbf", "iat", "jti", "ver", "sid", "sub"];
-    KNOWN.iter().position(|known| *known == name).map_or(0, |bit| 1 << bit)
+/// The names known here. The others are remembered as text.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Name {
+    Iss,
+    Aud,
+    Exp,
+    Nbf,
+    Iat,
+    Jti,
+    Ver,
+    Sid,
+    Sub,
+    Born,
+    Lck,
+    Other,
+}
+
+impl Name {
+    fn of(name: &str) -> Self {
+        // As bytes they are told apart one by one; as texts each would be compared whole.
+        match name.as_bytes() {
+            b"iss" => Name::Iss,
+            b"aud" => Name::Aud,
+            b"exp" => Name::Exp,
+            b"nbf" => Name::Nbf,
+            b"iat" => Name::Iat,
+            b"jti" => Name::Jti,
+            b"ver" => Name::Ver,
+            b"sid" => Name::Sid,
+            b"sub" => Name::Sub,
+            b"born" => Name::Born,
+            b"lck" => Name::Lck,
+            _ => Name::Other,
+        }
+    }
+
+    fn bit(self) -> u16 {
+        1 << self as u16
+    }
 }
 
 fn wrong<E: Error>(what: &'static str) -> E {

@@ -1,6 +1,6 @@
 //! `--dev`: a daemon to try things with, whole in one directory.
 
-use std::fs::{DirBuilder, OpenOptions};
+use std::fs::{DirBuilder, File, OpenOptions};
 use std::io::{self, Write};
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
@@ -12,6 +12,8 @@ use super::Failure;
 /// What `--dev` serves from.
 pub(super) struct Dev {
     directory: PathBuf,
+    /// Held while things are made: of two that begin at once, one makes them, and the other finds them whole.
+    making: Option<File>,
 }
 
 impl Dev {
@@ -24,13 +26,23 @@ impl Dev {
             .create(directory)
             .map_err(failed("make the --dev directory"))?;
         let directory = directory.canonicalize().map_err(failed("find the --dev directory"))?;
-        let dev = Self { directory };
+        let making = File::create(directory.join("lock")).map_err(failed("make the --dev lock"))?;
+        making.lock().map_err(failed("lock the --dev directory"))?;
+        let dev = Self {
+            directory,
+            making: Some(making),
+        };
         let secret = secret().map_err(failed("make a secret"))?;
         dev.write("secret", &secret).map_err(failed("write the --dev secret"))?;
         dev.write("version", "1\n").map_err(failed("write the --dev version"))?;
         dev.write("jwtkeeper.toml", &dev.configuration())
             .map_err(failed("write the --dev configuration"))?;
         Ok(dev)
+    }
+
+    /// All is made.
+    pub(super) fn made(&mut self) {
+        self.making = None;
     }
 
     pub(super) fn config(&self) -> PathBuf {

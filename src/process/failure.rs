@@ -36,9 +36,7 @@ impl Failure {
             Failure::Faults(_) | Failure::OnNfs(_) => CONFIGURATION,
             Failure::Start(StartError::Faults(_)) => CONFIGURATION,
             Failure::Store(OpenError::Missing(_) | OpenError::Exists(_) | OpenError::Corrupt { .. }) => CONFIGURATION,
-            Failure::Bind(BindError::TooLong(_) | BindError::NotASocket(_) | BindError::Foreign { .. }) => {
-                CONFIGURATION
-            }
+            Failure::Bind(BindError::NotASocket(_) | BindError::Foreign { .. }) => CONFIGURATION,
             Failure::Store(OpenError::InUse(_) | OpenError::Io { .. })
             | Failure::Start(StartError::Store(_))
             | Failure::Bind(BindError::InUse(_) | BindError::Io { .. })

@@ -27,14 +27,15 @@ const TICK: Duration = Duration::from_secs(1);
 /// Does what the arguments say.
 pub fn run(args: &Args) -> Result<ExitCode, Failure> {
     keep_files_private();
-    let dev = args.dev.as_deref().map(Dev::prepare).transpose()?;
+    let mut dev = args.dev.as_deref().map(Dev::prepare).transpose()?;
     let file = dev.as_ref().map_or_else(|| args.config.clone(), Dev::config);
     if args.check {
         config::check(&file)?;
         say(&format!("{}: the configuration is right\n", file.display()));
         return Ok(ExitCode::SUCCESS);
     }
-    let settings = Settings::read(&file)?;
+    // Where the form has faults, those of the files are told with them.
+    let settings = Settings::read(&file).or_else(|_| config::check(&file))?;
     if args.print_config {
         say(&config::print(&settings));
         return Ok(ExitCode::SUCCESS);
@@ -47,8 +48,11 @@ pub fn run(args: &Args) -> Result<ExitCode, Failure> {
         ));
         return Ok(ExitCode::SUCCESS);
     }
-    if dev.is_some() && !Embedded::exists(&settings.state_dir) {
-        state::init(&settings)?;
+    if let Some(dev) = &mut dev {
+        if !Embedded::exists(&settings.state_dir) {
+            state::init(&settings)?;
+        }
+        dev.made();
     }
     live(settings, dev.as_ref())
 }
@@ -72,26 +76,25 @@ async fn start_and_serve(settings: Settings, dev: Option<&Dev>) -> Result<ExitCo
     let (socket, mode) = (settings.socket.clone(), settings.socket_mode);
     let store = Arc::new(state::open(&settings, clock::now())?);
     let context = Arc::new(context(settings, &store).await?);
+    // A signal that comes before there is a socket ends us by itself; from here on it leaves none behind.
+    for signal in [SIGTERM, SIGINT] {
+        signals
+            .handle()
+            .add_signal(signal)
+            .map_err(Failure::system("handle signals"))?;
+    }
     let (file, listener) = SocketFile::listen(&socket, mode)?;
     let listener = tokio::net::UnixListener::from_std(listener).map_err(Failure::system("serve on the socket"))?;
     let stop = CancellationToken::new();
     let mut serving = tokio::spawn(serve(listener, context.clone(), stop.clone()));
     tokio::spawn(tick(context.clone()));
-    signals
-        .handle()
-        .add_signal(SIGTERM)
-        .map_err(Failure::system("handle SIGTERM"))?;
-    signals
-        .handle()
-        .add_signal(SIGINT)
-        .map_err(Failure::system("handle SIGINT"))?;
     let took_ms = began.elapsed().as_millis() as u64;
     tracing::info!(socket = %socket.display(), entries = store.index().len(), took_ms, "ready");
     if let Some(dev) = dev {
         say(&dev.usage());
     }
     let drained = tokio::select! {
-        drained = &mut serving => drained.unwrap_or(false),
+        drained = &mut serving => drained.map_err(|panic| Failure::System { what: "serve", error: panic.into() })?,
         () = obey(signals, context.clone(), stop) => {
             tracing::warn!("a second signal: stopping at once");
             drop(file);
@@ -128,7 +131,14 @@ async fn context(settings: Settings, store: &Arc<Embedded>) -> Result<Context, F
         error: std::io::ErrorKind::Other.into(),
     })?;
     let keeper = Keeper::new(denylist, store.minted());
-    Ok(Context::new(live, keeper, clock::now, instance, warnings))
+    Ok(Context::new(
+        live,
+        keeper,
+        clock::now,
+        log::set_level,
+        instance,
+        warnings,
+    ))
 }
 
 /// Obeys signals; returns at the second one that asks to stop.
@@ -144,6 +154,7 @@ async fn obey(mut signals: Signals, context: Arc<Context>, stop: CancellationTok
     });
     while let Some(signal) = signals.next().await {
         match signal {
+            SIGHUP if stop.is_cancelled() => {}
             SIGHUP => hangup.notify_one(),
             _ if stop.is_cancelled() => return,
             _ => {

@@ -11,9 +11,12 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use super::Context;
-use super::census::Counted;
+use super::census::{Counted, Refusing};
 use super::connection;
 use crate::words::Peer;
+
+/// How long a peer that is refused has to hear of it.
+const REFUSAL: Duration = Duration::from_secs(1);
 
 /// How long to wait when the system has no descriptor or memory left for a connection.
 const BACK_OFF: Duration = Duration::from_millis(100);
@@ -48,14 +51,20 @@ fn admit(stream: UnixStream, context: &Arc<Context>, stop: &CancellationToken, t
         Ok(peer) => peer,
         Err(error) => return tracing::warn!(%error, "a connection was closed: who it is cannot be told"),
     };
-    let (counted, of_uid) = Counted::new(context.clone(), peer.uid);
     let limit = context.live.snapshot().settings.limits.connections_per_uid;
-    let refusal = (of_uid > limit).then_some(ErrorCode::Overloaded);
     let (context, stop) = (context.clone(), stop.clone());
-    tasks.spawn(async move {
-        connection::run(stream, peer, context, stop, refusal).await;
-        drop(counted);
-    });
+    if let Some(counted) = Counted::new(context.clone(), peer.uid, limit) {
+        tasks.spawn(async move {
+            connection::run(stream, peer, context, stop).await;
+            drop(counted);
+        });
+    } else if let Some(refusing) = Refusing::new(context.clone()) {
+        tasks.spawn(async move {
+            let told = connection::refuse(stream, peer, context, stop, ErrorCode::Overloaded);
+            let _ = tokio::time::timeout(REFUSAL, told).await; // who does not listen is not told
+            drop(refusing);
+        });
+    }
 }
 
 /// Who is at the other end, as of when it connected.

@@ -1,6 +1,7 @@
 //! How many connections there are, in all and of each uid.
 
 use std::collections::HashMap;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use tokio::sync::Notify;
@@ -12,6 +13,31 @@ use super::Context;
 pub(super) struct Census {
     present: Mutex<Present>,
     left: Notify,
+    /// How many connections are being refused.
+    refusing: AtomicUsize,
+}
+
+/// A connection beyond its uid's share, told so outside of the count: it takes nobody's place.
+pub(super) struct Refusing(Arc<Context>);
+
+impl Refusing {
+    /// How many are told at a time; more are closed without a word.
+    const MOST: usize = 64;
+
+    pub(super) fn new(context: Arc<Context>) -> Option<Self> {
+        let refusing = &context.census.refusing;
+        let one_more = |now: usize| (now < Self::MOST).then_some(now + 1);
+        refusing
+            .fetch_update(Ordering::AcqRel, Ordering::Acquire, one_more)
+            .ok()?;
+        Some(Self(context))
+    }
+}
+
+impl Drop for Refusing {
+    fn drop(&mut self) {
+        self.0.census.refusing.fetch_sub(1, Ordering::AcqRel);
+    }
 }
 
 #[derive(Default)]
@@ -40,15 +66,17 @@ pub(super) struct Counted {
 }
 
 impl Counted {
-    /// Counts a connection of `uid`; also says how many of that uid there are now.
-    pub(super) fn new(context: Arc<Context>, uid: u32) -> (Self, usize) {
+    /// Counts a connection of `uid`, if that has fewer than `limit`.
+    pub(super) fn new(context: Arc<Context>, uid: u32, limit: usize) -> Option<Self> {
         let mut present = context.census.present.lock().unwrap_or_else(PoisonError::into_inner);
-        present.all += 1;
         let of = present.of.entry(uid).or_default();
+        if *of >= limit {
+            return None;
+        }
         *of += 1;
-        let of = *of;
+        present.all += 1;
         drop(present);
-        (Self { context, uid }, of)
+        Some(Self { context, uid })
     }
 }
 

@@ -7,6 +7,7 @@ use std::ops::Range;
 use std::pin::{Pin, pin};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
+use std::task::{Context, Poll};
 
 use futures_util::StreamExt;
 use futures_util::stream::FuturesUnordered;
@@ -17,12 +18,15 @@ use tokio::net::UnixStream;
 use tokio::time::{Instant, Sleep, sleep_until, timeout};
 use tokio_util::sync::CancellationToken;
 
-use super::Context;
+use super::Context as Shared;
 use super::dispatch::{Dispatch, Handled, Later, Moment};
 use super::inbox::Inbox;
 use super::reply::put_error;
 use crate::config::Limits;
 use crate::words::Peer;
+
+/// Bytes of requests that wait for the store before more are looked at.
+const HELD: usize = 256 * 1024;
 
 /// Bytes of replies that are written before more requests are looked at.
 const OUT: usize = 128 * 1024;
@@ -30,28 +34,13 @@ const OUT: usize = 128 * 1024;
 /// The daemon's name in greetings.
 const SERVER: &str = concat!("jwtkeeperd/", env!("CARGO_PKG_VERSION"));
 
-/// Serves one peer until it goes, breaks the protocol or a limit, or the daemon stops. With a `refusal` it is only told
-/// so.
-pub(super) async fn run(
-    stream: UnixStream,
-    peer: Peer,
-    context: Arc<Context>,
-    stop: CancellationToken,
-    refusal: Option<ErrorCode>,
-) {
+/// Serves one peer until it goes, breaks the protocol or a limit, or the daemon stops.
+pub(super) async fn run(stream: UnixStream, peer: Peer, context: Arc<Shared>, stop: CancellationToken) {
     let uid = peer.uid;
     // A node of its own: waiting on the one that all share takes a lock that all share, each time.
     let stop = stop.child_token();
-    let mut connection = Connection {
-        stream,
-        inbox: Inbox::new(),
-        out: Vec::new(),
-        pending: FuturesUnordered::new(),
-        dispatch: Dispatch::new(context.clone(), peer),
-        context,
-        asked: false,
-    };
-    let ended = match connection.greet(&stop, refusal).await {
+    let mut connection = Connection::new(stream, peer, context);
+    let ended = match connection.greet(&stop, None).await {
         Ok(true) => connection.serve(&stop).await,
         Ok(false) => Ok(()),
         Err(error) => Err(error),
@@ -63,13 +52,40 @@ pub(super) async fn run(
     while connection.pending.next().await.is_some() {}
 }
 
+/// Tells one peer that it may not be served, and why.
+pub(super) async fn refuse(
+    stream: UnixStream,
+    peer: Peer,
+    context: Arc<Shared>,
+    stop: CancellationToken,
+    code: ErrorCode,
+) {
+    let greeted = Connection::new(stream, peer, context).greet(&stop, Some(code)).await;
+    drop(greeted); // it is gone either way
+}
+/// A request that waits for the store, and how much of memory it holds.
+struct Waiting {
+    bytes: usize,
+    work: Later,
+}
+
+impl Future for Waiting {
+    type Output = (usize, Vec<u8>);
+
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        self.work.as_mut().poll(cx).map(|reply| (self.bytes, reply))
+    }
+}
+
 struct Connection {
     stream: UnixStream,
     inbox: Inbox,
     out: Vec<u8>,
-    pending: FuturesUnordered<Later>,
+    pending: FuturesUnordered<Waiting>,
+    /// The bytes of the requests that wait.
+    held: usize,
     dispatch: Dispatch,
-    context: Arc<Context>,
+    context: Arc<Shared>,
     /// Whether a whole frame came since the peer was last waited for.
     asked: bool,
 }
@@ -86,6 +102,19 @@ enum Flow {
 }
 
 impl Connection {
+    fn new(stream: UnixStream, peer: Peer, context: Arc<Shared>) -> Self {
+        Self {
+            stream,
+            inbox: Inbox::new(),
+            out: Vec::new(),
+            pending: FuturesUnordered::new(),
+            held: 0,
+            dispatch: Dispatch::new(context.clone(), peer),
+            context,
+            asked: false,
+        }
+    }
+
     fn limits(&self) -> Limits {
         self.context.live.snapshot().settings.limits
     }
@@ -158,17 +187,18 @@ impl Connection {
             }
             match flow {
                 Flow::Broken => return self.finish().await,
-                Flow::Full if self.pending.len() < limits.in_flight => continue,
-                Flow::Full => clock.wait_for_us(),
+                Flow::Full if self.has_room(&limits) => continue,
+                Flow::Full => clock.stand_still(),
                 Flow::Drained => {
                     clock.wait_for_peer(!self.inbox.is_empty(), std::mem::take(&mut self.asked), &limits);
                 }
             }
             tokio::select! {
                 biased;
-                Some(reply) = self.pending.next(), if !self.pending.is_empty() => {
-                    self.out.extend_from_slice(&reply);
+                Some(done) = self.pending.next(), if !self.pending.is_empty() => {
+                    self.take(done);
                     self.gather_ready();
+                    clock.quiet = Instant::now();
                 }
                 count = self.stream.read(self.inbox.spare(limits.max_frame)), if flow == Flow::Drained => match count? {
                     0 => return self.finish().await,
@@ -189,7 +219,7 @@ impl Connection {
     fn answer_what_is_there(&mut self, limits: &Limits) -> Flow {
         let mut moment = None;
         loop {
-            if self.pending.len() >= limits.in_flight || self.out.len() >= OUT {
+            if !self.has_room(limits) || self.out.len() >= OUT {
                 return Flow::Full;
             }
             match self.inbox.next(limits.max_frame) {
@@ -200,9 +230,13 @@ impl Connection {
                         snapshot: self.context.live.snapshot(),
                         now: (self.context.clock)(),
                     });
+                    let bytes = range.len();
                     match self.dispatch.handle(moment, self.inbox.message(range), &mut self.out) {
                         Handled::Now => {}
-                        Handled::Later(work) => self.pending.push(work),
+                        Handled::Later(work) => {
+                            self.held += bytes;
+                            self.pending.push(Waiting { bytes, work });
+                        }
                         Handled::Broken => return Flow::Broken,
                     }
                 }
@@ -215,13 +249,24 @@ impl Connection {
         }
     }
 
+    /// Whether another request may wait beside those that do.
+    fn has_room(&self, limits: &Limits) -> bool {
+        self.pending.len() < limits.in_flight && self.held < HELD
+    }
+
+    /// Takes a reply that came, to be written.
+    fn take(&mut self, (bytes, reply): (usize, Vec<u8>)) {
+        self.held -= bytes;
+        self.out.extend_from_slice(&reply);
+    }
+
     /// Takes the replies that came meanwhile, to be written together.
     fn gather_ready(&mut self) {
         use futures_util::FutureExt;
         while self.out.len() < OUT
-            && let Some(Some(reply)) = self.pending.next().now_or_never()
+            && let Some(Some(done)) = self.pending.next().now_or_never()
         {
-            self.out.extend_from_slice(&reply);
+            self.take(done);
         }
     }
 
@@ -238,10 +283,10 @@ impl Connection {
             }
         }
         while self.answer_what_is_there(limits) == Flow::Full {
-            if self.pending.len() >= limits.in_flight
-                && let Some(reply) = self.pending.next().await
+            if !self.has_room(limits)
+                && let Some(done) = self.pending.next().await
             {
-                self.out.extend_from_slice(&reply);
+                self.take(done);
             }
             self.flush().await?;
         }
@@ -250,8 +295,8 @@ impl Connection {
 
     /// Writes what is still to come, and says that nothing follows.
     async fn finish(&mut self) -> io::Result<()> {
-        while let Some(reply) = self.pending.next().await {
-            self.out.extend_from_slice(&reply);
+        while let Some(done) = self.pending.next().await {
+            self.take(done);
         }
         self.flush().await?;
         self.stream.shutdown().await
@@ -306,16 +351,22 @@ impl Clock {
 
     /// The peer's turn: after a half frame it must go on soon. `asked`: whether a whole one came since the last time.
     fn wait_for_peer(&mut self, half: bool, asked: bool, limits: &Limits) {
+        if !half && !asked {
+            self.half = None;
+            return;
+        }
         let now = Instant::now();
-        self.quiet = now;
+        if asked {
+            self.quiet = now;
+        }
         self.half = half.then(|| self.half.filter(|_| !asked).unwrap_or(now));
         if self.half.is_some() && self.alarm.deadline() > now + limits.frame_timeout {
             self.alarm.as_mut().reset(now + limits.frame_timeout);
         }
     }
 
-    /// Our turn: the peer's time stands still.
-    fn wait_for_us(&mut self) {
+    /// Our turn, or we have just answered: the peer's time stands still.
+    fn stand_still(&mut self) {
         self.quiet = Instant::now();
         self.half = None;
     }

@@ -16,6 +16,8 @@ pub struct Context {
     pub keeper: Keeper,
     /// The wall clock.
     pub clock: fn() -> Millis,
+    /// Sets the level of the log.
+    pub set_log_level: fn(&str),
     /// Another number in each life of the daemon.
     pub instance: [u8; 16],
     /// When this life began.
@@ -31,11 +33,19 @@ pub struct Context {
 
 impl Context {
     /// The context of a life that begins now.
-    pub fn new(live: Live, keeper: Keeper, clock: fn() -> Millis, instance: [u8; 16], warnings: Vec<String>) -> Self {
+    pub fn new(
+        live: Live,
+        keeper: Keeper,
+        clock: fn() -> Millis,
+        set_log_level: fn(&str),
+        instance: [u8; 16],
+        warnings: Vec<String>,
+    ) -> Self {
         Self {
             live,
             keeper,
             clock,
+            set_log_level,
             instance,
             started: Instant::now(),
             warnings,
@@ -48,8 +58,9 @@ impl Context {
     /// Reads all files again, and says in the log what came of it.
     pub async fn reload(&self) -> Reloaded {
         let reloaded = self.live.reload((self.clock)()).await;
+        (self.set_log_level)(&self.live.snapshot().settings.log_level);
         for fault in reloaded.faults.iter() {
-            tracing::error!(%fault, "not reloaded: what was in force stays in force");
+            tracing::error!(%fault, "refused: what was in force in its place stays in force");
         }
         tracing::info!(
             generation = reloaded.generation,

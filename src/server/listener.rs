@@ -13,8 +13,6 @@ use std::path::{Path, PathBuf};
 use nix::errno::Errno;
 use nix::sys::socket::{AddressFamily, Backlog, SockFlag, SockType, UnixAddr, bind, connect, listen, socket};
 
-/// The longest path: what the kernel takes, less what the name aside is longer by.
-const MAX_PATH: usize = 107 - ASIDE.len();
 const ASIDE: &str = ".new";
 const BACKLOG: i32 = 1024;
 
@@ -22,8 +20,6 @@ const BACKLOG: i32 = 1024;
 #[derive(Debug, thiserror::Error)]
 #[allow(missing_docs)] // the texts say it
 pub enum BindError {
-    #[error("the socket path {0} has more than {MAX_PATH} bytes; choose a shorter one")]
-    TooLong(PathBuf),
     #[error("another jwtkeeperd serves on {0}; stop it first, or set another socket")]
     InUse(PathBuf),
     #[error("{0} is there and is not a socket; move it away, or set another socket")]
@@ -46,11 +42,8 @@ pub struct SocketFile {
 }
 
 impl SocketFile {
-    /// Takes the path over and listens there.
+    /// Takes the path over and listens there. It is no longer than [`MAX_SOCKET_PATH`](crate::config::MAX_SOCKET_PATH).
     pub fn listen(path: &Path, mode: u32) -> Result<(Self, UnixListener), BindError> {
-        if path.as_os_str().len() > MAX_PATH {
-            return Err(BindError::TooLong(path.to_owned()));
-        }
         let lock = lock(path)?;
         check_free(path)?;
         let aside = with_suffix(path, ASIDE);

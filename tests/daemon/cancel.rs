@@ -7,7 +7,7 @@ use jwtkeeper_client::{Issue, Verdict};
 use nix::sys::signal::Signal;
 use serde_json::json;
 
-use crate::support::{Daemon, Random, Setup, pace};
+use crate::support::{Daemon, Over, Random, Setup, pace};
 
 /// How many calls are given up.
 const GIVEN_UP: u64 = 10_000;
@@ -29,8 +29,8 @@ fn while_it_stalls(daemon: &Daemon, calls: impl FnOnce()) {
             }
             daemon.signal(Signal::SIGCONT);
         });
+        let _over = Over(&over);
         calls();
-        over.store(true, Ordering::Relaxed);
     });
 }
 

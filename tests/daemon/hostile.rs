@@ -1,6 +1,7 @@
 //! What a hostile peer sends, or does not send: each has its stated answer, others are answered throughout, and memory
 //! stays bounded.
 
+use std::io::ErrorKind::WouldBlock;
 use std::io::{Read, Write};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::{Duration, Instant};
@@ -11,7 +12,7 @@ use jwtkeeper_wire::{
 };
 
 use crate::support::wire::{frame, hello};
-use crate::support::{Daemon, Setup, Wire, pace, until};
+use crate::support::{Daemon, Over, Setup, Wire, pace, until};
 
 /// How much memory may grow under any of these attacks.
 const GROWTH: u64 = 64 * 1024 * 1024;
@@ -202,8 +203,8 @@ fn others_meanwhile(daemon: &Daemon, attack: impl FnOnce()) -> (u64, Duration) {
                 answers.fetch_add(1, Ordering::Relaxed);
             }
         });
+        let _over = Over(&over);
         attack();
-        over.store(true, Ordering::Relaxed);
     });
     (answers.into_inner(), Duration::from_micros(longest.into_inner()))
 }
@@ -291,13 +292,13 @@ fn a_trickle_is_cut_off() {
 /// A peer that speaks slowly but whole stays, though every read may end within a frame.
 #[test]
 fn a_steady_peer_is_not_cut_off() {
-    let daemon = Setup::new().top("[limits]\nframe_timeout = \"300ms\"").start();
+    let daemon = Setup::new().top("[limits]\nframe_timeout = \"2s\"").start();
     let mut wire = daemon.wire();
     let request = frame(1, Op::Ping);
     let began = Instant::now();
     let (head, tail) = request.split_at(7);
     wire.send(head);
-    while began.elapsed() < Duration::from_millis(1200) {
+    while began.elapsed() < Duration::from_secs(5) {
         // The rest of one frame and the beginning of the next, always in one write.
         wire.send(&[tail, head].concat());
         wire.reply(|_, answer| assert_eq!(answer, Answer::Pong));
@@ -305,17 +306,34 @@ fn a_steady_peer_is_not_cut_off() {
     }
 }
 
+/// Whichever of the two timeouts is the longer.
 #[test]
 fn idle_connections_are_closed_and_busy_ones_are_not() {
-    let daemon = Setup::new().top("[limits]\nidle_timeout = \"400ms\"").start();
-    let (mut idle, mut busy) = (daemon.wire(), daemon.wire());
-    let began = Instant::now();
-    while began.elapsed() < Duration::from_millis(1200) {
-        pong_of(&mut busy, 1);
-        pace(Duration::from_millis(20));
+    for limits in [
+        "idle_timeout = \"2s\"",
+        "idle_timeout = \"2s\"\nframe_timeout = \"500ms\"",
+    ] {
+        let daemon = Setup::new().top(&format!("[limits]\n{limits}")).start();
+        let (mut idle, mut busy) = (daemon.wire(), daemon.wire());
+        pong_of(&mut idle, 1);
+        let began = Instant::now();
+        idle.stream.set_nonblocking(true).unwrap();
+        let is_open = |wire: &mut Wire| {
+            wire.stream
+                .read(&mut [0; 1])
+                .is_err_and(|error| error.kind() == WouldBlock)
+        };
+        while is_open(&mut idle) {
+            assert!(began.elapsed() < Duration::from_secs(8), "{limits}: it stays");
+            pong_of(&mut busy, 1);
+            pace(Duration::from_millis(20));
+        }
+        assert!(
+            began.elapsed() > Duration::from_millis(1500),
+            "{limits}: it was cut off early"
+        );
+        pong_of(&mut busy, 2);
     }
-    idle.assert_closed();
-    pong_of(&mut busy, 2);
 }
 
 #[test]
@@ -349,6 +367,80 @@ fn too_many_of_one_uid_are_refused_and_too_many_in_all_wait() {
         asks.join().unwrap()
     });
     waits.unwrap();
+}
+
+/// However many connections one uid opens and keeps silent, others get theirs.
+#[test]
+fn a_uid_that_opens_all_it_can_starves_nobody() {
+    if !nix::unistd::geteuid().is_root() {
+        println!("not root: no other user to be");
+        return;
+    }
+    let limits =
+        "socket_mode = \"0666\"\n[limits]\nconnections = 60\nconnections_per_uid = 20\nframe_timeout = \"10s\"";
+    let daemon = Setup::new().top(limits).start();
+    crate::support::daemon::chmod(daemon.setup.path("").as_path(), 0o755);
+    let mut python = std::process::Command::new("/usr/bin/python3");
+    let script = "import socket, sys\nheld = []\nfor _ in range(300):\n    s = socket.socket(socket.AF_UNIX)\n    \
+                  s.setblocking(False)\n    s.connect_ex(sys.argv[1])\n    held.append(s)\nprint('held', flush=True)\n\
+                  sys.stdin.read()";
+    python.args(["-c", script]).arg(daemon.setup.socket());
+    std::os::unix::process::CommandExt::uid(&mut python, 64_000);
+    let piped = std::process::Stdio::piped;
+    let mut flood = python
+        .stdin(piped())
+        .stdout(piped())
+        .spawn()
+        .expect("/usr/bin/python3 is there; install python3");
+    flood.stdout.as_mut().unwrap().read_exact(&mut [0; 4]).unwrap();
+    let longest = (0..20)
+        .map(|_| {
+            let began = Instant::now();
+            daemon.client().ping().unwrap();
+            began.elapsed()
+        })
+        .max();
+    println!("300 connections held by another uid: the longest ping took {longest:?}");
+    assert!(longest < Some(Duration::from_secs(4)));
+    drop(flood.stdin.take());
+    flood.wait().unwrap();
+}
+
+/// Requests that wait for a slow disk are bounded in bytes too.
+#[test]
+fn large_requests_that_wait_are_bounded() {
+    let daemon = Setup::new().start();
+    let token = daemon.client().issue(Issue::new()).unwrap().token().to_owned();
+    let before = daemon.resident();
+    let cookie = "c".repeat(60_000);
+    let mut wire = daemon.wire();
+    let rotates = 300;
+    std::thread::scope(|scope| {
+        let mut writer = Wire {
+            stream: wire.stream.try_clone().unwrap(),
+        };
+        let (token, cookie) = (&token, &cookie);
+        scope.spawn(move || {
+            for id in 1..=rotates {
+                let (token, cookie) = (token.as_bytes(), Some(cookie.as_str()));
+                writer.ask(
+                    id,
+                    Op::Rotate {
+                        realm: "",
+                        token,
+                        cookie,
+                        claims: None,
+                    },
+                );
+            }
+        });
+        for _ in 1..=rotates {
+            wire.reply(|_, answer| assert!(matches!(answer, Answer::Rotated(_)), "{answer:?}"));
+        }
+    });
+    let grown = daemon.resident().saturating_sub(before);
+    println!("{rotates} rotates of 60 KB: {grown} bytes more");
+    assert!(grown < 16 * 1024 * 1024, "{grown}");
 }
 
 /// As many requests as fit in flight, and more behind them: all are answered, in bounded memory.

@@ -6,7 +6,7 @@ use std::process::Output;
 use jwtkeeper_client::Issue;
 
 use crate::support::daemon::{SECRET, chmod};
-use crate::support::{Daemon, Setup};
+use crate::support::{Daemon, Setup, until, wait_for};
 
 fn refused(output: &Output, code: i32, says: &[&str]) {
     let said = String::from_utf8_lossy(&output.stderr).into_owned();
@@ -33,6 +33,23 @@ fn no_store() {
         &["there is a denylist store", "left as it is"],
     );
     drop(Daemon::start(setup));
+}
+
+/// A store whose file is removed while the daemon runs: what would be lost is not acknowledged.
+#[test]
+fn a_store_that_is_removed() {
+    let daemon = Setup::new().start();
+    let client = daemon.client();
+    client.revoke_jti("before").unwrap();
+    std::fs::remove_file(daemon.setup.state_dir().join("denylist.redb")).unwrap();
+    until("it is seen", || !client.health().unwrap().ready);
+    let error = client.revoke_jti("after").unwrap_err();
+    assert!(error.to_string().contains("its file was removed"), "{error}");
+    assert_eq!(
+        client.status("after").unwrap().state.to_string(),
+        "hard",
+        "in force all the same"
+    );
 }
 
 #[test]
@@ -114,7 +131,7 @@ fn a_socket_path_that_is_something_else() {
 #[test]
 fn a_socket_path_that_is_too_long() {
     let setup = Setup::new();
-    setup.init();
+    setup.configure();
     let long = "x".repeat(100);
     let text = std::fs::read_to_string(setup.path("jwtkeeper.toml")).unwrap();
     setup.write("long.toml", &text.replace("jwtkeeper.sock", &long));
@@ -123,7 +140,7 @@ fn a_socket_path_that_is_too_long() {
     refused(
         &crate::support::exit_of(command),
         78,
-        &["the socket path", "choose a shorter one"],
+        &["long.toml:1:", "the socket path", "choose a shorter one"],
     );
 }
 
@@ -163,32 +180,101 @@ fn all_faults_of_a_configuration_at_once() {
         crate::support::exit_of(command)
     };
     let output = check("bad.toml");
-    refused(
-        &output,
-        78,
-        &[
-            "bad.toml:1:",
-            "sockett",
-            "bad.toml:2:",
-            "socket_mode",
-            "bad.toml:15:",
-            "expiry",
-        ],
-    );
-    // With the form put right, what is wrong with the files is told, all of it.
-    setup.write("files.toml", &text[2..14].join("\n"));
-    let output = check("files.toml");
     let says = [
-        "files.toml:3:",
+        "bad.toml:1:",
+        "sockett",
+        "bad.toml:2:",
+        "socket_mode",
+        "bad.toml:5:",
         "32",
-        "files.toml:6:",
+        "bad.toml:8:",
         "nowhere",
         "No such file",
-        "files.toml:9:",
+        "bad.toml:11:",
         "ed.pem",
+        "bad.toml:15:",
+        "expiry",
     ];
     refused(&output, 78, &says);
-    assert_eq!(String::from_utf8_lossy(&output.stderr).lines().count(), 3);
+    let said = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert_eq!(said.lines().count(), 6, "{said}");
+}
+
+/// Of daemons that begin at once on one socket, one serves; the others leave it alone.
+#[test]
+fn two_that_begin_at_once() {
+    for _ in 0..5 {
+        let one = Setup::new();
+        let other = Setup::new();
+        one.init();
+        other.init();
+        let text = std::fs::read_to_string(other.path("jwtkeeper.toml")).unwrap();
+        let (socket, theirs) = (one.socket().display().to_string(), other.socket().display().to_string());
+        other.write("other.toml", &text.replace(&theirs, &socket));
+        let mut second = std::process::Command::new(env!("CARGO_BIN_EXE_jwtkeeperd"));
+        second.arg("--config").arg(other.path("other.toml"));
+        let mut both = [one.command(&[]), second].map(|mut command| command.spawn().unwrap());
+        let ended = wait_for("one of them ends", || {
+            both.iter_mut().find_map(|child| child.try_wait().unwrap())
+        });
+        assert_eq!(ended.code(), Some(69));
+        let client = jwtkeeper_client::blocking::Client::new(jwtkeeper_client::Config::new(one.socket()));
+        let served = client.ping();
+        for mut child in both {
+            child.kill().unwrap();
+            child.wait().unwrap();
+        }
+        served.unwrap();
+    }
+}
+
+/// A socket of someone else's is not ours to take, though nobody answers there.
+#[test]
+fn a_socket_of_another_user() {
+    if !nix::unistd::geteuid().is_root() {
+        println!("not root: no other user to be");
+        return;
+    }
+    let setup = Setup::new();
+    setup.init();
+    drop(std::os::unix::net::UnixListener::bind(setup.socket()).unwrap());
+    std::os::unix::fs::chown(setup.socket(), Some(64_000), None).unwrap();
+    refused(&setup.run(&[]), 78, &["is a socket of the user 64000", "remove it"]);
+    assert!(setup.socket().exists());
+}
+
+/// A log level that is none would silence everything.
+#[test]
+fn a_log_level_that_is_none() {
+    for level in ["inof", "", "info,jwtkeeper", "jwtkeeper=loud"] {
+        let setup = Setup::new().top(&format!("[log]\nlevel = {level:?}"));
+        refused(&setup.run(&["--check"]), 78, &["log.level must be"]);
+    }
+    for level in ["warn", "info,jwtkeeper::server=debug"] {
+        let setup = Setup::new().top(&format!("[log]\nlevel = {level:?}"));
+        assert!(setup.run(&["--check"]).status.success());
+    }
+}
+
+#[test]
+fn foreign_issuers_are_read_as_strictly_as_realms() {
+    let cases = [
+        (
+            "secret_file = \"a\"\npublic_key_file = \"b\"\nalgorithm = \"HS256\"",
+            "more than one key",
+        ),
+        ("algorithm = \"RS256\"", "is for an issuer with a key"),
+        ("secret_file = \"a\"\nalgorithm = \"RS256\"", "is for HMAC algorithms"),
+        ("jwks_file = \"a\"", "algorithm is missing"),
+        (
+            "[[realms.default.foreign_issuers]]\nissuer = \"partner\"",
+            "is named twice",
+        ),
+    ];
+    for (lines, says) in cases {
+        let lines = format!("[[realms.default.foreign_issuers]]\nissuer = \"partner\"\n{lines}");
+        refused(&Setup::new().lines(&lines).run(&["--check"]), 78, &[says]);
+    }
 }
 
 #[test]
@@ -253,6 +339,8 @@ fn conf_d_is_read_after_the_file() {
     setup.write("conf.d/10-issuer.toml", "[realms.default]\nissuer = \"two\"\n");
     let printed = String::from_utf8(setup.run(&["--print-config"]).stdout).unwrap();
     assert!(printed.contains("issuer = \"two\""), "{printed}");
+    setup.write("conf.d/.#10-issuer.toml", "an editor's lock");
+    assert!(setup.run(&["--check"]).status.success());
     setup.write("conf.d/20-bad.toml", "\n[realms.default]\nisuer = \"three\"\n");
     refused(&setup.run(&["--check"]), 78, &["20-bad.toml:3:", "isuer"]);
 }

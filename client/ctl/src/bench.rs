@@ -4,7 +4,7 @@
 use std::time::{Duration, Instant};
 
 use jwtkeeper_client::blocking::Client;
-use jwtkeeper_client::{Error, Issue, Verdict};
+use jwtkeeper_client::{Error, Issue, Validate, Verdict};
 use serde::Serialize;
 
 use crate::input;
@@ -28,14 +28,19 @@ pub(crate) fn run(
     connections: usize,
     duration: Duration,
 ) -> Result<Outcome, Failure> {
-    let token = match token {
-        Some(given) => input::token(given)?,
-        None => client.issue(Issue::new())?.token().to_owned(),
+    let (token, cookie) = match token {
+        Some(given) => (input::token(given)?, None),
+        None => {
+            let minted = client.issue(Issue::new())?;
+            let cookie = minted.cookie.as_ref().map(|cookie| cookie.value().to_owned());
+            (minted.token().to_owned(), cookie)
+        }
     };
-    let verdict = client.validate(token.as_str())?;
+    let validate = Validate::new(&token).cookie(cookie.as_deref());
+    let verdict = client.call(&validate)?;
 
     let began = Instant::now();
-    let times = load(client, &token, connections, duration)?;
+    let times = load(client, &validate, connections, duration)?;
     let seconds = began.elapsed().as_secs_f64();
     let measured = Measured {
         calls: times.len(),
@@ -58,7 +63,12 @@ pub(crate) fn run(
 }
 
 /// All times, in order of their length.
-fn load(client: &Client, token: &str, connections: usize, duration: Duration) -> Result<Vec<Duration>, Error> {
+fn load(
+    client: &Client,
+    validate: &Validate<'_>,
+    connections: usize,
+    duration: Duration,
+) -> Result<Vec<Duration>, Error> {
     let begin = Instant::now();
     let one = || -> Result<Vec<Duration>, Error> {
         let mut times = Vec::new();
@@ -67,7 +77,7 @@ fn load(client: &Client, token: &str, connections: usize, duration: Duration) ->
             if began - begin >= duration {
                 return Ok(times);
             }
-            let _verdict = client.validate(token)?;
+            let _verdict = client.call(validate)?;
             times.push(began.elapsed());
         }
     };

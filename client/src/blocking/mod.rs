@@ -46,6 +46,9 @@ impl Client {
     pub fn call<O: Operation>(&self, operation: &O) -> Result<O::Output, Error> {
         let pool = self.pools.mine();
         let mut call = Call::new(operation, &self.config);
+        if let Some(output) = call.foregone() {
+            return Ok(output);
+        }
         loop {
             call.begin();
             match self.attempt(pool, &call) {

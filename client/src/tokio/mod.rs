@@ -57,6 +57,9 @@ impl Client {
     /// are short for this. Safe to cancel.
     pub async fn call<O: Operation>(&self, operation: &O) -> Result<O::Output, Error> {
         let mut call = Call::new(operation, &self.shared.config);
+        if let Some(output) = call.foregone() {
+            return Ok(output);
+        }
         loop {
             call.begin();
             match self.shared.attempt(&call).await {

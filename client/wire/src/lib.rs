@@ -18,5 +18,8 @@ pub use message::{
 /// Where the daemon listens unless it is told otherwise.
 pub const DEFAULT_SOCKET: &str = "/run/jwtkeeper/jwtkeeper.sock";
 
+/// The longest token that any realm takes, in bytes: the bound of `max_token`.
+pub const MAX_TOKEN: usize = 32 * 1024;
+
 /// The realm of a request that names none.
 pub const DEFAULT_REALM: &str = "default";

@@ -7,7 +7,7 @@ use std::future::Future;
 use std::pin::Pin;
 use std::sync::Arc;
 
-use jwtkeeper_wire::{Answer, ErrorCode, OP_COUNT, Op, Request, RevokeTarget, decode, peek_request};
+use jwtkeeper_wire::{Answer, DEFAULT_REALM, ErrorCode, OP_COUNT, Op, Request, RevokeTarget, decode, peek_request};
 
 use super::reply::{put, put_error, put_refusal};
 use super::{Context, health};
@@ -167,6 +167,7 @@ impl Dispatch {
     /// The realm, if there is one and the peer may do this in it.
     fn permitted<'s>(&self, snapshot: &'s Snapshot, realm: &str, right: Right) -> Result<&'s Arc<Served>, No> {
         let Some(served) = snapshot.realm(realm) else {
+            let realm = if realm.is_empty() { DEFAULT_REALM } else { realm };
             return Err((ErrorCode::UnknownRealm, format!("there is no realm {realm:.64?}")));
         };
         self.allowed(snapshot, &served.realm.name, right)?;

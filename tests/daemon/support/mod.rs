@@ -8,7 +8,18 @@ pub mod pace;
 pub mod rounds;
 pub mod wire;
 
+use std::sync::atomic::{AtomicBool, Ordering};
+
 pub use daemon::{Daemon, Setup, exit_of};
 pub use pace::{PATIENCE, Random, pace, until, wait_for};
 pub use rounds::Rounds;
 pub use wire::Wire;
+
+/// Sets a flag however its scope ends: a test that fails must not leave a thread behind that waits for it.
+pub struct Over<'a>(pub &'a AtomicBool);
+
+impl Drop for Over<'_> {
+    fn drop(&mut self) {
+        self.0.store(true, Ordering::Relaxed);
+    }
+}

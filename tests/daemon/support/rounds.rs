@@ -31,11 +31,6 @@ impl Rounds {
             kept: Some(kept),
         }
     }
-
-    /// How many there are in all.
-    pub fn all(&self) -> u64 {
-        self.all
-    }
 }
 
 impl Iterator for Rounds {
