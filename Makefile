@@ -15,7 +15,8 @@ else
   RUN_TESTS = $(CARGO) test --locked --workspace --no-fail-fast
 endif
 
-PROVE_STATE := target/prove
+TARGET := $(or $(CARGO_TARGET_DIR),target)
+PROVE_STATE := $(abspath $(TARGET))/prove
 CUTS ?= 5000
 PROOFS := prove-rotate prove-crash prove-cuts prove-cancel
 PREFIX ?= /usr/local
@@ -25,7 +26,7 @@ PREFIX ?= /usr/local
 # A daemon on a throw-away secret and an embedded store in target/dev; it prints how to use it.
 run:
 	$(CARGO) build --locked --release --bin jwtkeeperd --bin jwtkeeperctl
-	@exec target/release/jwtkeeperd --dev target/dev
+	@exec $(TARGET)/release/jwtkeeperd --dev target/dev
 
 # Form, lints, floors, and every test.
 test: need-for-tests
@@ -51,7 +52,7 @@ prove-crash:  TESTS = crash
 prove-cancel: TESTS = cancel fork
 prove-rotate prove-crash prove-cancel: need-for-tests
 	$(CARGO) build --locked --workspace --examples --bins
-	JWTKEEPER_PROVE=$(CURDIR)/$(PROVE_STATE) $(CARGO) test --locked -p jwtkeeper --test daemon -- --nocapture --test-threads=1 $(TESTS)
+	JWTKEEPER_PROVE=$(PROVE_STATE) $(CARGO) test --locked -p jwtkeeper --test daemon -- --nocapture --test-threads=1 $(TESTS)
 
 prove-cuts: need-for-tests
 	JWTKEEPER_PROVE_CUTS=$(CUTS) $(CARGO) test --locked -p jwtkeeper --test store -- --nocapture --test-threads=1 powercut faults group
@@ -59,8 +60,8 @@ prove-cuts: need-for-tests
 # Rates beside their peers', in one run; target/bench/summary.json keeps them.
 bench:
 	@$(NEED) $(BENCH_PACKAGES)
-	$(CARGO) build --locked --release --bin jwtkeeperd --bin jwtkeeperctl -p jwtkeeper -p jwtkeeper-ctl -p jwtkeeper-bench --bin jwtkeeper-bench
-	target/release/jwtkeeper-bench
+	$(CARGO) build --locked --release -p jwtkeeper -p jwtkeeper-bench --bins
+	$(TARGET)/release/jwtkeeper-bench
 
 # The documentation of the crates, in target/doc.
 docs:
@@ -68,8 +69,8 @@ docs:
 
 install:
 	$(CARGO) build --locked --release --bin jwtkeeperd --bin jwtkeeperctl
-	install -D -m 0755 target/release/jwtkeeperd $(DESTDIR)$(PREFIX)/sbin/jwtkeeperd
-	install -D -m 0755 target/release/jwtkeeperctl $(DESTDIR)$(PREFIX)/bin/jwtkeeperctl
+	install -D -m 0755 $(TARGET)/release/jwtkeeperd $(DESTDIR)$(PREFIX)/sbin/jwtkeeperd
+	install -D -m 0755 $(TARGET)/release/jwtkeeperctl $(DESTDIR)$(PREFIX)/bin/jwtkeeperctl
 	install -D -m 0644 examples/jwtkeeper.toml $(DESTDIR)$(PREFIX)/share/doc/jwtkeeper/jwtkeeper.toml
 
 clean:

@@ -240,8 +240,13 @@ impl Daemon {
         kill(Pid::from_raw(self.child.id() as i32), signal).unwrap();
     }
 
-    /// Kills it, as a power switch would a process.
+    /// Kills it, as a power switch would a process; under strace its child too, which would live on.
     pub fn kill(&mut self) {
+        let pid = self.child.id();
+        let children = fs::read_to_string(format!("/proc/{pid}/task/{pid}/children")).unwrap_or_default();
+        for child in children.split_whitespace().filter_map(|pid| pid.parse().ok()) {
+            let _ = kill(Pid::from_raw(child), Signal::SIGKILL); // it may have ended
+        }
         let _ = self.child.kill(); // it may be dead already
         self.child.wait().unwrap();
     }
