@@ -214,7 +214,12 @@ fn a_request_longer_than_the_daemon_takes_is_not_sent() {
         let verdict = client.call(&Validate::new(&token)).unwrap();
         assert_eq!(verdict, Verdict::Invalid(Reason::Malformed));
         let cookie = "c".repeat(70_000);
-        assert!(client.call(&Validate::new("short").cookie(cookie.as_str())).unwrap().is_valid());
+        assert!(
+            client
+                .call(&Validate::new("short").cookie(cookie.as_str()))
+                .unwrap()
+                .is_valid()
+        );
         is_well(client);
         assert_eq!(fake.accepted(), 1);
     });
