@@ -71,6 +71,8 @@ install:
 	$(CARGO) build --locked --release --bin jwtkeeperd --bin jwtkeeperctl
 	install -D -m 0755 $(TARGET)/release/jwtkeeperd $(DESTDIR)$(PREFIX)/sbin/jwtkeeperd
 	install -D -m 0755 $(TARGET)/release/jwtkeeperctl $(DESTDIR)$(PREFIX)/bin/jwtkeeperctl
+	install -D -m 0644 systemd/jwtkeeper.service $(DESTDIR)$(PREFIX)/lib/systemd/system/jwtkeeper.service
+	install -D -m 0644 systemd/jwtkeeper.sysusers.conf $(DESTDIR)$(PREFIX)/lib/sysusers.d/jwtkeeper.conf
 	install -D -m 0644 examples/jwtkeeper.toml $(DESTDIR)$(PREFIX)/share/doc/jwtkeeper/jwtkeeper.toml
 
 clean:
