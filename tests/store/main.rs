@@ -1,7 +1,14 @@
 //! The denylist stores: one suite for all of them, and for the embedded one what a disk, a crash or a second daemon
 //! can do to it.
 
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)] // tests fail by panicking
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    clippy::print_stdout,
+    reason = "a test fails by panicking, and prints its figures"
+)]
 
 mod conformance;
 mod corrupt;

@@ -175,6 +175,10 @@ fn no_acknowledged_change_is_lost_by_a_power_cut() {
             panic!("the power was cut at operation {at} of {total}, seed {seed}: {missing}");
         }
     }
+    println!(
+        "{} power cuts over {total} operations of the disk, no acknowledged change lost",
+        cuts()
+    );
 }
 
 #[test]
@@ -188,4 +192,5 @@ fn a_disk_that_does_not_sync_is_found_out() {
         found > 50,
         "the check above would not see a store that acknowledges before it has synced: {found}"
     );
+    println!("a disk that does not sync: found out by {found} cuts of 100");
 }
