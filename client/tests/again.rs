@@ -35,7 +35,7 @@ fn an_absent_daemon_is_unreachable_and_not_before_the_deadline() {
         assert!(error.is_unreachable(), "{error}");
         assert_eq!((error.kind(), error.code()), (ErrorKind::Unreachable, None));
         assert!(error.to_string().contains("jwtkeeper.sock"), "{error}");
-        assert!(began.elapsed() < Duration::from_secs(2));
+        assert!(began.elapsed() < Duration::from_secs(10));
         assert!(began.elapsed() > Duration::from_millis(40), "it tried for a while");
     });
 }
@@ -46,7 +46,7 @@ fn a_path_that_cannot_be_a_socket_is_unreachable_at_once() {
     each(Fake::absent, config, |_, client| {
         let began = Instant::now();
         assert!(client.call(&Ping).unwrap_err().is_unreachable());
-        assert!(began.elapsed() < Duration::from_secs(2));
+        assert!(began.elapsed() < Duration::from_secs(10));
     });
 }
 
@@ -240,7 +240,7 @@ fn a_full_backlog_is_waited_for_and_no_longer_than_the_deadline() {
         let error = client.call(&Ping).unwrap_err();
         assert!(error.is_timeout() || error.is_unreachable(), "{error}");
         assert!(
-            (100..2_000).contains(&began.elapsed().as_millis()),
+            (50..5_000).contains(&began.elapsed().as_millis()),
             "{:?}",
             began.elapsed()
         );

@@ -20,7 +20,7 @@ fn times_out(client: &Driver) {
     let error = client.subject("late").unwrap_err();
     assert!(error.is_timeout(), "{error}");
     let took = began.elapsed();
-    assert!((150..2_000).contains(&took.as_millis()), "{took:?}");
+    assert!((150..10_000).contains(&took.as_millis()), "{took:?}");
 }
 
 #[test]

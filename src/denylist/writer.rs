@@ -109,6 +109,8 @@ impl Writer {
             for (reply, outcome) in std::mem::take(&mut batch.replies) {
                 let _ = reply.send(Ok(outcome));
             }
+            // As one that writes behind, now and then: the moment is wide enough for a test to hit.
+            std::thread::park_timeout(Duration::from_millis(2));
         }
         let idle = batch.rows.is_empty() && batch.marks.is_empty() && batch.forget.is_none();
         let result = if idle { Ok(()) } else { self.commit(&batch) };

@@ -52,7 +52,7 @@ fn the_harness_sees_an_acknowledgement_before_the_commit() {
         .environment("JWTKEEPER_TEST_EARLY_ACKNOWLEDGEMENT", "1")
         .start();
     let mut random = Random(99);
-    for round in 0..600 {
+    for round in 0..100 {
         let acknowledged = revoke_until_killed(&mut daemon, When::Seen(1 + random.below(100) as usize));
         daemon.restart();
         let lost = accepted(&daemon, &acknowledged);
@@ -61,7 +61,7 @@ fn the_harness_sees_an_acknowledgement_before_the_commit() {
             return;
         }
     }
-    panic!("600 kills, and the loss was never seen: the harness cannot tell");
+    panic!("100 kills, and the loss was never seen: the harness cannot tell");
 }
 
 /// Killed while it rotates: nobody is logged out, and whoever was told a successor is told the same one again.

@@ -222,7 +222,7 @@ fn five_hundred_that_never_speak_are_closed_and_harm_nobody() {
         "500 silent connections: others answered {answers} times, the longest after {longest:?}, {grown} bytes more"
     );
     assert!(answers > 100, "{answers}");
-    assert!(longest < Duration::from_secs(2), "{longest:?}");
+    assert!(longest < Duration::from_secs(5), "{longest:?}");
     assert!(grown < GROWTH, "{grown}");
 }
 
@@ -265,7 +265,7 @@ fn those_that_never_read_are_not_waited_for() {
     let grown = daemon.resident().saturating_sub(before);
     println!("20 that never read: others answered {answers} times, the longest after {longest:?}, {grown} bytes more");
     assert!(answers > 100, "{answers}");
-    assert!(longest < Duration::from_secs(2), "{longest:?}");
+    assert!(longest < Duration::from_secs(5), "{longest:?}");
     assert!(grown < GROWTH, "{grown}");
 }
 

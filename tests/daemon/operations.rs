@@ -232,3 +232,15 @@ fn health_says_what_there_is() {
     assert_eq!(document["reuses"], 0);
     assert!(document["store"]["commits"].as_u64().unwrap() >= 1);
 }
+
+/// jwtkeeperctl bench measures a valid token, whatever the realm's lock.
+#[test]
+fn ctl_bench_in_a_realm_that_locks() {
+    let daemon = Setup::new().lines("cookie_lock = \"required\"").start();
+    let mut command = daemon.ctl();
+    command.args(["--json", "bench", "--connections", "1", "--duration", "100ms"]);
+    let output = crate::support::exit_of(command);
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    let measured: Value = serde_json::from_slice(&output.stdout).unwrap();
+    assert!(measured["calls"].as_u64().unwrap() > 0, "{measured}");
+}

@@ -158,7 +158,11 @@ mod tests {
     fn what_can_be_sent_once_is_sent_once() {
         let list = requests(1234);
         let (peer, dialect) = (Mirror::new(|_| ()), Frames(Expect::Echo(BODY)));
-        let measured = run(load(C50X32), &peer, &dialect, Requests::once(&list)).unwrap();
+        let long = Load {
+            counted: Duration::from_secs(60), // over when the requests are
+            ..load(C50X32)
+        };
+        let measured = run(long, &peer, &dialect, Requests::once(&list)).unwrap();
         assert_eq!((measured.count, peer.asked()), (1234, 1234));
     }
 
