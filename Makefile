@@ -65,7 +65,7 @@ bench:
 
 # The documentation of the crates, in target/doc.
 docs:
-	RUSTDOCFLAGS="-D warnings" $(CARGO) doc --locked --workspace --no-deps
+	RUSTDOCFLAGS="-D warnings" $(CARGO) doc --locked --workspace --no-deps --features jwtkeeper-client/tokio
 
 install:
 	$(CARGO) build --locked --release --bin jwtkeeperd --bin jwtkeeperctl

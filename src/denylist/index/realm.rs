@@ -133,7 +133,7 @@ impl RealmIndex {
         read(self.shard(id)).rotations.get(id).cloned()
     }
 
-    /// See [`Index::forgotten`].
+    /// See [`Index::forgotten`](crate::denylist::Index::forgotten).
     pub fn forgotten(&self) -> Seconds {
         Seconds::try_from(self.forgotten.load(Ordering::Acquire)).unwrap_or(Seconds::MAX)
     }
