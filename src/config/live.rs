@@ -124,11 +124,17 @@ impl Live {
                     generation = next.generation;
                     self.current.store(Arc::new(next));
                 }
-                Err(error) => faults.push(Fault {
-                    file: running.settings.file.clone(),
-                    line: 0,
-                    message: format!("the denylist store did not take note of max_lifetime: {error}"),
-                }),
+                Err(error) => {
+                    // What goes on in force is what entries must be kept by.
+                    for served in running.realms() {
+                        served.index.set_lifetime(served.realm.policy.max_lifetime, now);
+                    }
+                    faults.push(Fault {
+                        file: running.settings.file.clone(),
+                        line: 0,
+                        message: format!("the denylist store did not take note of max_lifetime: {error}"),
+                    });
+                }
             }
         }
         *self.faults.lock().unwrap_or_else(PoisonError::into_inner) = faults.clone();

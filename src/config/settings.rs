@@ -100,6 +100,7 @@ impl Settings {
             );
         }
         check_prefixes(&top, &settings.realms);
+        check_skews(&top, &settings.realms);
         top.finish();
         let faults = std::mem::take(&mut *found.borrow_mut());
         Ok((settings, faults))
@@ -226,6 +227,16 @@ fn read_realms(top: &Section<'_>) -> BTreeMap<String, RealmSettings> {
         );
     }
     realms
+}
+
+/// A cutoff in one realm holds up the minting of all: where another realm allowed less skew, it could not mint.
+fn check_skews(top: &Section<'_>, realms: &BTreeMap<String, RealmSettings>) {
+    let mut skews = realms.values().map(|realm| realm.policy.clock_skew_ms);
+    let first = skews.next();
+    if skews.any(|skew| Some(skew) != first) {
+        let message = "clock_skew differs between realms; it is about hosts, so set it alike in all";
+        top.fault(top.place(), message);
+    }
 }
 
 /// Tracked prefixes of a shared store must not overlap: none may begin another.

@@ -62,10 +62,24 @@ impl Embedded {
             why,
         };
         let index = Arc::new(Index::default());
+        let marks: HashMap<_, _> = journal
+            .marks()
+            .map_err(|error| corrupt(error.to_string()))?
+            .into_iter()
+            .collect();
+        let minted = Millis(marks.get(MINTED).copied().unwrap_or(0));
+        let forgotten = marks.get(FORGOTTEN).copied();
+        let earlier = minted.max(Millis(forgotten.unwrap_or(0).saturating_mul(1000)));
+        // A clock behind what was, a moment ago, the past is wrong itself: by it no cutoff is judged.
+        let latest = if now < earlier {
+            Millis(u64::MAX)
+        } else {
+            now.plus(skew_ms)
+        };
         let (mut wrong, mut right) = (Vec::new(), Rows::new());
         journal
             .each_row(|key, bytes| {
-                if let Some(future) = row::load(&index, key.0, bytes, now.plus(skew_ms))? {
+                if let Some(future) = row::load(&index, key.0, bytes, latest)? {
                     row::put_raise(&future.realm, &future.raise, &mut right).map_err(|_| row::BadRow)?;
                     wrong.push(key);
                 }
@@ -77,14 +91,7 @@ impl Embedded {
         if future_cutoffs > 0 {
             journal.replace(&wrong, &right).map_err(|error| io(error.to_string()))?;
         }
-        let marks: HashMap<_, _> = journal
-            .marks()
-            .map_err(|error| corrupt(error.to_string()))?
-            .into_iter()
-            .collect();
-        let minted = Millis(marks.get(MINTED).copied().unwrap_or(0));
         load_lifetimes(&index, &marks, minted);
-        let forgotten = marks.get(FORGOTTEN).copied();
         if let Some(forgotten) = forgotten {
             index.purge(i64::try_from(forgotten).unwrap_or(i64::MAX));
         } else {

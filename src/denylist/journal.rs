@@ -1,8 +1,10 @@
 //! The file of the embedded store: rows ordered by their deadline in redb, and marks. Whatever is committed here is
 //! on disk; whatever was refused is not half there.
 
+use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Mutex, PoisonError};
 
 use redb::{Database, DatabaseError, ReadableTable, StorageBackend, StorageError, TableDefinition};
 
@@ -43,24 +45,49 @@ pub trait Backend: Send {
 }
 
 /// A file.
-pub(super) struct File(pub(super) PathBuf);
+pub(super) struct File {
+    path: PathBuf,
+    /// The one that was opened: device and inode.
+    opened: Mutex<Option<(u64, u64)>>,
+}
 
-impl Backend for File {
-    fn open(&self, create: bool) -> Result<Database, DatabaseError> {
-        let mut builder = builder();
-        if create {
-            builder.create(&self.0)
-        } else {
-            builder.set_check_integrity_on_open(true).open(&self.0)
+impl File {
+    fn new(path: PathBuf) -> Self {
+        Self {
+            path,
+            opened: Mutex::default(),
         }
     }
 
+    fn identity(&self) -> Option<(u64, u64)> {
+        let found = std::fs::metadata(&self.path).ok()?;
+        Some((found.dev(), found.ino()))
+    }
+}
+
+impl Backend for File {
+    fn open(&self, create: bool) -> Result<Database, DatabaseError> {
+        if !self.is_there() {
+            let other = std::io::Error::other("its file was removed or replaced");
+            return Err(DatabaseError::Storage(StorageError::Io(other)));
+        }
+        let mut builder = builder();
+        let database = if create {
+            builder.create(&self.path)?
+        } else {
+            builder.set_check_integrity_on_open(true).open(&self.path)?
+        };
+        *self.opened.lock().unwrap_or_else(PoisonError::into_inner) = self.identity();
+        Ok(database)
+    }
+
     fn name(&self) -> String {
-        self.0.display().to_string()
+        self.path.display().to_string()
     }
 
     fn is_there(&self) -> bool {
-        self.0.exists()
+        let opened = *self.opened.lock().unwrap_or_else(PoisonError::into_inner);
+        opened.is_none() || opened == self.identity()
     }
 }
 
@@ -162,7 +189,7 @@ impl Journal {
             Err(error) if error.kind() != std::io::ErrorKind::NotFound => return Err(io(error)),
             _ => {}
         }
-        Self::create_on(Box::new(File(new.clone())))?;
+        Self::create_on(Box::new(File::new(new.clone())))?;
         // A hard link fails where a file has appeared meanwhile; a rename would replace it.
         std::fs::hard_link(&new, path).map_err(|error| match error.kind() {
             std::io::ErrorKind::AlreadyExists => OpenError::Exists(name.clone()),
@@ -196,7 +223,7 @@ impl Journal {
         if !path.exists() {
             return Err(OpenError::Missing(path.display().to_string()));
         }
-        Self::open_on(Box::new(File(path.to_owned())))
+        Self::open_on(Box::new(File::new(path.to_owned())))
     }
 
     /// Opens a store on a backend.

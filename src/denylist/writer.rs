@@ -123,6 +123,7 @@ impl Writer {
                 }
             }
             Err(_) => {
+                self.minted = Millis(0); // written with the next tick
                 batch.rotated.iter().for_each(|(realm, old)| realm.remove_rotation(old));
                 let key = |realm: &RealmIndex, raise: &Raise| {
                     (realm.name().to_owned(), raise.kind, raise.id.clone(), raise.level)
@@ -196,7 +197,7 @@ impl Writer {
         let mut fault = self.fault.lock().unwrap_or_else(PoisonError::into_inner);
         if fault.is_none() && !self.journal.is_there() {
             // What is written to a file without a name is gone with us: it must not be acknowledged.
-            let gone = StoreError::Failed("its file was removed".to_owned());
+            let gone = StoreError::Failed("its file was removed or replaced".to_owned());
             tracing::error!(error = %gone, "nothing is acknowledged any more");
             *fault = Some(gone);
         }

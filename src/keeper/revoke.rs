@@ -66,7 +66,7 @@ impl Keeper {
         now: Millis,
         target: Revoke<'_>,
     ) -> Result<Result<(), Rejection>, Refusal> {
-        let until = served.index.retention(now);
+        let until = self.retention(served, now);
         let hard = |kind, id| Raise {
             kind,
             id,
@@ -82,7 +82,8 @@ impl Keeper {
                     Ok(admitted) => admitted,
                     Err(reason) => return Ok(Err(reason.into())),
                 };
-                let until = admitted.claims.exp.saturating_add(MARGIN).min(until);
+                // Bounded by its exp alone: one without iat may come to be valid later than others can.
+                let until = admitted.claims.exp.saturating_add(MARGIN);
                 let mut entries = vec![hard(Kind::Session, admitted.session)];
                 if until > now.seconds() {
                     entries.push(Raise {
@@ -121,7 +122,7 @@ impl Keeper {
 
     /// Flags: rotation is due on next sight.
     pub async fn flag(&self, served: &Served, now: Millis, target: Flag<'_>) -> Result<(), Refusal> {
-        let until = served.index.retention(now);
+        let until = self.retention(served, now);
         let (kind, id, cutoff) = match target {
             Flag::Jti(jti) => (Kind::Token, id("the jti", jti)?, Millis(0)),
             Flag::Subject(subject, before) => (
@@ -181,6 +182,11 @@ impl Keeper {
             state: if own.is_some() { Wire::Soft } else { Wire::None },
             until,
         })
+    }
+
+    /// Until when an entry must stand, also where the clock was set back since tokens were minted.
+    fn retention(&self, served: &Served, now: Millis) -> Seconds {
+        served.index.retention(now.max(self.minter.last()))
     }
 
     /// The moment that a cutoff holds up to.

@@ -47,9 +47,14 @@ impl Keeper {
             None => Arc::new(self.draft(served, now, &admitted, claims)?),
         };
         let subject = admitted.subject().map(Id::parse).transpose();
+        // As long as the successor may live, a revoked jti must lead to it.
+        let until = admitted
+            .claims
+            .exp
+            .max(now.seconds().saturating_add(seconds(policy.expiry)));
         let rotate = Rotate {
             old: admitted.jti.clone(),
-            until: admitted.claims.exp.saturating_add(MARGIN),
+            until: until.saturating_add(MARGIN),
             session: admitted.session.clone(),
             subject: subject.map_err(|problem| Refusal::BadId {
                 what: "the subject",

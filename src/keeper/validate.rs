@@ -4,6 +4,7 @@
 use jwtkeeper_wire::{Cause, Reason};
 
 use super::admission::{Admitted, LockState, Origin, admit};
+use super::minter::end_of_second;
 use super::{Keeper, Rejection, Reuse, Served, Verdict};
 use crate::denylist::{Level, Stands};
 use crate::jwt::Version;
@@ -76,7 +77,10 @@ fn check_times(served: &Served, now: Millis, admitted: &Admitted<'_>) -> Result<
     }
     let latest = now.plus(policy.clock_skew_ms);
     let future = |date: Option<Seconds>| date.is_some_and(|date| Millis::from_seconds(date) > latest);
-    if future(claims.nbf) || future(claims.iat) {
+    // A birth later than any host can have minted by now would slip under cutoffs to come.
+    let latest_birth = end_of_second(latest).plus(policy.clock_skew_ms);
+    let unborn = admitted.birth().max(admitted.login()) > latest_birth;
+    if unborn || future(claims.nbf) || future(claims.iat) {
         return Err(Reason::NotYetValid);
     }
     Ok(())

@@ -47,6 +47,11 @@ struct Present {
 }
 
 impl Census {
+    /// There may be room now.
+    pub(super) fn limits_changed(&self) {
+        self.left.notify_one();
+    }
+
     /// Waits until there are fewer connections than `limit` says.
     pub(super) async fn room(&self, limit: impl Fn() -> usize) {
         loop {

@@ -58,6 +58,7 @@ impl Context {
     /// Reads all files again, and says in the log what came of it.
     pub async fn reload(&self) -> Reloaded {
         let reloaded = self.live.reload((self.clock)()).await;
+        self.census.limits_changed();
         (self.set_log_level)(&self.live.snapshot().settings.log_level);
         for fault in reloaded.faults.iter() {
             tracing::error!(%fault, "refused: what was in force in its place stays in force");

@@ -88,7 +88,7 @@ fn the_high_mark_of_minting_survives() {
 #[test]
 fn a_cutoff_from_the_future_is_reported_and_counts_from_when_it_was_first_seen() {
     let directory = directory();
-    let store = open_at(&directory, 100_000);
+    let store = open(&directory);
     for (kind, cutoff_id) in [(Kind::Subject, id("u")), (Kind::Realm, uuid(0))] {
         let until = NOW + 1_000_000;
         let change = entries(vec![Raise {
@@ -97,10 +97,6 @@ fn a_cutoff_from_the_future_is_reported_and_counts_from_when_it_was_first_seen()
         }]);
         apply(&store, &realm(store.index()), change).unwrap();
     }
-    drop(store);
-    // The clock had been ahead. Cutoffs up to the skew are nothing unusual.
-    let store = open_at(&directory, 99_998);
-    assert_eq!(store.future_cutoffs(), 0);
     drop(store);
     let store = open_at(&directory, 10);
     assert_eq!(store.future_cutoffs(), 2);
@@ -114,6 +110,33 @@ fn a_cutoff_from_the_future_is_reported_and_counts_from_when_it_was_first_seen()
     assert_eq!(store.future_cutoffs(), 0, "it was put right");
     assert_eq!(realm_of(&store).subject(&id("u")).hard, Some(seen));
     assert_eq!(realm_of(&store).realm_cutoff(), Some(seen));
+}
+
+/// Cutoffs up to the skew are nothing unusual. And where the store knows that it is later than the clock says, it is the
+/// clock that is wrong: by it no cutoff is lowered, or logins that were revoked would be valid when it is put right.
+#[test]
+fn a_clock_that_is_behind_lowers_no_cutoff() {
+    let directory = directory();
+    let store = open(&directory);
+    let hard = cutoff(Kind::Subject, &id("u"), Level::Hard, moment(100_000));
+    let until = NOW + 1_000_000;
+    apply(&store, &realm(store.index()), entries(vec![Raise { until, ..hard }])).unwrap();
+    let tick = Change::Tick {
+        now: moment(99_998),
+        elapsed_ms: 1000,
+        minted: moment(99_998),
+    };
+    apply(&store, &realm(store.index()), tick).unwrap();
+    drop(store);
+    for second in [99_998, 10, -50_000, 100_001] {
+        let store = open_at(&directory, second);
+        assert_eq!(store.future_cutoffs(), 0, "at {second}");
+        assert_eq!(
+            realm(store.index()).subject(&id("u")).hard,
+            Some(moment(100_000)),
+            "at {second}"
+        );
+    }
 }
 
 #[test]

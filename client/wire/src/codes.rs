@@ -103,7 +103,7 @@ codes! {
         BadSignature = 4, "bad_signature", "No key of the realm signed it, or its cookie is missing or wrong.";
         LifetimeTooLong = 5, "lifetime_too_long", "It lives longer than the realm's max_lifetime.";
         Expired = 6, "expired", "Its exp, or its session's whole lifetime, has passed.";
-        NotYetValid = 7, "not_yet_valid", "Its nbf or iat lies in the future.";
+        NotYetValid = 7, "not_yet_valid", "Its nbf, its iat or its birth lies in the future.";
         WrongIssuer = 8, "wrong_issuer", "Its iss is not the realm's.";
         WrongAudience = 9, "wrong_audience", "None of its aud is the realm's.";
         LockRequired = 10, "lock_required", "The realm requires the cookie lock, and it is unlocked or its cookie is missing or wrong.";

@@ -10,6 +10,7 @@ use jwtkeeper_wire::{Answer, ErrorCode, FlagTarget, RevokeTarget};
 use super::{Dispatch, Handled};
 use crate::jwt::Family;
 use crate::keeper::{Before, Flag, Refusal, Rejection, Revoke, Rotated, Served, Verdict};
+use crate::keyring::SigningKey;
 use crate::server::Context;
 use crate::server::reply::{put, put_error, put_issued, put_refusal, put_rotated};
 use crate::words::Millis;
@@ -48,9 +49,7 @@ impl Dispatch {
         ttl: Option<u64>,
         out: &mut Vec<u8>,
     ) -> Handled {
-        let slow = |key: &crate::keyring::SigningKey| matches!(key.verifying.algorithm.family(), Family::Rsa);
-        if served.realm.keyring.signing().is_some_and(slow) {
-            // An RSA signature takes as long as hundreds of validates: it must not hold them up.
+        if is_slow(served) {
             let (context, served, claims) = (self.context.clone(), served.clone(), claims.to_vec());
             let work = tokio::task::spawn_blocking(move || {
                 let mut out = Vec::new();
@@ -77,7 +76,8 @@ impl Dispatch {
     ) -> Handled {
         let (context, served) = (self.context.clone(), served.clone());
         let (token, cookie, claims) = (token.to_vec(), cookie.map(str::to_owned), claims.map(<[u8]>::to_vec));
-        later(async move {
+        let slow = is_slow(&served);
+        let work = async move {
             match context
                 .keeper
                 .rotate(&served, now, &token, cookie.as_deref(), claims.as_deref())
@@ -89,6 +89,15 @@ impl Dispatch {
                 Ok(Rotated::Invalid(rejection)) => reject(&context, &served, now, id, &rejection).await,
                 Err(refusal) => bytes(|out| put_refusal(id, &refusal, out)),
             }
+        };
+        if !slow {
+            return later(work);
+        }
+        let runtime = tokio::runtime::Handle::current();
+        let done = tokio::task::spawn_blocking(move || runtime.block_on(work));
+        later(async move {
+            done.await
+                .unwrap_or_else(|_| bytes(|out| put_refusal(id, &Refusal::Crypto, out)))
         })
     }
 
@@ -189,6 +198,12 @@ fn moment(before: wire::Before) -> Before {
             first_asked: first_asked.map(Millis),
         },
     }
+}
+
+/// An RSA signature takes as long as hundreds of validates: it must not hold them up.
+fn is_slow(served: &Served) -> bool {
+    let rsa = |key: &SigningKey| key.verifying.algorithm.family() == Family::Rsa;
+    served.realm.keyring.signing().is_some_and(rsa)
 }
 
 fn later(work: impl Future<Output = Vec<u8>> + Send + 'static) -> Handled {

@@ -4,7 +4,7 @@ use jwtkeeper::jwt::Algorithm;
 use jwtkeeper::keeper::{Flag, Refusal, Revoke};
 use jwtkeeper::realm::CookieLock;
 use jwtkeeper_wire::Cause::{Flagged, Rotated};
-use jwtkeeper_wire::Reason::{BadSignature, Expired, Malformed, Revoked, WrongIssuer};
+use jwtkeeper_wire::Reason::{BadSignature, Expired, Malformed, NotYetValid, Revoked, WrongIssuer};
 use jwtkeeper_wire::State;
 use serde_json::json;
 
@@ -178,12 +178,12 @@ fn any_id_can_be_revoked_any_number_of_times() {
 #[test]
 fn ids_are_compared_whole_and_byte_for_byte() {
     let world = plain();
-    let lower = "0190b5a4-7a3c-7def-8123-456789abcdef";
+    let lower = "018a0000-7a3c-7def-8123-456789abcdef";
     world.revoke(Revoke::Jti(lower));
     let say = |jti: &str| world.say(&world.forge_claims(&format!(r#"{{"exp":{},"jti":"{jti}"}}"#, NOW + 60)));
     assert_eq!(say(lower), refused(Revoked));
     assert_eq!(say(&lower.to_uppercase()), VALID, "another text is another jti");
-    assert_eq!(say("0190b5a47a3c7def8123456789abcdef"), VALID);
+    assert_eq!(say("018a00007a3c7def8123456789abcdef"), VALID);
     world.revoke(Revoke::Jti(&lower.to_uppercase()));
     assert_eq!(say(&lower.to_uppercase()), refused(Revoked));
 }
@@ -229,4 +229,47 @@ fn status_says_what_validate_will() {
     world.now = at(0);
     world.revoke(Revoke::Jti(&new.jti.to_string()));
     assert_eq!(world.status(&jti).state, State::Hard, "through its successor");
+}
+
+/// Set back after tokens were minted, the clock makes no entry end before they do.
+#[test]
+fn a_clock_set_back_keeps_entries_as_long() {
+    let mut world = plain();
+    world.now = at(20 * 86_400_000);
+    let token = world.issue(json!({}));
+    let (minted, exp) = (world.now, token.expires_at);
+    world.now = at(5 * 86_400_000);
+    world.revoke(Revoke::Jti(&token.jti.to_string()));
+    world.now = minted;
+    let until = world.status(&token.jti.to_string()).until;
+    assert!(until > exp, "{until} is before {exp}");
+    assert_eq!(world.say(&token.token), refused(Revoked));
+}
+
+/// The old token may be past and gone while its successor lives: its jti still leads there.
+#[test]
+fn the_jti_of_an_expired_token_leads_to_its_living_successor() {
+    let mut world = plain();
+    let first = world.issue(json!({}));
+    world.now = at(1000);
+    let middle = world.rotate(&first);
+    world.now = at(23 * 3_600_000);
+    let last = world.rotate(&middle);
+    world.now = at(25 * 3_600_000);
+    world.tick();
+    assert_eq!(world.say(&last.token), VALID);
+    world.revoke(Revoke::Jti(&middle.jti.to_string()));
+    assert_eq!(world.say(&last.token), refused(Revoked));
+}
+
+/// A birth that nobody can have had by now would slip under every cutoff to come.
+#[test]
+fn births_of_the_future_are_not_yet_valid() {
+    let world = plain();
+    let say = |claims: &str| world.say(&world.forge_claims(&format!(r#"{{"exp":{},{claims}}}"#, NOW + 60)));
+    let later = "01ff0000-7a3c-7def-8123-456789abcdef";
+    assert_eq!(say(&format!(r#""jti":"{later}""#)), refused(NotYetValid));
+    assert_eq!(say(&format!(r#""jti":"x","sid":"{later}""#)), refused(NotYetValid));
+    assert_eq!(say(r#""jti":"x","born":9999999999999"#), refused(NotYetValid));
+    assert_eq!(say(r#""jti":"x","born":1000"#), VALID);
 }
