@@ -63,6 +63,7 @@ pub(super) async fn refuse(
     let greeted = Connection::new(stream, peer, context).greet(&stop, Some(code)).await;
     drop(greeted); // it is gone either way
 }
+
 /// A request that waits for the store, and how much of memory it holds.
 struct Waiting {
     bytes: usize,
