@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use jsonwebtoken::{Algorithm, DecodingKey, Validation};
-use jwtkeeper::config::{Live, Settings};
+use jwtkeeper::config::{Files, Live, Settings};
 use jwtkeeper::denylist::{Change, Denylist, Kind, Level, Memory, Raise};
 use jwtkeeper::keeper::{Keeper, Served, Verdict};
 use jwtkeeper::words::{Id, Millis};
@@ -29,10 +29,11 @@ pub(crate) struct InProcess {
 /// Measures both in this thread, on the daemon's own configuration.
 pub(crate) fn measure(config: &Path, counted: Duration) -> Result<InProcess> {
     let now = work::now()?;
-    let settings = Settings::read(config).doing("the configuration")?;
+    let mut files = Files::new();
+    let settings = Settings::read(config, &mut files).doing("the configuration")?;
     let denylist: Arc<dyn Denylist> = Arc::new(Memory::default());
     let live = runtime()?
-        .block_on(Live::start(settings, denylist.clone(), 0, now))
+        .block_on(Live::start(settings, &mut files, denylist.clone(), 0, now))
         .doing("the keeper in process")?;
     let snapshot = live.snapshot();
     let served = snapshot.realm("").ok_or("the realm default is missing")?;

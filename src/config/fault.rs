@@ -43,6 +43,11 @@ impl Faults {
             .sort_by(|one, other| (&one.file, one.line).cmp(&(&other.file, other.line)));
     }
 
+    /// Whether it says the same of the same file already, wherever that is named.
+    pub(super) fn tells_of(&self, fault: &Fault) -> bool {
+        self.0.iter().any(|known| known.message == fault.message)
+    }
+
     /// Whether nothing was found.
     pub fn is_empty(&self) -> bool {
         self.0.is_empty()
@@ -56,6 +61,15 @@ impl Faults {
     /// `value`, if nothing was found.
     pub fn into_result<T>(self, value: T) -> Result<T, Faults> {
         if self.is_empty() { Ok(value) } else { Err(self) }
+    }
+}
+
+impl IntoIterator for Faults {
+    type Item = Fault;
+    type IntoIter = std::vec::IntoIter<Fault>;
+
+    fn into_iter(self) -> Self::IntoIter {
+        self.0.into_iter()
     }
 }
 

@@ -3,29 +3,84 @@
 use std::sync::Arc;
 
 use super::fault::{Fault, Faults};
-use super::file::{FileKind, read_file};
+use super::files::{Digest, FileKind, Files};
 use super::realm::{ForeignSource, KeySource, Located, RealmSettings, RetiredSource};
 use crate::jwt::{Algorithm, Family, Version};
-use crate::keyring::{Keyring, PrivateFile, Role, VerifyingKey, load_private, load_public};
-use zeroize::Zeroizing;
+use crate::keyring::{Keyring, PrivateFile, Role, VerifyingKey, ends_in_space, load_private, load_public};
 
 /// What the key files of a realm hold.
 #[derive(Clone)]
 pub(super) struct Keys {
     pub(super) keyring: Arc<Keyring>,
     pub(super) version: Version<'static>,
+    /// What is odd about them and no fault.
+    pub(super) notes: Vec<String>,
+    /// What tells the key files' state from another.
+    origin: Vec<Digest>,
 }
 
-/// Reads them; every fault names the line of the configuration that names the file.
-pub(super) fn load(realm: &RealmSettings) -> Result<Keys, Faults> {
+impl Keys {
+    /// Whether these are the very keys, and the same version.
+    pub(super) fn same(&self, other: &Self) -> bool {
+        Arc::ptr_eq(&self.keyring, &other.keyring) && self.version == other.version
+    }
+}
+
+/// What came of reading a realm's key files.
+pub(super) enum Loaded {
+    /// All are right.
+    Keys(Keys),
+    /// One that was never read before is still being written.
+    Waits,
+    /// What is wrong; each fault names the line of the configuration that names the file.
+    Faults(Faults),
+}
+
+/// Reads them. `before` is what the same files held before: it goes on for what is unchanged or still being written.
+pub(super) fn load(realm: &RealmSettings, files: &mut Files, before: Option<&Keys>) -> Loaded {
+    let waits = realm.key_files().any(|file| files.waits(&file.path));
+    let origin: Vec<_> = realm.key_files().map(|file| files.digest(&file.path)).collect();
+    let (keyring, notes, origin) = match before {
+        Some(before) if waits || before.origin == origin => {
+            let before = before.clone();
+            (Ok(before.keyring), before.notes, before.origin)
+        }
+        None if waits => return Loaded::Waits,
+        _ => {
+            let mut notes = Vec::new();
+            let keyring = keyring(realm, files, &mut notes).map(Arc::new);
+            (keyring, notes, origin)
+        }
+    };
+    let version = match (&realm.version_file, before) {
+        (Some(file), Some(before)) if files.waits(&file.path) => Ok(before.version.clone()),
+        (Some(file), None) if files.waits(&file.path) => return Loaded::Waits,
+        (file, _) => version(file.as_ref(), files),
+    };
+    match (keyring, version) {
+        (Ok(keyring), Ok(version)) => Loaded::Keys(Keys {
+            keyring,
+            version,
+            notes,
+            origin,
+        }),
+        (keyring, version) => {
+            let mut faults = keyring.err().unwrap_or_default();
+            version.err().into_iter().for_each(|fault| faults.push(fault));
+            Loaded::Faults(faults)
+        }
+    }
+}
+
+fn keyring(realm: &RealmSettings, files: &mut Files, notes: &mut Vec<String>) -> Result<Keyring, Faults> {
     let mut faults = Faults::default();
     let mut keyring = Keyring::default();
     match &realm.key {
-        KeySource::Private(file) => match private(realm, file, realm.algorithm) {
+        KeySource::Private(file) => match private(realm, file, realm.algorithm, files, notes) {
             Ok(key) => keyring.add_signing(key),
             Err(fault) => faults.push(fault),
         },
-        KeySource::Public(file) => match public(file, realm.algorithm) {
+        KeySource::Public(file) => match public(file, realm.algorithm, files) {
             Ok(keys) => keys
                 .into_iter()
                 .for_each(|key| keyring.add_verifying(Role::Current, key)),
@@ -33,59 +88,69 @@ pub(super) fn load(realm: &RealmSettings) -> Result<Keys, Faults> {
         },
     }
     for retired in &realm.retired_keys {
-        if let Err(fault) = add_retired(realm, retired, &mut keyring) {
+        if let Err(fault) = add_retired(realm, retired, files, notes, &mut keyring) {
             faults.push(fault);
         }
     }
     for foreign in &realm.foreign_keys {
-        match foreign_keys(realm, foreign) {
+        match foreign_keys(realm, foreign, files, notes) {
             Ok(keys) => keys
                 .into_iter()
                 .for_each(|key| keyring.add_verifying(Role::Foreign(foreign.index), key)),
             Err(fault) => faults.push(fault),
         }
     }
-    let version = version(realm.version_file.as_ref()).unwrap_or_else(|fault| {
-        faults.push(fault);
-        Version::None
-    });
-    faults.into_result(Keys {
-        keyring: Arc::new(keyring),
-        version,
-    })
+    faults.into_result(keyring)
 }
 
-fn secret_bytes(realm: &RealmSettings, file: &Located) -> Result<Zeroizing<Vec<u8>>, Fault> {
+fn private(
+    realm: &RealmSettings,
+    file: &Located,
+    algorithm: Algorithm,
+    files: &mut Files,
+    notes: &mut Vec<String>,
+) -> Result<PrivateFile, Fault> {
     let kind = if realm.allow_world_readable {
         FileKind::MountedSecret
     } else {
         FileKind::Secret
     };
-    read_file(&file.path, kind).map_err(|error| file.fault(error))
+    let bytes = files.read(&file.path, kind).map_err(|error| file.fault(error))?;
+    let odd = algorithm.family() == Family::Hmac && ends_in_space(&bytes);
+    let key = load_private(bytes, algorithm, realm.allow_weak_secret).map_err(|error| file.fault(error))?;
+    if odd {
+        let message = "the secret ends in white space, which is part of it; is that a stray newline?";
+        notes.push(file.fault(message).to_string());
+    }
+    Ok(key)
 }
 
-fn private(realm: &RealmSettings, file: &Located, algorithm: Algorithm) -> Result<PrivateFile, Fault> {
-    let bytes = secret_bytes(realm, file)?;
-    load_private(bytes, algorithm, realm.allow_weak_secret).map_err(|error| file.fault(error))
-}
-
-fn public(file: &Located, algorithm: Algorithm) -> Result<Vec<VerifyingKey>, Fault> {
-    let bytes = read_file(&file.path, FileKind::Public).map_err(|error| file.fault(error))?;
+fn public(file: &Located, algorithm: Algorithm, files: &mut Files) -> Result<Vec<VerifyingKey>, Fault> {
+    let bytes = files
+        .read(&file.path, FileKind::Public)
+        .map_err(|error| file.fault(error))?;
     load_public(&bytes, algorithm).map_err(|error| file.fault(error))
 }
 
 /// A retired key's file holds the private key, as it did when it signed, or only the public one.
-fn add_retired(realm: &RealmSettings, retired: &RetiredSource, keyring: &mut Keyring) -> Result<(), Fault> {
+fn add_retired(
+    realm: &RealmSettings,
+    retired: &RetiredSource,
+    files: &mut Files,
+    notes: &mut Vec<String>,
+    keyring: &mut Keyring,
+) -> Result<(), Fault> {
     let (file, algorithm) = (&retired.file, retired.algorithm);
     let is_public = algorithm.family() != Family::Hmac
-        && read_file(&file.path, FileKind::Public)
+        && files
+            .read(&file.path, FileKind::Public)
             .is_ok_and(|bytes| load_public(&bytes, algorithm).is_ok() && !holds_private(&bytes));
     if is_public {
-        public(file, algorithm)?
+        public(file, algorithm, files)?
             .into_iter()
             .for_each(|key| keyring.add_verifying(Role::Retired, key));
     } else {
-        keyring.add_retired(private(realm, file, algorithm)?);
+        keyring.add_retired(private(realm, file, algorithm, files, notes)?);
     }
     Ok(())
 }
@@ -105,19 +170,25 @@ fn holds_private(bytes: &[u8]) -> bool {
     one || any
 }
 
-fn foreign_keys(realm: &RealmSettings, foreign: &ForeignSource) -> Result<Vec<VerifyingKey>, Fault> {
+fn foreign_keys(
+    realm: &RealmSettings,
+    foreign: &ForeignSource,
+    files: &mut Files,
+    notes: &mut Vec<String>,
+) -> Result<Vec<VerifyingKey>, Fault> {
+    let (file, algorithm) = (&foreign.file, foreign.algorithm);
     if foreign.shared {
         // Their secret signs for them alone: here it verifies.
-        private(realm, &foreign.file, foreign.algorithm).map(|key| vec![key.signing.verifying])
+        private(realm, file, algorithm, files, notes).map(|key| vec![key.signing.verifying])
     } else {
-        public(&foreign.file, foreign.algorithm)
+        public(file, algorithm, files)
     }
 }
 
 /// The version file's trimmed text: digits are an integer, anything else a string; empty or no file is none.
-fn version(file: Option<&Located>) -> Result<Version<'static>, Fault> {
+fn version(file: Option<&Located>, files: &mut Files) -> Result<Version<'static>, Fault> {
     let Some(file) = file else { return Ok(Version::None) };
-    let bytes = match read_file(&file.path, FileKind::Public) {
+    let bytes = match files.read(&file.path, FileKind::Public) {
         Ok(bytes) => bytes,
         Err(error) if error.is_missing() => return Ok(Version::None),
         Err(error) => return Err(file.fault(error)),

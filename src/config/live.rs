@@ -1,6 +1,4 @@
-//! The snapshot in force, and the one path by which another takes its place: read → parse → check → self-test →
-//! swap. What fails leaves the old one serving. Two kinds of unit, each all or nothing: the configuration, and each
-//! realm's key files as the configuration in force names them.
+//! The snapshot in force, and how another takes its place.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -9,9 +7,11 @@ use arc_swap::ArcSwap;
 
 use super::access::Access;
 use super::fault::{Fault, Faults};
-use super::keys::{self, Keys};
+use super::files::Files;
+use super::keys::{self, Keys, Loaded};
+use super::reload::{Change, changes};
 use super::settings::Settings;
-use crate::denylist::{Change, Denylist, StoreError};
+use crate::denylist::{Denylist, StoreError};
 use crate::keeper::Served;
 use crate::realm::Realm;
 use crate::words::Millis;
@@ -24,9 +24,25 @@ pub struct Snapshot {
     pub settings: Arc<Settings>,
     /// Who may do what.
     pub access: Access,
-    realms: HashMap<String, Arc<Served>>,
+    realms: HashMap<String, InForce>,
     /// The one that most requests mean.
     default: Option<Arc<Served>>,
+}
+
+/// A realm in force.
+pub struct InForce {
+    /// What requests are served by.
+    pub served: Arc<Served>,
+    /// The generation that brought it as it is.
+    pub since: u64,
+    pub(super) keys: Keys,
+}
+
+impl InForce {
+    /// What is odd about its key files and no fault.
+    pub fn notes(&self) -> &[String] {
+        &self.keys.notes
+    }
 }
 
 impl Snapshot {
@@ -34,37 +50,89 @@ impl Snapshot {
     pub fn realm(&self, name: &str) -> Option<&Arc<Served>> {
         match name {
             "" => self.default.as_ref(),
-            name => self.realms.get(name),
+            name => self.realms.get(name).map(|realm| &realm.served),
         }
     }
 
-    /// All realms.
-    pub fn realms(&self) -> impl Iterator<Item = &Arc<Served>> {
+    /// All realms, in no order.
+    pub fn realms(&self) -> impl Iterator<Item = &InForce> {
         self.realms.values()
     }
 
-    fn keys(&self, realm: &str) -> Option<Keys> {
-        let realm = &self.realms.get(realm)?.realm;
-        Some(Keys {
-            keyring: realm.keyring.clone(),
-            version: realm.version.clone(),
-        })
+    pub(super) fn in_force(&self, realm: &str) -> Option<&InForce> {
+        self.realms.get(realm)
+    }
+
+    /// The keys of a realm, if these settings have it read them from the same files.
+    pub(super) fn keys(&self, realm: &str, settings: &Settings) -> Option<&Keys> {
+        let same = settings.realms.get(realm)?.same_keys(self.settings.realms.get(realm)?);
+        self.realms.get(realm).filter(|_| same).map(|realm| &realm.keys)
+    }
+
+    fn assemble(
+        settings: Arc<Settings>,
+        mut all: AllKeys,
+        running: Option<&Snapshot>,
+        denylist: &dyn Denylist,
+        own_uid: u32,
+    ) -> Self {
+        let generation = running.map_or(1, |running| running.generation + 1);
+        let mut realms = HashMap::new();
+        for realm in settings.realms.values() {
+            let Some(keys) = all.remove(&realm.name) else { continue };
+            let standing = running.and_then(|running| running.realms.get(&realm.name));
+            let unchanged = |standing: &&InForce| {
+                let policy = &standing.served.realm.policy;
+                standing.keys.same(&keys) && *policy == realm.policy
+            };
+            let (served, since) = match standing.filter(unchanged) {
+                Some(standing) => (standing.served.clone(), standing.since),
+                None => (serve(&realm.name, &realm.policy, &keys, denylist), generation),
+            };
+            realms.insert(realm.name.clone(), InForce { served, since, keys });
+        }
+        let default = realms.get(jwtkeeper_wire::DEFAULT_REALM);
+        Snapshot {
+            generation,
+            settings,
+            access: Access { own_uid },
+            default: default.map(|realm| realm.served.clone()),
+            realms,
+        }
     }
 }
 
-/// A reload that put a new snapshot in force, and what it could not take.
-pub struct Reloaded {
-    /// The generation now in force.
-    pub generation: u64,
-    /// What was refused; what was in force in its place stays.
+fn serve(name: &str, policy: &crate::realm::Policy, keys: &Keys, denylist: &dyn Denylist) -> Arc<Served> {
+    let realm = Realm {
+        name: name.to_owned(),
+        policy: policy.clone(),
+        keyring: keys.keyring.clone(),
+        version: keys.version.clone(),
+    };
+    let index = denylist.index().realm(name);
+    Arc::new(Served { realm, index })
+}
+
+/// The keys of all realms, by their names.
+pub(super) type AllKeys = HashMap<String, Keys>;
+
+/// How the files were found when they were last looked at.
+#[derive(Debug, Clone, Default)]
+pub struct Status {
+    /// What could not be taken; what was in force in its place stays.
     pub faults: Faults,
+    /// Why files are not watched and only polled; `None` while they are watched.
+    pub polling: Option<String>,
+    /// How many reloads were asked for, those that came together counted once.
+    pub reloads: u64,
+    /// What the last new generation changed, and when.
+    pub last: Option<(Millis, Vec<Change>)>,
 }
 
 /// The snapshot in force.
 pub struct Live {
     current: ArcSwap<Snapshot>,
-    faults: Mutex<Faults>,
-    reload: tokio::sync::Mutex<()>,
+    status: Mutex<Status>,
     denylist: Arc<dyn Denylist>,
     own_uid: u32,
 }
@@ -73,19 +141,27 @@ impl Live {
     /// The first snapshot: everything must be right.
     pub async fn start(
         settings: Settings,
+        files: &mut Files,
         denylist: Arc<dyn Denylist>,
         own_uid: u32,
         now: Millis,
     ) -> Result<Self, StartError> {
-        let settings = Arc::new(settings);
-        let (all, faults) = load(&settings, None);
+        let mut faults = Faults::default();
+        let mut all = AllKeys::new();
+        for realm in settings.realms.values() {
+            match keys::load(realm, files, None) {
+                Loaded::Keys(keys) => drop(all.insert(realm.name.clone(), keys)),
+                Loaded::Faults(found) => faults.extend(found),
+                Loaded::Waits => {} // not at a start
+            }
+        }
         let all = faults.into_result(all)?;
-        let snapshot = assemble(1, settings, all, denylist.as_ref(), own_uid);
-        note_lifetimes(&snapshot, denylist.as_ref(), now).await?;
+        let snapshot = Snapshot::assemble(Arc::new(settings), all, None, denylist.as_ref(), own_uid);
+        note_lifetimes(&snapshot, None, denylist.as_ref(), now).await?;
+        files.settle_down();
         Ok(Self {
             current: ArcSwap::from_pointee(snapshot),
-            faults: Mutex::default(),
-            reload: tokio::sync::Mutex::default(),
+            status: Mutex::default(),
             denylist,
             own_uid,
         })
@@ -96,49 +172,76 @@ impl Live {
         self.current.load()
     }
 
-    /// What the last reload could not take.
-    pub fn faults(&self) -> Faults {
-        self.faults.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    /// How the files were found when they were last looked at.
+    pub fn status(&self) -> Status {
+        self.with_status(|status| status.clone())
     }
 
-    /// Reads everything again. Whatever is right takes force; whatever is not leaves what stood.
-    pub async fn reload(&self, now: Millis) -> Reloaded {
-        let _one_at_a_time = self.reload.lock().await;
+    pub(super) fn with_status<T>(&self, change: impl FnOnce(&mut Status) -> T) -> T {
+        change(&mut self.status.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// Puts settings with the keys of all their realms in force, if anything about them is new; says what changed. A
+    /// store that does not take note of a longer `max_lifetime` holds back the settings, and no keys.
+    pub(super) async fn install(
+        &self,
+        settings: Arc<Settings>,
+        all: AllKeys,
+        now: Millis,
+    ) -> (Option<Vec<Change>>, Option<Fault>) {
         let running = self.current.load_full();
-        let read = running.clone();
-        let next = tokio::task::spawn_blocking(move || read_next(&read)).await;
-        let (settings, all, mut faults) = next.unwrap_or_else(|_| {
-            let fault = Fault {
-                file: running.settings.file.clone(),
-                line: 0,
-                message: "the reload failed".to_owned(),
-            };
-            (running.settings.clone(), HashMap::new(), fault.into())
+        let (next, fault) = match self.prepare(&running, settings.clone(), all.clone(), now).await {
+            Ok(next) => (next, None),
+            Err(error) => {
+                let keys = running.realms.iter().map(|(name, realm)| {
+                    let same = running.keys(name, &settings).is_some();
+                    let new = all.get(name).filter(|_| same);
+                    (name.clone(), new.unwrap_or(&realm.keys).clone())
+                });
+                let next = self.next(&running, running.settings.clone(), keys.collect());
+                let message = format!("the denylist store did not take note of max_lifetime: {error}");
+                let (file, line) = (running.settings.file.clone(), 0);
+                (next, Some(Fault { file, line, message }))
+            }
+        };
+        let changed = next.map(|next| {
+            let changed = changes(&running, &next);
+            self.current.store(Arc::new(next));
+            changed
         });
-        let mut generation = running.generation;
-        if !all.is_empty() {
-            let next = assemble(generation + 1, settings, all, self.denylist.as_ref(), self.own_uid);
-            // A longer max_lifetime is known to the store before the first token that lives by it.
-            match note_lifetimes(&next, self.denylist.as_ref(), now).await {
-                Ok(()) => {
-                    generation = next.generation;
-                    self.current.store(Arc::new(next));
-                }
-                Err(error) => {
-                    // What goes on in force is what entries must be kept by.
-                    for served in running.realms() {
-                        served.index.set_lifetime(served.realm.policy.max_lifetime, now);
-                    }
-                    faults.push(Fault {
-                        file: running.settings.file.clone(),
-                        line: 0,
-                        message: format!("the denylist store did not take note of max_lifetime: {error}"),
-                    });
-                }
+        (changed, fault)
+    }
+
+    /// What is to be in force next; `None` when nothing about it is new.
+    fn next(&self, running: &Snapshot, settings: Arc<Settings>, all: AllKeys) -> Option<Snapshot> {
+        let same = |(name, keys): (&String, &Keys)| running.realms.get(name).is_some_and(|realm| realm.keys.same(keys));
+        if settings.origin == running.settings.origin && all.iter().all(same) {
+            return None;
+        }
+        let denylist = self.denylist.as_ref();
+        Some(Snapshot::assemble(settings, all, Some(running), denylist, self.own_uid))
+    }
+
+    async fn prepare(
+        &self,
+        running: &Snapshot,
+        settings: Arc<Settings>,
+        all: AllKeys,
+        now: Millis,
+    ) -> Result<Option<Snapshot>, StoreError> {
+        let Some(next) = self.next(running, settings, all) else {
+            return Ok(None);
+        };
+        // A longer max_lifetime is known to the store before the first token that lives by it.
+        let noted = note_lifetimes(&next, Some(running), self.denylist.as_ref(), now).await;
+        if noted.is_err() {
+            // What goes on in force is what entries must be kept by.
+            for realm in running.realms() {
+                let max_lifetime = realm.served.realm.policy.max_lifetime;
+                realm.served.index.set_lifetime(max_lifetime, now);
             }
         }
-        *self.faults.lock().unwrap_or_else(PoisonError::into_inner) = faults.clone();
-        Reloaded { generation, faults }
+        noted.map(|()| Some(next))
     }
 }
 
@@ -159,124 +262,29 @@ impl From<Faults> for StartError {
     }
 }
 
-type AllKeys = HashMap<String, Keys>;
-
-/// What comes next: the new configuration with its keys, or, where it has a fault, the running one with keys read anew.
-fn read_next(running: &Snapshot) -> (Arc<Settings>, AllKeys, Faults) {
-    let mut faults = Faults::default();
-    match Settings::read(&running.settings.file) {
-        Ok(settings) => {
-            let fixed = what_is_fixed(&running.settings, &settings);
-            if fixed.is_empty() {
-                let settings = Arc::new(settings);
-                let (all, found) = load(&settings, Some(running));
-                if all.len() == settings.realms.len() {
-                    return (settings, all, found);
-                }
-                faults.extend(found);
-            } else {
-                faults.push(Fault {
-                    file: running.settings.file.clone(),
-                    line: 0,
-                    message: format!(
-                        "a change of {} needs a restart; the configuration waits for it",
-                        fixed.join(", ")
-                    ),
-                });
-            }
-        }
-        Err(found) => faults.extend(found),
-    }
-    let (all, found) = load(&running.settings, Some(running));
-    for fault in found
-        .iter()
-        .filter(|fault| !faults.iter().any(|known| known == *fault))
-        .cloned()
-        .collect::<Vec<_>>()
-    {
-        faults.push(fault);
-    }
-    (running.settings.clone(), all, faults)
-}
-
-/// The keys of every realm. Where a realm's files have a fault and the running snapshot has the realm with the same
-/// files, its keys go on; otherwise the realm is missing.
-fn load(settings: &Settings, running: Option<&Snapshot>) -> (AllKeys, Faults) {
-    let mut faults = Faults::default();
-    let mut all = AllKeys::new();
-    for realm in settings.realms.values() {
-        match keys::load(realm) {
-            Ok(keys) => drop(all.insert(realm.name.clone(), keys)),
-            Err(found) => {
-                faults.extend(found);
-                let same = |running: &&Snapshot| {
-                    running
-                        .settings
-                        .realms
-                        .get(&realm.name)
-                        .is_some_and(|before| before.same_keys(realm))
-                };
-                if let Some(keys) = running.filter(same).and_then(|running| running.keys(&realm.name)) {
-                    all.insert(realm.name.clone(), keys);
-                }
-            }
-        }
-    }
-    (all, faults)
-}
-
-fn assemble(
-    generation: u64,
-    settings: Arc<Settings>,
-    mut all: AllKeys,
+/// Tells the store of each `max_lifetime` that is new.
+async fn note_lifetimes(
+    next: &Snapshot,
+    running: Option<&Snapshot>,
     denylist: &dyn Denylist,
-    own_uid: u32,
-) -> Snapshot {
-    let mut realms = HashMap::new();
-    for realm in settings.realms.values() {
-        let Some(keys) = all.remove(&realm.name) else { continue };
-        let (name, policy) = (realm.name.clone(), realm.policy.clone());
-        let index = denylist.index().realm(&name);
-        let realm = Realm {
-            name: name.clone(),
-            policy,
-            keyring: keys.keyring,
-            version: keys.version,
-        };
-        realms.insert(name, Arc::new(Served { realm, index }));
-    }
-    Snapshot {
-        generation,
-        settings,
-        access: Access { own_uid },
-        default: realms.get(jwtkeeper_wire::DEFAULT_REALM).cloned(),
-        realms,
-    }
-}
-
-async fn note_lifetimes(snapshot: &Snapshot, denylist: &dyn Denylist, now: Millis) -> Result<(), StoreError> {
-    let note = |served: &Arc<Served>| {
-        let max_lifetime = served.realm.policy.max_lifetime;
-        denylist.apply(&served.index, Change::Lifetime { max_lifetime, now })
+    now: Millis,
+) -> Result<(), StoreError> {
+    let is_new = |realm: &&InForce| {
+        let Realm { name, policy, .. } = &realm.served.realm;
+        let standing = running.and_then(|running| running.realm(name));
+        standing.is_none_or(|standing| standing.realm.policy.max_lifetime != policy.max_lifetime)
+    };
+    let note = |realm: &InForce| {
+        let max_lifetime = realm.served.realm.policy.max_lifetime;
+        denylist.apply(
+            &realm.served.index,
+            crate::denylist::Change::Lifetime { max_lifetime, now },
+        )
     };
     // All are asked before any is waited for: they share a commit.
-    let all: Vec<_> = snapshot.realms().map(note).collect();
+    let all: Vec<_> = next.realms().filter(is_new).map(note).collect();
     for noted in all {
         noted.await?;
     }
     Ok(())
-}
-
-/// What cannot change while the daemon runs, and has.
-fn what_is_fixed(running: &Settings, new: &Settings) -> Vec<&'static str> {
-    let fixed = [
-        ("socket", running.socket != new.socket),
-        ("socket_mode", running.socket_mode != new.socket_mode),
-        ("state_dir", running.state_dir != new.state_dir),
-    ];
-    fixed
-        .into_iter()
-        .filter(|(_, changed)| *changed)
-        .map(|(name, _)| name)
-        .collect()
 }

@@ -3,29 +3,31 @@
 
 mod access;
 mod fault;
-mod file;
+mod files;
 mod keys;
 mod live;
 mod print;
 mod realm;
+mod reload;
 mod section;
 mod settings;
 mod tree;
 
 pub use access::{Access, Right};
 pub use fault::{Fault, Faults};
-pub use file::{FileKind, read_file};
-pub use live::{Live, Reloaded, Snapshot, StartError};
+pub use files::Files;
+pub use live::{InForce, Live, Snapshot, StartError, Status};
 pub use print::print;
 pub use realm::{ForeignSource, KeySource, Located, RealmSettings, RetiredSource};
-pub use settings::{Limits, MAX_SOCKET_PATH, Settings};
+pub use reload::{Change, Follower, Reloaded, Reloads};
+pub use settings::{Limits, MAX_SOCKET_PATH, ReloadSettings, Settings};
 
 /// Reads the configuration (a file, then `conf.d/*.toml` beside it) and everything that it names, and says all that
 /// is wrong with it: what `jwtkeeperd --check` prints is what a start or a reload would refuse.
-pub fn check(path: &std::path::Path) -> Result<Settings, Faults> {
-    let (settings, mut faults) = Settings::read_what_is_there(path)?;
+pub fn check(path: &std::path::Path, files: &mut Files) -> Result<Settings, Faults> {
+    let (settings, mut faults) = Settings::read_what_is_there(path, files)?;
     for realm in settings.realms.values() {
-        if let Err(found) = keys::load(realm) {
+        if let keys::Loaded::Faults(found) = keys::load(realm, files, None) {
             faults.extend(found);
         }
     }

@@ -17,6 +17,9 @@ pub fn print(settings: &Settings) -> String {
     out.text("kind", "embedded");
     out.table("log");
     out.text("level", &settings.log_level);
+    out.table("reload");
+    out.span("poll", settings.reload.poll.as_millis() as u64);
+    out.span("settle", settings.reload.settle.as_millis() as u64);
     out.table("limits");
     let limits = &settings.limits;
     out.raw("connections", limits.connections);

@@ -134,6 +134,14 @@ impl RealmSettings {
         })
     }
 
+    /// Every file that keys come from.
+    pub(super) fn key_files(&self) -> impl Iterator<Item = &Located> {
+        let (KeySource::Private(own) | KeySource::Public(own)) = &self.key;
+        let retired = self.retired_keys.iter().map(|key| &key.file);
+        let foreign = self.foreign_keys.iter().map(|key| &key.file);
+        [own].into_iter().chain(retired).chain(foreign)
+    }
+
     /// Whether the keys come from the same files in the same way as another's.
     pub(super) fn same_keys(&self, other: &Self) -> bool {
         let paths = |located: &Located| located.path.clone();

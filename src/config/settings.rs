@@ -2,11 +2,13 @@
 
 use std::cell::RefCell;
 use std::collections::BTreeMap;
+use std::ops::RangeInclusive;
 use std::path::{Path, PathBuf};
 use std::rc::Rc;
 use std::time::Duration;
 
 use super::fault::Faults;
+use super::files::{Digest, Files};
 use super::realm::RealmSettings;
 use super::section::{Found, Section};
 use super::tree::{self, Value};
@@ -26,8 +28,30 @@ pub struct Settings {
     pub log_level: String,
     /// The limits.
     pub limits: Limits,
+    /// How changed files are taken.
+    pub reload: ReloadSettings,
     /// The realms.
     pub realms: BTreeMap<String, RealmSettings>,
+    /// What tells it from another state of its files.
+    pub(super) origin: Vec<(PathBuf, Digest)>,
+}
+
+/// How changed files are taken.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct ReloadSettings {
+    /// Within which time any change is seen, should no event tell of it.
+    pub poll: Duration,
+    /// How long a file that is written where it lies must rest before it counts.
+    pub settle: Duration,
+}
+
+impl Default for ReloadSettings {
+    fn default() -> Self {
+        Self {
+            poll: Duration::from_secs(5),
+            settle: Duration::from_secs(1),
+        }
+    }
 }
 
 /// The longest socket path, in bytes: what the kernel takes, less the name that a new socket has until it is in place.
@@ -71,14 +95,14 @@ impl Default for Limits {
 
 impl Settings {
     /// Reads and checks the configuration; key files are not looked at.
-    pub fn read(path: &Path) -> Result<Self, Faults> {
-        let (settings, faults) = Self::read_what_is_there(path)?;
+    pub fn read(path: &Path, files: &mut Files) -> Result<Self, Faults> {
+        let (settings, faults) = Self::read_what_is_there(path, files)?;
         faults.into_result(settings)
     }
 
     /// The same, but for faults of form: what could be read in spite of its faults.
-    pub(super) fn read_what_is_there(path: &Path) -> Result<(Self, Faults), Faults> {
-        let root = tree::read(path)?;
+    pub(super) fn read_what_is_there(path: &Path, files: &mut Files) -> Result<(Self, Faults), Faults> {
+        let root = tree::read(path, files)?;
         let found: Found = Rc::new(RefCell::default());
         let top = Section::new("", &root, &found);
         let text_path = |key, default: &str| top.path(key).map_or_else(|| PathBuf::from(default), |(path, _)| path);
@@ -90,7 +114,9 @@ impl Settings {
             state_dir: text_path("state_dir", "/var/lib/jwtkeeper"),
             log_level: read_log(&top),
             limits: read_limits(&top),
+            reload: read_reload(&top),
             realms: read_realms(&top),
+            origin: Self::origin(path, files),
         };
         read_store(&top);
         if let Some(node) = top.node("access") {
@@ -104,6 +130,17 @@ impl Settings {
         top.finish();
         let faults = std::mem::take(&mut *found.borrow_mut());
         Ok((settings, faults))
+    }
+
+    /// What tells the present state of its files from another.
+    fn origin(path: &Path, files: &mut Files) -> Vec<(PathBuf, Digest)> {
+        let all = Self::files(path, files).into_iter();
+        all.map(|file| (file.clone(), files.digest(&file))).collect()
+    }
+
+    /// Its files.
+    pub(super) fn files(path: &Path, files: &mut Files) -> Vec<PathBuf> {
+        tree::files_of(path, files)
     }
 }
 
@@ -187,6 +224,32 @@ fn read_limits(top: &Section<'_>) -> Limits {
     }
     section.finish();
     limits
+}
+
+/// A poll often enough to cost, or so seldom that nobody waits for it, is a slip of the pen.
+const POLL: RangeInclusive<u64> = 20..=60 * 60 * 1000;
+/// Who asks for a reload waits for files to rest.
+const MOST_SETTLE: u64 = 10 * 1000;
+
+fn read_reload(top: &Section<'_>) -> ReloadSettings {
+    let mut reload = ReloadSettings::default();
+    let Some(section) = top.section("reload") else {
+        return reload;
+    };
+    if let Some((ms, place)) = section.span("poll") {
+        if !POLL.contains(&ms) {
+            section.fault(&place, "reload.poll must be from 20ms to 1h");
+        }
+        reload.poll = Duration::from_millis(ms);
+    }
+    if let Some((ms, place)) = section.span("settle") {
+        if ms > MOST_SETTLE {
+            section.fault(&place, "reload.settle must be at most 10s");
+        }
+        reload.settle = Duration::from_millis(ms);
+    }
+    section.finish();
+    reload
 }
 
 fn read_store(top: &Section<'_>) {

@@ -9,6 +9,7 @@ use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
 use super::fault::{Fault, Faults};
+use super::files::{FileKind, Files};
 
 /// Where something stands.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -61,46 +62,49 @@ impl Value {
     }
 }
 
-/// Reads the file, then `conf.d/*.toml` beside it in the order of their names.
-pub(super) fn read(path: &Path) -> Result<Node, Faults> {
+/// Reads the files that [`files_of`] names, in that order.
+pub(super) fn read(path: &Path, files: &mut Files) -> Result<Node, Faults> {
     let mut faults = Faults::default();
-    let mut root = read_one(path, &mut faults);
-    for extra in drop_ins(path, &mut faults) {
-        let later = read_one(&extra, &mut faults);
+    let drop_ins = drop_ins(path, files).unwrap_or_else(|fault| {
+        faults.push(fault);
+        Vec::new()
+    });
+    let mut root = read_one(path, files, &mut faults);
+    for extra in drop_ins {
+        let later = read_one(&extra, files, &mut faults);
         merge(&mut root, later);
     }
     faults.into_result(root)
 }
 
-fn drop_ins(path: &Path, faults: &mut Faults) -> Vec<PathBuf> {
-    let directory = path.parent().unwrap_or(Path::new("")).join("conf.d");
-    let entries = match std::fs::read_dir(&directory) {
-        Ok(entries) => entries,
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Vec::new(),
-        Err(error) => {
-            faults.push(Fault {
-                file: directory,
-                line: 0,
-                message: format!("cannot be read: {error}"),
-            });
-            return Vec::new();
-        }
-    };
-    let mut files: Vec<_> = entries
-        .filter_map(|entry| entry.ok().map(|entry| entry.path()))
-        .filter(|path| path.extension().is_some_and(|extension| extension == "toml"))
-        // An editor's lock or backup is not ours.
-        .filter(|path| {
-            !path
-                .file_name()
-                .is_some_and(|name| name.as_encoded_bytes().starts_with(b"."))
-        })
-        .collect();
-    files.sort();
-    files
+/// The configuration's files: this one, then `conf.d/*.toml` beside it in the order of their names.
+pub(super) fn files_of(path: &Path, files: &mut Files) -> Vec<PathBuf> {
+    let drop_ins = drop_ins(path, files).unwrap_or_default(); // that it cannot be read is told when it is read
+    [path.to_owned()].into_iter().chain(drop_ins).collect()
 }
 
-fn read_one(path: &Path, faults: &mut Faults) -> Node {
+/// The directory of drop-ins.
+pub(super) fn drop_in_directory(path: &Path) -> PathBuf {
+    path.parent().unwrap_or(Path::new("")).join("conf.d")
+}
+
+fn drop_ins(path: &Path, files: &mut Files) -> Result<Vec<PathBuf>, Fault> {
+    let directory = drop_in_directory(path);
+    let mut found = files.list(&directory, "toml").map_err(|error| Fault {
+        file: directory.clone(),
+        line: 0,
+        message: format!("cannot be read: {error}"),
+    })?;
+    // An editor's lock or backup is not ours.
+    found.retain(|path| {
+        !path
+            .file_name()
+            .is_some_and(|name| name.as_encoded_bytes().starts_with(b"."))
+    });
+    Ok(found)
+}
+
+fn read_one(path: &Path, files: &mut Files, faults: &mut Faults) -> Node {
     let file = Rc::new(path.to_owned());
     let empty = || Node {
         place: Place {
@@ -109,35 +113,38 @@ fn read_one(path: &Path, faults: &mut Faults) -> Node {
         },
         value: Value::Table(Table::new()),
     };
-    let text = match std::fs::read_to_string(path) {
-        Ok(text) => text,
-        Err(error) => {
-            let message = format!("cannot be read: {error}");
-            faults.push(Fault {
-                file: path.to_owned(),
-                line: 0,
-                message,
-            });
-            return empty();
-        }
+    let mut fault = |message: String| {
+        faults.push(Fault {
+            file: path.to_owned(),
+            line: 0,
+            message,
+        });
+        empty()
     };
-    let (table, errors) = DeTable::parse_recoverable(&text);
+    let bytes = match files.read(path, FileKind::Configuration) {
+        Ok(bytes) => bytes,
+        Err(error) => return fault(error.to_string()),
+    };
+    let Ok(text) = std::str::from_utf8(&bytes) else {
+        return fault("is not UTF-8 text".to_owned());
+    };
+    let (table, errors) = DeTable::parse_recoverable(text);
     for error in &errors {
-        let line = error.span().map_or(0, |span| line_of(&text, span.start));
+        let line = error.span().map_or(0, |span| line_of(text, span.start));
         faults.push(Fault {
             file: path.to_owned(),
             line,
             message: error.message().to_owned(),
         });
     }
-    let line = line_of(&text, table.span().start);
+    let line = line_of(text, table.span().start);
     let place = Place {
         file: file.clone(),
         line,
     };
     Node {
         place,
-        value: Value::Table(convert_table(table.get_ref(), &text, &file)),
+        value: Value::Table(convert_table(table.get_ref(), text, &file)),
     }
 }
 

@@ -10,7 +10,7 @@ use crate::jwt::{Algorithm, Header, Rejected, Signer, Verifier, encode_base64url
 use crate::words::Secret;
 
 /// Names a key in records and in health: says nothing of the key, and is the same on every host that has it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct KeyId(pub [u8; 16]);
 
 impl std::fmt::Display for KeyId {

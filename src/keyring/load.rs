@@ -107,10 +107,19 @@ pub fn load_public(bytes: &[u8], algorithm: Algorithm) -> Result<Vec<VerifyingKe
 
 /// The secret of a raw file: exactly one trailing newline is dropped.
 fn raw_secret(mut bytes: Zeroizing<Vec<u8>>) -> Vec<u8> {
-    if bytes.last() == Some(&b'\n') {
-        bytes.pop();
-    }
+    let length = without_newline(&bytes).len();
+    bytes.truncate(length);
     std::mem::take(&mut *bytes)
+}
+
+fn without_newline(bytes: &[u8]) -> &[u8] {
+    bytes.strip_suffix(b"\n").unwrap_or(bytes)
+}
+
+/// Whether a raw secret ends in white space. That is part of it, and seldom meant to be.
+pub fn ends_in_space(bytes: &[u8]) -> bool {
+    let raw = matches!(Content::of(bytes), Ok(Content::Raw));
+    raw && without_newline(bytes).last().is_some_and(u8::is_ascii_whitespace)
 }
 
 enum Content {

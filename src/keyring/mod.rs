@@ -9,5 +9,5 @@ mod ring;
 
 pub use cookie::{CookieSecret, LockKey};
 pub use key::{KeyId, SigningKey, VerifyingKey};
-pub use load::{KeyFault, PrivateFile, load_private, load_public};
+pub use load::{KeyFault, PrivateFile, ends_in_space, load_private, load_public};
 pub use ring::{Keyring, Locked, Proof, Role};

@@ -9,14 +9,13 @@ use aws_lc_rs::rand;
 use futures_util::StreamExt;
 use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
 use signal_hook_tokio::Signals;
-use tokio::sync::Notify;
 use tokio::time::MissedTickBehavior;
 use tokio_util::sync::CancellationToken;
 
 use super::dev::Dev;
 use super::harden::{harden, keep_files_private, release_sighup};
 use super::{Args, Failure, clock, log, state};
-use crate::config::{self, Live, Settings};
+use crate::config::{self, Files, Follower, Live, Settings};
 use crate::denylist::{Change, Denylist, Embedded};
 use crate::keeper::Keeper;
 use crate::server::{Context, SocketFile, serve};
@@ -29,13 +28,14 @@ pub fn run(args: &Args) -> Result<ExitCode, Failure> {
     keep_files_private();
     let mut dev = args.dev.as_deref().map(Dev::prepare).transpose()?;
     let file = dev.as_ref().map_or_else(|| args.config.clone(), Dev::config);
+    let mut files = Files::new();
     if args.check {
-        config::check(&file)?;
+        config::check(&file, &mut files)?;
         say(&format!("{}: the configuration is right\n", file.display()));
         return Ok(ExitCode::SUCCESS);
     }
     // Where the form has faults, those of the files are told with them.
-    let settings = Settings::read(&file).or_else(|_| config::check(&file))?;
+    let settings = Settings::read(&file, &mut files).or_else(|_| config::check(&file, &mut files))?;
     if args.print_config {
         say(&config::print(&settings));
         return Ok(ExitCode::SUCCESS);
@@ -54,28 +54,28 @@ pub fn run(args: &Args) -> Result<ExitCode, Failure> {
         }
         dev.made();
     }
-    live(settings, dev.as_ref())
+    live(settings, files, dev.as_ref())
 }
 
-fn live(settings: Settings, dev: Option<&Dev>) -> Result<ExitCode, Failure> {
+fn live(settings: Settings, files: Files, dev: Option<&Dev>) -> Result<ExitCode, Failure> {
     log::start(&settings.log_level);
     harden();
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .enable_all()
         .build()
         .map_err(Failure::system("start the runtime"))?;
-    let ended = runtime.block_on(start_and_serve(settings, dev));
+    let ended = runtime.block_on(start_and_serve(settings, files, dev));
     runtime.shutdown_background(); // what the grace did not see end is cut off
     ended
 }
 
-async fn start_and_serve(settings: Settings, dev: Option<&Dev>) -> Result<ExitCode, Failure> {
+async fn start_and_serve(settings: Settings, mut files: Files, dev: Option<&Dev>) -> Result<ExitCode, Failure> {
     let signals = Signals::new([SIGHUP]).map_err(Failure::system("handle SIGHUP"))?;
     release_sighup();
     let began = Instant::now();
     let (socket, mode) = (settings.socket.clone(), settings.socket_mode);
     let store = Arc::new(state::open(&settings, clock::now())?);
-    let context = Arc::new(context(settings, &store).await?);
+    let context = Arc::new(context(settings, &mut files, &store).await?);
     // A signal that comes before there is a socket ends us by itself; from here on it leaves none behind.
     for signal in [SIGTERM, SIGINT] {
         signals
@@ -88,6 +88,7 @@ async fn start_and_serve(settings: Settings, dev: Option<&Dev>) -> Result<ExitCo
     let stop = CancellationToken::new();
     let mut serving = tokio::spawn(serve(listener, context.clone(), stop.clone()));
     tokio::spawn(tick(context.clone()));
+    follow(&context, files).map_err(Failure::system("start the thread that follows the files"))?;
     let took_ms = began.elapsed().as_millis() as u64;
     tracing::info!(socket = %socket.display(), entries = store.index().len(), took_ms, "ready");
     if let Some(dev) = dev {
@@ -112,7 +113,12 @@ async fn start_and_serve(settings: Settings, dev: Option<&Dev>) -> Result<ExitCo
     Ok(ExitCode::SUCCESS)
 }
 
-async fn context(settings: Settings, store: &Arc<Embedded>) -> Result<Context, Failure> {
+fn follow(context: &Arc<Context>, files: Files) -> std::io::Result<()> {
+    let (live, reloads, own) = (context.live.clone(), context.reloads.clone(), context.clone());
+    Follower::new(live, files, reloads, clock::now, move |snapshot| own.changed(snapshot)).start()
+}
+
+async fn context(settings: Settings, files: &mut Files, store: &Arc<Embedded>) -> Result<Context, Failure> {
     let mut warnings = Vec::new();
     if store.future_cutoffs() > 0 {
         let warning = format!(
@@ -124,7 +130,7 @@ async fn context(settings: Settings, store: &Arc<Embedded>) -> Result<Context, F
     }
     let denylist: Arc<dyn Denylist> = store.clone();
     let own_uid = nix::unistd::geteuid().as_raw();
-    let live = Live::start(settings, denylist.clone(), own_uid, clock::now()).await?;
+    let live = Live::start(settings, files, denylist.clone(), own_uid, clock::now()).await?;
     let mut instance = [0; 16];
     rand::fill(&mut instance).map_err(|_| Failure::System {
         what: "make random bytes",
@@ -143,19 +149,10 @@ async fn context(settings: Settings, store: &Arc<Embedded>) -> Result<Context, F
 
 /// Obeys signals; returns at the second one that asks to stop.
 async fn obey(mut signals: Signals, context: Arc<Context>, stop: CancellationToken) {
-    let hangup = Arc::new(Notify::new());
-    let asked = hangup.clone();
-    tokio::spawn(async move {
-        // However many come while one reload runs, one more follows.
-        loop {
-            asked.notified().await;
-            context.reload().await;
-        }
-    });
     while let Some(signal) = signals.next().await {
         match signal {
             SIGHUP if stop.is_cancelled() => {}
-            SIGHUP => hangup.notify_one(),
+            SIGHUP => context.reloads.reload(),
             _ if stop.is_cancelled() => return,
             _ => {
                 tracing::info!("stopping: answering what was asked");

@@ -18,7 +18,7 @@ pub struct Realm {
 }
 
 /// The rules of a realm. Spans are in seconds unless their name says milliseconds.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Policy {
     /// `iss`: minted, and required when set.
     pub issuer: Option<String>,

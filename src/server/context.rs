@@ -1,17 +1,20 @@
 //! What all connections share.
 
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64};
 use std::time::Instant;
 
 use super::census::Census;
-use crate::config::{Live, Reloaded};
+use crate::config::{Live, Reloads, Snapshot};
 use crate::keeper::Keeper;
 use crate::words::Millis;
 
 /// What all connections share.
 pub struct Context {
     /// The snapshot in force.
-    pub live: Live,
+    pub live: Arc<Live>,
+    /// What has the files read again.
+    pub reloads: Reloads,
     /// The operations.
     pub keeper: Keeper,
     /// The wall clock.
@@ -42,7 +45,8 @@ impl Context {
         warnings: Vec<String>,
     ) -> Self {
         Self {
-            live,
+            live: Arc::new(live),
+            reloads: Reloads::default(),
             keeper,
             clock,
             set_log_level,
@@ -55,19 +59,9 @@ impl Context {
         }
     }
 
-    /// Reads all files again, and says in the log what came of it.
-    pub async fn reload(&self) -> Reloaded {
-        let reloaded = self.live.reload((self.clock)()).await;
+    /// Takes note that another snapshot is in force.
+    pub fn changed(&self, snapshot: &Snapshot) {
         self.census.limits_changed();
-        (self.set_log_level)(&self.live.snapshot().settings.log_level);
-        for fault in reloaded.faults.iter() {
-            tracing::error!(%fault, "refused: what was in force in its place stays in force");
-        }
-        tracing::info!(
-            generation = reloaded.generation,
-            faults = reloaded.faults.iter().count(),
-            "reloaded"
-        );
-        reloaded
+        (self.set_log_level)(&snapshot.settings.log_level);
     }
 }

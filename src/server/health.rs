@@ -5,49 +5,132 @@ use std::sync::atomic::Ordering;
 use serde::Serialize;
 
 use super::Context;
-use crate::config::Snapshot;
+use crate::config::{InForce, Snapshot};
+use crate::jwt::Version;
+use crate::keyring::Role;
+
+/// Bytes of realms, and of texts, that a document holds at most, so that it fits a frame.
+const MOST: usize = 24 * 1024;
 
 #[derive(Serialize)]
-struct Document<'a> {
-    version: &'a str,
+struct Document {
+    version: &'static str,
     uptime_seconds: u64,
-    faults: &'a [String],
-    store: Store<'a>,
-    realms: Vec<&'a str>,
+    faults: Vec<String>,
+    warnings: Vec<String>,
+    reload: Reload,
+    store: Store,
+    realms: Vec<Realm>,
+    /// How many realms there is no room for.
+    realms_left_out: usize,
     reuses: u64,
 }
 
 #[derive(Serialize)]
-struct Store<'a> {
-    kind: &'a str,
-    fault: Option<&'a str>,
+struct Reload {
+    watch: &'static str,
+    reloads: u64,
+    changed_at: Option<u64>,
+    changes: Vec<String>,
+}
+
+#[derive(Serialize)]
+struct Store {
+    kind: &'static str,
+    fault: Option<String>,
     entries: u64,
     changes: u64,
     commits: u64,
 }
 
+#[derive(Serialize)]
+struct Realm {
+    name: String,
+    generation: u64,
+    version: Option<serde_json::Value>,
+    keys: Vec<Key>,
+}
+
+#[derive(Serialize)]
+struct Key {
+    role: &'static str,
+    algorithm: &'static str,
+    fingerprint: String,
+}
+
 /// Whether everything is right, and the document.
 pub(super) fn report(context: &Context, snapshot: &Snapshot) -> (bool, Vec<u8>) {
     let store = context.keeper.denylist().health();
+    let status = context.live.status();
     let mut faults = context.warnings.clone();
-    faults.extend(context.live.faults().iter().map(ToString::to_string));
+    faults.extend(status.faults.iter().map(ToString::to_string));
     faults.extend(store.fault.clone());
-    let mut realms: Vec<_> = snapshot.realms().map(|served| served.realm.name.as_str()).collect();
-    realms.sort_unstable();
+    let mut realms: Vec<_> = snapshot.realms().collect();
+    realms.sort_unstable_by_key(|realm| &realm.served.realm.name);
+    let notes: Vec<_> = realms.iter().flat_map(|realm| realm.notes()).cloned().collect();
+    let polling = status.polling.as_ref().map(|why| format!("files are polled: {why}"));
+    let (changed_at, changes) = status.last.unwrap_or_default();
+    let ready = faults.is_empty();
+    let all = realms.len();
+    let realms = up_to(MOST, realms.into_iter().map(describe), |realm| {
+        realm.name.len() + 64 + realm.keys.len() * 110
+    });
     let document = Document {
         version: env!("CARGO_PKG_VERSION"),
         uptime_seconds: context.started.elapsed().as_secs(),
-        faults: &faults,
+        faults: up_to(MOST / 2, faults, String::len),
+        warnings: up_to(MOST / 4, polling.clone().into_iter().chain(notes), String::len),
+        reload: Reload {
+            watch: if polling.is_some() { "poll" } else { "inotify" },
+            reloads: status.reloads,
+            changed_at: (changed_at.0 > 0).then_some(changed_at.0 / 1000),
+            changes: up_to(MOST / 4, changes.into_iter().map(|change| change.text), String::len),
+        },
         store: Store {
             kind: store.kind,
-            fault: store.fault.as_deref(),
+            fault: store.fault,
             entries: store.entries,
             changes: store.changes,
             commits: store.commits,
         },
+        realms_left_out: all - realms.len(),
         realms,
         reuses: context.reuses.load(Ordering::Relaxed),
     };
     let text = serde_json::to_vec(&document).unwrap_or_default(); // strings and numbers always serialise
-    (faults.is_empty(), text)
+    (ready, text)
+}
+
+/// The first ones, as many as there is room for.
+fn up_to<T>(most: usize, all: impl IntoIterator<Item = T>, length: impl Fn(&T) -> usize) -> Vec<T> {
+    let mut left = most;
+    let fits = |one: &T| {
+        let fits = length(one) <= left;
+        left = left.saturating_sub(length(one));
+        fits
+    };
+    all.into_iter().take_while(fits).collect()
+}
+
+fn describe(realm: &InForce) -> Realm {
+    let served = &realm.served.realm;
+    let keys = served.keyring.keys().map(|(role, key)| Key {
+        role: match role {
+            Role::Current => "current",
+            Role::Retired => "retired",
+            Role::Foreign(_) => "foreign",
+        },
+        algorithm: key.algorithm.name(),
+        fingerprint: key.id.to_string(),
+    });
+    Realm {
+        name: served.name.clone(),
+        generation: realm.since,
+        version: match &served.version {
+            Version::None | Version::Other => None,
+            Version::Number(number) => Some((*number).into()),
+            Version::Text(text) => Some(text.as_ref().into()),
+        },
+        keys: keys.collect(),
+    }
 }

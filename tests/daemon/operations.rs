@@ -227,7 +227,11 @@ fn health_says_what_there_is() {
     assert!(health.ready);
     let document: Value = health.document.parse().unwrap();
     assert_eq!(document["store"]["kind"], "embedded");
-    assert_eq!(document["realms"], json!(["default"]));
+    let realm = &document["realms"][0];
+    assert_eq!((&realm["name"], &realm["generation"]), (&json!("default"), &json!(1)));
+    assert_eq!(realm["keys"][0]["role"], "current");
+    assert_eq!(document["warnings"], json!([]));
+    assert_eq!(document["reload"]["watch"], "inotify");
     assert_eq!(document["faults"], json!([]));
     assert_eq!(document["reuses"], 0);
     assert!(document["store"]["commits"].as_u64().unwrap() >= 1);

@@ -5,7 +5,7 @@ use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
 use std::sync::Arc;
 
-use jwtkeeper::config::{Live, Settings};
+use jwtkeeper::config::{Files, Live, Settings};
 use jwtkeeper::denylist::{Denylist, Memory};
 use jwtkeeper::jwt::Algorithm;
 use jwtkeeper::keeper::{Keeper, Verdict};
@@ -50,11 +50,11 @@ async fn tokens_locked_the_gems_way_survive_a_rollover_to_a_curve() {
              [[realms.default.retired_keys]]\nalgorithm = \"{retired}\"\nfile = {secret:?}\n"
         );
         std::fs::write(at("jwtkeeper.toml"), text).unwrap();
-        Settings::read(&at("jwtkeeper.toml"))
+        Settings::read(&at("jwtkeeper.toml"), &mut Files::new())
     };
     let settings = config("accept_lock_keys = [\"concat\"]", "HS512").unwrap_or_else(|faults| panic!("{faults}"));
     let denylist: Arc<dyn Denylist> = Arc::new(Memory::default());
-    let live = Live::start(settings, denylist.clone(), 0, MOMENT)
+    let live = Live::start(settings, &mut Files::new(), denylist.clone(), 0, MOMENT)
         .await
         .unwrap_or_else(|error| panic!("{error}"));
     let keeper = Keeper::new(denylist, Millis(0));

@@ -8,6 +8,7 @@ use jwtkeeper_wire as wire;
 use jwtkeeper_wire::{Answer, ErrorCode, FlagTarget, RevokeTarget};
 
 use super::{Dispatch, Handled};
+use crate::config::{Faults, Reloaded};
 use crate::jwt::Family;
 use crate::keeper::{Before, Flag, Refusal, Rejection, Revoke, Rotated, Served, Verdict};
 use crate::keyring::SigningKey;
@@ -142,16 +143,18 @@ impl Dispatch {
     pub(super) fn reload(&self, id: u64) -> Handled {
         let context = self.context.clone();
         later(async move {
-            let reloaded = context.reload().await;
-            bytes(|out| match reloaded.faults.is_empty() {
-                true => put(
+            let reloaded = context.reloads.ask().await;
+            bytes(|out| match reloaded {
+                Some(Reloaded { generation, faults }) if faults.is_empty() => {
+                    put(id, Answer::Reloaded { generation }, out);
+                }
+                Some(Reloaded { faults, .. }) => put_error(id, ErrorCode::ReloadRefused, &shortened(&faults), out),
+                None => put_error(
                     id,
-                    Answer::Reloaded {
-                        generation: reloaded.generation,
-                    },
+                    ErrorCode::Internal,
+                    "the files are not followed any more; see the log",
                     out,
                 ),
-                false => put_error(id, ErrorCode::ReloadRefused, &reloaded.faults.to_string(), out),
             })
         })
     }
@@ -215,6 +218,22 @@ fn mint(context: &Context, served: &Served, now: Millis, id: u64, claims: &[u8],
         Ok(minted) => put_issued(id, &minted, &served.realm.policy.cookie, out),
         Err(refusal) => put_refusal(id, &refusal, out),
     }
+}
+
+/// As many faults as fit into a reply.
+fn shortened(faults: &Faults) -> String {
+    const MOST: usize = 16 * 1024;
+    let mut text = String::new();
+    for fault in faults.iter().map(ToString::to_string) {
+        if text.len() + fault.len() > MOST {
+            text.push_str("\nand more; jwtkeeperd --check tells all");
+            break;
+        }
+        let newline = if text.is_empty() { "" } else { "\n" };
+        text.push_str(newline);
+        text.push_str(&fault);
+    }
+    text
 }
 
 /// Answers no. A rotated token presented after its grace is counted, logged, and acted on as the realm says.

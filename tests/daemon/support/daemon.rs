@@ -271,6 +271,11 @@ impl Daemon {
         until(&format!("the log says {text:?}"), || self.log().contains(text));
     }
 
+    /// The health document.
+    pub fn health(&self) -> serde_json::Value {
+        self.client().health().unwrap().document.parse().unwrap()
+    }
+
     /// Resident memory, in bytes.
     pub fn resident(&self) -> u64 {
         let status = fs::read_to_string(format!("/proc/{}/status", self.pid())).unwrap();

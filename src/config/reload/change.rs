@@ -1,0 +1,105 @@
+//! What a new generation means for tokens, in words for the one who brought it about.
+
+use std::collections::BTreeSet;
+
+use crate::config::live::{InForce, Snapshot};
+use crate::jwt::Version;
+use crate::keyring::{KeyId, Role};
+
+/// One thing that a new generation changed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Change {
+    /// What it means.
+    pub text: String,
+    /// Whether tokens that were valid are not any more.
+    pub ends_tokens: bool,
+}
+
+/// What changed from one snapshot to the next.
+pub(in crate::config) fn changes(before: &Snapshot, after: &Snapshot) -> Vec<Change> {
+    let mut changes = Vec::new();
+    if before.settings.origin != after.settings.origin {
+        changes.push(harmless("the configuration changed".to_owned()));
+    }
+    let realms = before.settings.realms.keys().chain(after.settings.realms.keys());
+    for realm in realms.collect::<BTreeSet<_>>() {
+        match (before.in_force(realm), after.in_force(realm)) {
+            (Some(before), Some(after)) => {
+                of_keys(
+                    realm,
+                    &before.served.realm.keyring,
+                    &after.served.realm.keyring,
+                    &mut changes,
+                );
+                of_version(realm, before, after, &mut changes);
+            }
+            (None, Some(_)) => changes.push(harmless(format!("realm {realm} is new"))),
+            (Some(_), None) => changes.push(ends(format!("realm {realm} is gone, and with it every token of it"))),
+            (None, None) => {}
+        }
+    }
+    changes
+}
+
+fn of_keys(realm: &str, before: &crate::keyring::Keyring, after: &crate::keyring::Keyring, changes: &mut Vec<Change>) {
+    let ids = |keyring: &crate::keyring::Keyring, wanted: fn(Role) -> bool| -> BTreeSet<KeyId> {
+        let all = keyring.keys().filter(|(role, _)| wanted(*role));
+        all.map(|(_, key)| key.id).collect()
+    };
+    let own = |role| !matches!(role, Role::Foreign(_));
+    let current = |role| role == Role::Current;
+    let (had, has) = (ids(before, own), ids(after, own));
+    let lost: BTreeSet<_> = had.difference(&has).collect();
+    if !had.is_empty() && lost.len() == had.len() {
+        changes.push(ends(format!("every token of realm {realm} is now invalid")));
+    } else {
+        for key in lost {
+            let text = format!("every token of realm {realm} that the key {key} signed is now invalid");
+            changes.push(ends(text));
+        }
+        if ids(before, current) != ids(after, current) && ids(before, current).is_subset(&has) {
+            let text =
+                format!("realm {realm} has a new key; what the one before it signed is valid, and rotation is due");
+            changes.push(harmless(text));
+        }
+    }
+    for key in has.difference(&had).filter(|key| !ids(after, current).contains(key)) {
+        let text = format!("tokens of realm {realm} that the retired key {key} signed are valid now");
+        changes.push(harmless(text));
+    }
+    let foreign = |role| matches!(role, Role::Foreign(_));
+    if ids(before, foreign) != ids(after, foreign) {
+        changes.push(harmless(format!("realm {realm} has other keys of foreign issuers")));
+    }
+}
+
+fn of_version(realm: &str, before: &InForce, after: &InForce, changes: &mut Vec<Change>) {
+    let (before, after) = (&before.served.realm.version, &after.served.realm.version);
+    if before != after {
+        let (before, after) = (in_words(before), in_words(after));
+        let text = format!("realm {realm} has {after}, it had {before}: rotation is due for every token of another");
+        changes.push(harmless(text));
+    }
+}
+
+fn in_words(version: &Version<'_>) -> String {
+    match version {
+        Version::None | Version::Other => "no version".to_owned(),
+        Version::Number(number) => format!("the version {number}"),
+        Version::Text(text) => format!("the version {text:?}"),
+    }
+}
+
+fn harmless(text: String) -> Change {
+    Change {
+        text,
+        ends_tokens: false,
+    }
+}
+
+fn ends(text: String) -> Change {
+    Change {
+        text,
+        ends_tokens: true,
+    }
+}

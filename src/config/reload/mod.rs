@@ -1,0 +1,249 @@
+//! Reload: one thread that looks at the files whenever something asks for it (an event of the file system, SIGHUP,
+//! `jwtkeeperctl reload`, the poll) and puts in force what is new and right.
+
+mod change;
+mod next;
+mod queue;
+mod watch;
+
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use tokio::runtime::Handle;
+use tokio::sync::oneshot;
+
+use super::fault::{Fault, Faults};
+use super::files::{Files, Trail, pause};
+use super::live::{Live, Snapshot, Status};
+use super::settings::{ReloadSettings, Settings};
+use super::tree;
+use crate::words::Millis;
+use next::Next;
+use watch::Watch;
+
+pub use change::Change;
+pub(super) use change::changes;
+pub use queue::{Reloaded, Reloads};
+
+/// A change is seldom one event: what comes together is one reading.
+const TOGETHER: Duration = Duration::from_millis(2);
+/// Files that change while they are read are read again so often at once.
+const TRIES: usize = 5;
+/// And then, or where something else than a file is the matter, after this.
+const AGAIN: Duration = Duration::from_millis(10);
+/// Who asks for a reload waits for files to rest, this many times as long as each must.
+const PATIENCE: u32 = 3;
+
+/// Follows the files.
+pub struct Follower {
+    live: Arc<Live>,
+    files: Files,
+    reloads: Reloads,
+    watch: Watch,
+    clock: fn() -> Millis,
+    /// Called when another snapshot is in force.
+    changed: Box<dyn Fn(&Snapshot) + Send>,
+    /// What was wrong with the configuration when it was last read.
+    of_configuration: Faults,
+    /// Something else than a file was the matter: all is to be read again, whether it has changed or not.
+    unfinished: bool,
+    /// When to look again, should nobody ask.
+    again: Option<Instant>,
+    waiting: Vec<(Instant, oneshot::Sender<Reloaded>)>,
+}
+
+impl Follower {
+    /// One that follows what `live` was started with.
+    pub fn new(
+        live: Arc<Live>,
+        files: Files,
+        reloads: Reloads,
+        clock: fn() -> Millis,
+        changed: impl Fn(&Snapshot) + Send + 'static,
+    ) -> Self {
+        Self {
+            live,
+            files,
+            watch: Watch::new(reloads.clone()),
+            reloads,
+            clock,
+            changed: Box::new(changed),
+            of_configuration: Faults::default(),
+            unfinished: false,
+            again: None,
+            waiting: Vec::new(),
+        }
+    }
+
+    /// Follows for as long as the process lives, on a thread of its own: reading files can take long.
+    pub fn start(mut self) -> std::io::Result<()> {
+        let runtime = Handle::current();
+        let follow = move || self.follow(&runtime);
+        std::thread::Builder::new()
+            .name("reload".to_owned())
+            .spawn(follow)
+            .map(drop)
+    }
+
+    fn follow(&mut self, runtime: &Handle) {
+        self.look(runtime, false); // for what changed since the start, and to know what to watch
+        let mut polled = Instant::now();
+        loop {
+            let poll = polled + interval(&self.settings().reload);
+            let mut asked = self.reloads.take(self.again.map_or(poll, |again| again.min(poll)));
+            if asked.hint {
+                pause(TOGETHER);
+                let more = self.reloads.take(Instant::now());
+                asked.reload |= more.reload;
+                asked.waiting.extend(more.waiting);
+            }
+            let now = Instant::now();
+            if now >= poll {
+                polled = now;
+            }
+            self.waiting
+                .extend(asked.waiting.into_iter().map(|waiting| (now, waiting)));
+            if asked.reload {
+                self.live.with_status(|status| status.reloads += 1);
+            }
+            self.look(runtime, asked.reload);
+            self.answer(now);
+        }
+    }
+
+    fn settings(&self) -> Arc<Settings> {
+        self.live.snapshot().settings.clone()
+    }
+
+    /// Looks at the files, and puts in force what is new. `asked`: even where nothing seems new, and says so.
+    fn look(&mut self, runtime: &Handle, asked: bool) {
+        let looked = catch_unwind(AssertUnwindSafe(|| self.read(runtime, asked)));
+        if looked.is_err() {
+            // The panic's own text is in the log already.
+            self.watch.drop_all();
+            self.unfinished = true;
+            let (file, line) = (self.settings().file.clone(), 0);
+            let message = "the reload failed; please report it with the log".to_owned();
+            self.tell(Fault { file, line, message }.into());
+        }
+    }
+
+    fn read(&mut self, runtime: &Handle, asked: bool) {
+        let running = self.live.snapshot().clone();
+        let settle = running.settings.reload.settle;
+        self.again = None;
+        for tries in 1.. {
+            self.files.begin(Instant::now(), settle, self.watch.renamed());
+            Settings::files(&running.settings.file, &mut self.files); // new ones too
+            if !self.files.any_news() && !asked && !self.unfinished {
+                break;
+            }
+            let next = Next::read(&mut self.files, &running, &self.of_configuration);
+            if self.files.still_so(|| self.watch.renamed()) {
+                self.files.note();
+                self.install(runtime, &running, next, asked);
+                break;
+            }
+            if tries == TRIES {
+                self.unfinished |= asked;
+                self.again = Some(Instant::now() + AGAIN);
+                break;
+            }
+        }
+        let drop_ins = Trail::of(&tree::drop_in_directory(&running.settings.file));
+        self.watch.follow(self.files.trails(), &drop_ins);
+        self.tell_of_watch(&running.settings.reload);
+        self.again = [self.again, self.files.rested_at()].into_iter().flatten().min();
+        self.files.end();
+    }
+
+    fn install(&mut self, runtime: &Handle, running: &Snapshot, next: Next, asked: bool) {
+        let Next {
+            settings,
+            keys,
+            mut faults,
+            of_configuration,
+        } = next;
+        let now = (self.clock)();
+        self.of_configuration = of_configuration;
+        let (changes, fault) = runtime.block_on(self.live.install(settings, keys, now));
+        self.unfinished = fault.is_some();
+        fault.into_iter().for_each(|fault| faults.push(fault));
+        faults.sort();
+        self.tell(faults);
+        let snapshot = self.live.snapshot().clone();
+        match changes {
+            Some(changes) => {
+                tell_of_changes(snapshot.generation, &changes);
+                self.live.with_status(|status| status.last = Some((now, changes)));
+                (self.changed)(&snapshot);
+            }
+            None if asked => tracing::info!(generation = running.generation, "reloaded: nothing is new"),
+            None => {}
+        }
+    }
+
+    /// Says what is wrong that was not before, and what is right again.
+    fn tell(&self, faults: Faults) {
+        let before = self
+            .live
+            .with_status(|status| std::mem::replace(&mut status.faults, faults.clone()));
+        let other = |faults: &Faults, fault: &Fault| !faults.tells_of(fault);
+        for fault in faults.iter().filter(|fault| other(&before, fault)) {
+            tracing::error!(%fault, "refused: what was in force in its place stays in force");
+        }
+        for fault in before.iter().filter(|fault| other(&faults, fault)) {
+            tracing::info!(%fault, "put right");
+        }
+    }
+
+    fn tell_of_watch(&self, settings: &ReloadSettings) {
+        let polling = self.watch.trouble().map(str::to_owned);
+        let before = self
+            .live
+            .with_status(|status| std::mem::replace(&mut status.polling, polling.clone()));
+        let poll = humantime::format_duration(settings.poll);
+        match (before, polling) {
+            (None, Some(why)) => tracing::warn!("files are polled, each {poll}: {why}"),
+            (Some(_), None) => tracing::info!("files are watched again"),
+            _ => {}
+        }
+    }
+
+    /// Answers who asked, once nothing is being written any more, or their patience is over.
+    fn answer(&mut self, now: Instant) {
+        let patience = self.settings().reload.settle * PATIENCE;
+        let settled = self.again.is_none();
+        let Status { mut faults, .. } = self.live.status();
+        for path in self.files.waiting() {
+            let settle = humantime::format_duration(self.settings().reload.settle);
+            let message = format!("is being written; it is taken once it has not changed for {settle}");
+            let (file, line) = (path.to_owned(), 0);
+            faults.push(Fault { file, line, message });
+        }
+        let generation = self.live.snapshot().generation;
+        let reloaded = Reloaded { generation, faults };
+        let done = |(since, _): &mut (Instant, _)| settled || now >= *since + patience;
+        for (_, waiting) in self.waiting.extract_if(.., done) {
+            let _ = waiting.send(reloaded.clone()); // it may have given up
+        }
+    }
+}
+
+fn tell_of_changes(generation: u64, changes: &[Change]) {
+    for change in changes {
+        match change.ends_tokens {
+            true => tracing::warn!(generation, "{}", change.text),
+            false => tracing::info!(generation, "{}", change.text),
+        }
+    }
+    let ended = changes.iter().filter(|change| change.ends_tokens).count();
+    tracing::info!(generation, ended, "reloaded");
+}
+
+/// How often to look: so that a file which was just put there when it was seen, and must rest, counts in time too.
+fn interval(settings: &ReloadSettings) -> Duration {
+    let ReloadSettings { poll, settle } = *settings;
+    poll.saturating_sub(settle).max(poll / 2)
+}

@@ -1,0 +1,81 @@
+//! The one queue of whatever asks for the files to be read again. What comes while they are read is one more reading,
+//! however much it was.
+
+use std::sync::{Arc, Condvar, Mutex, PoisonError};
+use std::time::Instant;
+
+use tokio::sync::oneshot;
+
+use crate::config::fault::Faults;
+
+/// What came of a reload that somebody asked for.
+#[derive(Debug, Clone)]
+pub struct Reloaded {
+    /// The generation in force.
+    pub generation: u64,
+    /// What was refused; what was in force in its place stays.
+    pub faults: Faults,
+}
+
+/// Asks for the files to be read again.
+#[derive(Clone, Default)]
+pub struct Reloads(Arc<Shared>);
+
+#[derive(Default)]
+struct Shared {
+    asked: Mutex<Asked>,
+    changed: Condvar,
+}
+
+/// What was asked since it was last taken.
+#[derive(Default)]
+pub(super) struct Asked {
+    /// A file may have changed.
+    pub(super) hint: bool,
+    /// All are to be read, whether they seem to have changed or not.
+    pub(super) reload: bool,
+    /// Who waits to hear what came of it.
+    pub(super) waiting: Vec<oneshot::Sender<Reloaded>>,
+}
+
+impl Asked {
+    fn is_empty(&self) -> bool {
+        !self.hint && !self.reload && self.waiting.is_empty()
+    }
+}
+
+impl Reloads {
+    /// Has all files read again.
+    pub fn reload(&self) {
+        self.put(|asked| asked.reload = true);
+    }
+
+    /// The same, and waits for what came of it; `None` when the daemon stops before.
+    pub async fn ask(&self) -> Option<Reloaded> {
+        let (answer, answered) = oneshot::channel();
+        self.put(|asked| {
+            asked.reload = true;
+            asked.waiting.push(answer);
+        });
+        answered.await.ok()
+    }
+
+    /// A file may have changed.
+    pub(super) fn hint(&self) {
+        self.put(|asked| asked.hint = true);
+    }
+
+    /// Takes what was asked; waits for it until `wake`.
+    pub(super) fn take(&self, wake: Instant) -> Asked {
+        let asked = self.0.asked.lock().unwrap_or_else(PoisonError::into_inner);
+        let left = wake.saturating_duration_since(Instant::now());
+        let waited = self.0.changed.wait_timeout_while(asked, left, |asked| asked.is_empty());
+        let (mut asked, _) = waited.unwrap_or_else(PoisonError::into_inner);
+        std::mem::take(&mut *asked)
+    }
+
+    fn put(&self, change: impl FnOnce(&mut Asked)) {
+        change(&mut self.0.asked.lock().unwrap_or_else(PoisonError::into_inner));
+        self.0.changed.notify_one();
+    }
+}
