@@ -135,6 +135,8 @@ pub struct Live {
     status: Mutex<Status>,
     denylist: Arc<dyn Denylist>,
     own_uid: u32,
+    #[cfg(debug_assertions)]
+    mixes: bool,
 }
 
 impl Live {
@@ -164,12 +166,41 @@ impl Live {
             status: Mutex::default(),
             denylist,
             own_uid,
+            #[cfg(debug_assertions)]
+            mixes: std::env::var_os("JWTKEEPER_TEST_MIXED_SNAPSHOTS").is_some(),
         })
     }
 
     /// The snapshot in force. A request takes it once.
     pub fn snapshot(&self) -> arc_swap::Guard<Arc<Snapshot>> {
+        #[cfg(debug_assertions)]
+        if self.mixes {
+            return arc_swap::Guard::from_inner(self.mixed());
+        }
         self.current.load()
+    }
+
+    /// The positive control of the tests that look for mixtures: what must never be, in builds for tests alone. The keys
+    /// of one snapshot with the versions of one taken later.
+    #[cfg(debug_assertions)]
+    fn mixed(&self) -> Arc<Snapshot> {
+        let first = self.current.load_full();
+        std::thread::park_timeout(std::time::Duration::from_millis(1)); // wide enough for a test to hit
+        let second = self.current.load_full();
+        if first.generation == second.generation {
+            return first;
+        }
+        let mut all = AllKeys::new();
+        for (name, realm) in &second.realms {
+            let mut keys = realm.keys.clone();
+            if let Some(realm) = first.realms.get(name) {
+                keys.keyring = realm.keys.keyring.clone();
+            }
+            all.insert(name.clone(), keys);
+        }
+        let denylist = self.denylist.as_ref();
+        let settings = second.settings.clone();
+        Arc::new(Snapshot::assemble(settings, all, Some(&first), denylist, self.own_uid))
     }
 
     /// How the files were found when they were last looked at.
