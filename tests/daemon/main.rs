@@ -24,6 +24,7 @@ mod operations;
 mod reload;
 mod rotate_race;
 mod secrecy;
+mod secret;
 mod start;
 mod stop;
 mod trace;

@@ -10,6 +10,8 @@ use jwtkeeper_client::Before;
 use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
 
+use crate::secret::Algorithm;
+
 /// Where help lists the options of every command.
 const COMMON: &str = "Common options";
 
@@ -101,10 +103,31 @@ pub(crate) enum Command {
               value_parser = humantime::parse_duration)]
         duration: Duration,
     },
+    /// Secrets and private keys, as the daemon reads them
+    Secret {
+        #[command(subcommand)]
+        what: Secret,
+    },
     /// Print the completions of a shell
     Completions {
         /// The shell
         shell: Shell,
+    },
+}
+
+#[derive(Subcommand)]
+pub(crate) enum Secret {
+    /// Make a new one and put it in a file, in place of the one that is there; no daemon need run
+    ///
+    /// Whoever reads the file sees the old one or the new one, whole. A file that is replaced keeps its owner, its
+    /// group, and the group's right to read it; a new file is for its owner alone. Then run `jwtkeeperctl reload`.
+    Generate {
+        /// What it is for
+        #[arg(long, value_enum, default_value_t = Algorithm::HS512)]
+        algorithm: Algorithm,
+        /// Where it goes, or `-` for stdout
+        #[arg(value_name = "FILE|-", default_value = "/etc/jwtkeeper/secret")]
+        file: PathBuf,
     },
 }
 

@@ -6,7 +6,9 @@ mod bench;
 mod input;
 mod outcome;
 mod output;
+mod replace;
 mod run;
+mod secret;
 
 use std::process::ExitCode;
 

@@ -5,6 +5,8 @@ use std::io::{self, Write};
 
 use jwtkeeper_client::{Error, ErrorKind};
 
+use crate::replace::Fault;
+
 /// How a command ended that was answered.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Outcome {
@@ -33,13 +35,16 @@ pub(crate) enum Failure {
     Input(String, io::Error),
     Usage(&'static str),
     Output(io::Error),
+    NoKey,
+    File(Fault),
 }
 
 impl Failure {
     pub(crate) fn code(&self) -> u8 {
         match self {
             Self::Usage(_) | Self::Input(..) => 2,
-            Self::Output(_) => 69,
+            Self::Output(_) | Self::NoKey => 69,
+            Self::File(fault) => fault.code(),
             Self::Daemon(error) => match error.kind() {
                 ErrorKind::BadRequest => 2,
                 ErrorKind::NotPermitted => 77,
@@ -62,7 +67,8 @@ impl Failure {
             },
             Self::Input(..) => "give the value itself, @FILE, or - for stdin",
             Self::Usage(_) => "see --help",
-            Self::Output(_) => "",
+            Self::File(fault) => fault.advice(),
+            Self::Output(_) | Self::NoKey => "",
         }
     }
 }
@@ -79,6 +85,12 @@ impl From<io::Error> for Failure {
     }
 }
 
+impl From<Fault> for Failure {
+    fn from(fault: Fault) -> Self {
+        Self::File(fault)
+    }
+}
+
 impl fmt::Display for Failure {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
@@ -86,6 +98,11 @@ impl fmt::Display for Failure {
             Self::Input(name, error) => write!(f, "cannot read {name}: {error}"),
             Self::Usage(what) => write!(f, "{what}"),
             Self::Output(error) => write!(f, "cannot write the answer: {error}"),
+            Self::NoKey => write!(
+                f,
+                "no key could be made: the crypto library failed; nothing was changed"
+            ),
+            Self::File(fault) => write!(f, "{fault}"),
         }
     }
 }

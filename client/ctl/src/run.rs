@@ -8,10 +8,10 @@ use jwtkeeper_client::blocking::Client;
 use jwtkeeper_client::{Before, Config, Flag, Issue, Revoke, Revoked, Rotate, Rotation, Validate, Verdict};
 use serde::Serialize;
 
-use crate::args::{Args, Command, Presented, Revoke as RevokeArgs};
+use crate::args::{Args, Command, Presented, Revoke as RevokeArgs, Secret};
 use crate::outcome::{Failure, Outcome};
 use crate::output::Output;
-use crate::{bench, input};
+use crate::{bench, input, secret};
 
 #[derive(Serialize)]
 struct Pong {
@@ -80,6 +80,9 @@ pub(crate) fn run(args: &Args) -> Result<Outcome, Failure> {
             connections,
             duration,
         } => bench::run(&client, &output, token.as_deref(), (*connections).into(), *duration),
+        Command::Secret {
+            what: Secret::Generate { algorithm, file },
+        } => secret::generate(&output, *algorithm, file),
         Command::Completions { shell } => {
             let mut script = Vec::new();
             clap_complete::generate(*shell, &mut Args::command(), "jwtkeeperctl", &mut script);

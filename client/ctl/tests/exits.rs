@@ -109,7 +109,7 @@ fn completions_are_printed() {
         let (code, script) = daemon.answers(&["completions", shell], "");
         assert_eq!(code, 0);
         assert!(
-            script.contains("jwtkeeperctl") && script.contains("issued-before"),
+            script.contains("jwtkeeperctl") && script.contains("issued-before") && script.contains("EdDSA"),
             "{shell}"
         );
     }

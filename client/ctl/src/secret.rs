@@ -1,0 +1,152 @@
+//! `secret generate`: a new HMAC secret or private key, in the form in which the daemon reads it. It goes into its file
+//! or to stdout, and nowhere else: no message holds it, and what held it in memory is wiped.
+
+use std::fmt;
+use std::fs::File;
+use std::io::{Write, stdout};
+use std::os::fd::AsFd;
+use std::path::Path;
+
+use aws_lc_rs::encoding::{AsDer, Pkcs8V1Der};
+use aws_lc_rs::error::Unspecified;
+use aws_lc_rs::rand;
+use aws_lc_rs::rsa::{KeyPair, KeySize};
+use aws_lc_rs::signature::{
+    ECDSA_P256_SHA256_FIXED_SIGNING, ECDSA_P384_SHA384_FIXED_SIGNING, EcdsaKeyPair, EcdsaSigningAlgorithm,
+    Ed25519KeyPair,
+};
+use base64::Engine;
+use base64::prelude::BASE64_URL_SAFE_NO_PAD;
+use clap::ValueEnum;
+use nix::sys::prctl;
+use serde::Serialize;
+use zeroize::{Zeroize, Zeroizing};
+
+use crate::outcome::{Failure, Outcome};
+use crate::output::Output;
+use crate::replace::replace;
+
+/// What a secret or key is for: all that the daemon knows, by the names of RFC 7518 section 3.1 and RFC 8037.
+#[derive(Clone, Copy, PartialEq, Eq, ValueEnum, Serialize)]
+#[value(rename_all = "verbatim")]
+pub(crate) enum Algorithm {
+    HS256,
+    HS384,
+    HS512,
+    RS256,
+    RS384,
+    RS512,
+    PS256,
+    PS384,
+    PS512,
+    ES256,
+    ES384,
+    EdDSA,
+}
+
+#[derive(Serialize)]
+struct Generated<'a> {
+    file: &'a str,
+    algorithm: Algorithm,
+    replaced: bool,
+}
+
+/// Makes one and puts it in `file`, or on stdout where that is `-`. What it prints otherwise never holds the key.
+pub(crate) fn generate(output: &Output, algorithm: Algorithm, file: &Path) -> Result<Outcome, Failure> {
+    let to_stdout = file == Path::new("-");
+    if to_stdout && output.json {
+        return Err(Failure::Usage("stdout cannot be both the key and the JSON"));
+    }
+    // No core dump holds it: the pem crate does not wipe what it works with.
+    let _it_knows_false = prctl::set_dumpable(false);
+    let key = algorithm.new_key().map_err(|Unspecified| Failure::NoKey)?;
+    if to_stdout {
+        // By a descriptor of its own: std's stdout would keep it in a buffer.
+        File::from(stdout().as_fd().try_clone_to_owned()?).write_all(&key)?;
+        return Ok(Outcome::Yes);
+    }
+    let replaced = replace(file, &key)?;
+    report(output, algorithm, &file.to_string_lossy(), replaced)?;
+    Ok(Outcome::Yes)
+}
+
+fn report(output: &Output, algorithm: Algorithm, file: &str, replaced: bool) -> Result<(), Failure> {
+    if output.json {
+        return Ok(output.object(&Generated {
+            file,
+            algorithm,
+            replaced,
+        })?);
+    }
+    let what = if algorithm.is_hmac() {
+        "a secret"
+    } else {
+        "a private key"
+    };
+    output.line(&format!("wrote {file}: {what} for {algorithm}"))?;
+    if replaced {
+        output.line(
+            "it replaces another key: every token that only that one verifies is invalid once the daemon has read this",
+        )?;
+    }
+    Ok(())
+}
+
+impl Algorithm {
+    fn is_hmac(self) -> bool {
+        matches!(self, Self::HS256 | Self::HS384 | Self::HS512)
+    }
+
+    /// The content of a key file.
+    fn new_key(self) -> Result<Zeroizing<Vec<u8>>, Unspecified> {
+        match self {
+            // As long as the hash (RFC 7518 section 3.2).
+            Self::HS256 => secret::<32>(),
+            Self::HS384 => secret::<48>(),
+            Self::HS512 => secret::<64>(),
+            Self::RS256 | Self::RS384 | Self::RS512 | Self::PS256 | Self::PS384 | Self::PS512 => rsa(),
+            Self::ES256 => ec(&ECDSA_P256_SHA256_FIXED_SIGNING),
+            Self::ES384 => ec(&ECDSA_P384_SHA384_FIXED_SIGNING),
+            Self::EdDSA => Ok(private_key(Ed25519KeyPair::generate()?.to_pkcs8v1()?.as_ref())),
+        }
+    }
+}
+
+impl fmt::Display for Algorithm {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.to_possible_value() {
+            Some(value) => f.write_str(value.get_name()),
+            None => Ok(()),
+        }
+    }
+}
+
+/// Random bytes as base64url text. No newline ends it: readers other than the daemon take a file as it is.
+fn secret<const LENGTH: usize>() -> Result<Zeroizing<Vec<u8>>, Unspecified> {
+    let mut bytes = Zeroizing::new([0; LENGTH]);
+    rand::fill(bytes.as_mut_slice())?;
+    let mut text = Zeroizing::new(vec![0; (LENGTH * 4).div_ceil(3)]);
+    let length = BASE64_URL_SAFE_NO_PAD
+        .encode_slice(bytes.as_slice(), &mut text)
+        .map_err(|_| Unspecified)?;
+    text.truncate(length);
+    Ok(text)
+}
+
+fn rsa() -> Result<Zeroizing<Vec<u8>>, Unspecified> {
+    let der: Pkcs8V1Der<'_> = KeyPair::generate(KeySize::Rsa3072)?.as_der()?;
+    Ok(private_key(der.as_ref()))
+}
+
+fn ec(curve: &'static EcdsaSigningAlgorithm) -> Result<Zeroizing<Vec<u8>>, Unspecified> {
+    Ok(private_key(EcdsaKeyPair::generate(curve)?.to_pkcs8v1()?.as_ref()))
+}
+
+/// PKCS#8 as PEM (RFC 7468 section 10). Version 1 of it: OpenSSL refuses Ed25519 keys in version 2.
+fn private_key(der: &[u8]) -> Zeroizing<Vec<u8>> {
+    let block = pem::Pem::new("PRIVATE KEY", der);
+    let config = pem::EncodeConfig::new().set_line_ending(pem::LineEnding::LF);
+    let text = pem::encode_config(&block, config).into_bytes();
+    block.into_contents().zeroize();
+    Zeroizing::new(text)
+}
