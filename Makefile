@@ -18,7 +18,7 @@ endif
 TARGET := $(or $(CARGO_TARGET_DIR),target)
 PROVE_STATE := $(abspath $(TARGET))/prove
 CUTS ?= 5000
-PROOFS := prove-rotate prove-crash prove-cuts prove-cancel
+PROOFS := prove-rotate prove-crash prove-cuts prove-cancel prove-live
 PREFIX ?= /usr/local
 
 .PHONY: run test check prove $(PROOFS) bench docs install clean need-for-tests
@@ -50,7 +50,8 @@ prove: $(PROOFS)
 prove-rotate: TESTS = rotate_race
 prove-crash:  TESTS = crash
 prove-cancel: TESTS = cancel fork
-prove-rotate prove-crash prove-cancel: need-for-tests
+prove-live:   TESTS = changes no_inotify lost_events swaps rollback
+prove-rotate prove-crash prove-cancel prove-live: need-for-tests
 	$(CARGO) build --locked --workspace --examples --bins
 	JWTKEEPER_PROVE=$(PROVE_STATE) $(CARGO) test --locked -p jwtkeeper --test daemon -- --nocapture --test-threads=1 $(TESTS)
 

@@ -3,14 +3,19 @@
 #![allow(unused_imports, reason = "each test binary uses a part")]
 
 pub mod daemon;
+pub mod follow;
+pub mod load;
+pub mod namespace;
 #[path = "../../../client/tests/support/pace.rs"]
 pub mod pace;
 pub mod rounds;
+pub mod ways;
 pub mod wire;
 
 use std::sync::atomic::{AtomicBool, Ordering};
 
-pub use daemon::{Daemon, Setup, exit_of};
+pub use daemon::{Daemon, SECRET, Setup, exit_of};
+pub use follow::{Figures, Follow};
 pub use pace::{PATIENCE, Random, pace, until, wait_for};
 pub use rounds::Rounds;
 pub use wire::Wire;

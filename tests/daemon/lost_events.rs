@@ -1,0 +1,108 @@
+//! More events than the kernel keeps: those of a change are lost, and the change is seen all the same. At once, unless
+//! the file must rest: that it was renamed can be among what was lost.
+
+use std::fs;
+use std::time::{Duration, Instant};
+
+use jwtkeeper_client::Issue;
+use nix::sys::signal::Signal;
+
+use crate::support::follow::refused;
+use crate::support::load::secret;
+use crate::support::ways::Way;
+use crate::support::{Daemon, Figures, Rounds, Setup};
+
+/// So seldom that it cannot be what sees the change.
+const NO_POLL: &str = "[reload]\npoll = \"1h\"\nsettle = \"200ms\"";
+
+fn start() -> Daemon {
+    let setup = Setup::bare()
+        .top(NO_POLL)
+        .realm("default", "HS256", secret(0).as_bytes(), "");
+    fs::create_dir(setup.path("conf.d")).unwrap();
+    setup.start()
+}
+
+/// How many events the kernel keeps for a reader.
+fn kept() -> u64 {
+    let text = fs::read_to_string("/proc/sys/fs/inotify/max_queued_events").unwrap();
+    text.trim().parse().unwrap()
+}
+
+/// Changes the secret while the daemon stands still and its events overflow; how long after that it is in force.
+fn change_unseen(daemon: &Daemon, number: u64, events: u64, make_events: impl Fn(&Setup, u64)) -> Duration {
+    let client = daemon.client();
+    let token = client.issue(Issue::new()).unwrap().token().to_owned();
+    daemon.signal(Signal::SIGSTOP);
+    // At least one event each.
+    for event in 0..events {
+        make_events(&daemon.setup, event);
+    }
+    let file = daemon.setup.path("default.secret");
+    Way::Rename.change(&file, &secret(number), &secret(number + 1));
+    let start = Instant::now();
+    daemon.signal(Signal::SIGCONT);
+    refused(&client, &token) - start
+}
+
+/// Other names in the watched directory mean nothing to it: only the overflow tells it to look.
+#[test]
+fn a_change_among_lost_events_of_other_names_is_seen() {
+    let daemon = start();
+    let touch = |setup: &Setup, event: u64| setup.write(&format!("other.{}", event % 2), "");
+    overflow(&daemon, "other names", touch);
+}
+
+#[test]
+fn a_change_among_lost_events_of_its_own_names_is_seen() {
+    let daemon = start();
+    let rename = |setup: &Setup, event: u64| {
+        let (secret, away) = (setup.path("default.secret"), setup.path("away"));
+        match event % 2 {
+            0 => fs::rename(secret, away).unwrap(),
+            _ => fs::rename(away, secret).unwrap(),
+        }
+    };
+    overflow(&daemon, "the secret itself", rename);
+}
+
+#[test]
+fn a_change_among_lost_events_of_drop_ins_is_seen() {
+    let daemon = start();
+    let touch = |setup: &Setup, event: u64| {
+        let file = setup.path("conf.d/more.toml");
+        match event % 2 {
+            0 => fs::write(file, "").unwrap(),
+            _ => fs::remove_file(file).unwrap(),
+        }
+    };
+    overflow(&daemon, "drop-ins", touch);
+}
+
+fn overflow(daemon: &Daemon, what: &str, make_events: impl Fn(&Setup, u64)) {
+    let events = (kept() + 4000).next_multiple_of(2).max(20_000);
+    let mut number = 0;
+    let mut spans = Vec::new();
+    for _ in Rounds::new(&format!("overflow-{}", what.replace(' ', "-")), 1, 20) {
+        spans.push(change_unseen(daemon, number, events, &make_events));
+        number += 1;
+        // And what comes after is told of again.
+        change_seen(daemon, number);
+        number += 1;
+    }
+    let figures = Figures(spans);
+    println!(
+        "{events} events lost ({what}): {} changes seen, {figures}",
+        figures.0.len()
+    );
+    assert_eq!(daemon.health()["faults"].as_array().unwrap().len(), 0);
+}
+
+/// A change like any other.
+fn change_seen(daemon: &Daemon, number: u64) {
+    let client = daemon.client();
+    let token = client.issue(Issue::new()).unwrap().token().to_owned();
+    let file = daemon.setup.path("default.secret");
+    Way::Rename.change(&file, &secret(number), &secret(number + 1));
+    refused(&client, &token);
+}
