@@ -1,8 +1,15 @@
 //! No inotify is to be had: files are polled, health says why, and every change is in force within a poll.
 
+use std::process::Command;
+use std::time::Instant;
+
+use jwtkeeper_client::Issue;
+
+use crate::support::follow::refused;
+use crate::support::load::secret;
 use crate::support::namespace::{Users, can};
 use crate::support::ways::Way;
-use crate::support::{Follow, Rounds, until};
+use crate::support::{Daemon, Follow, Rounds, Setup, until};
 
 const CALLERS: usize = 2;
 const RELOAD: &str = "poll = \"600ms\"\nsettle = \"200ms\"";
@@ -98,4 +105,29 @@ fn it_watches_again_when_it_can() {
         let figures = follow.changes(0..10, CALLERS);
         println!("{limit} raised: watched again; {} changes, {figures}", figures.0.len());
     }
+}
+
+/// A kernel that has no instance left may take long to say so: it first waits for what others gave back. The files are
+/// looked at meanwhile.
+#[test]
+fn a_kernel_that_is_slow_to_refuse_holds_up_nothing() {
+    let setup = Setup::new().top(&format!("[reload]\n{RELOAD}"));
+    setup.init();
+    let daemon = setup.command(&[]);
+    let mut command = Command::new("strace");
+    command.args(["-f", "-o"]).arg(setup.path("trace"));
+    command.args(["-e", "trace=inotify_init1"]);
+    // In microseconds: longer than this test.
+    command.args(["-e", "inject=inotify_init1:error=EMFILE:delay_enter=100000000"]);
+    command.arg(daemon.get_program()).args(daemon.get_args());
+    let daemon = Daemon::start_with(setup, command);
+    let token = daemon.client().issue(Issue::new()).unwrap().token().to_owned();
+    daemon.setup.write_secret("default.secret", secret(1).as_bytes());
+    refused(&daemon.client(), &token);
+    let health = daemon.health();
+    assert_eq!(health["reload"]["watch"], "poll");
+    assert_eq!(health["warnings"].as_array().unwrap().len(), 1, "{health}");
+    let asked = Instant::now();
+    daemon.client().reload().unwrap();
+    println!("a refusal that takes 100 s: a reload took {:?}", asked.elapsed());
 }

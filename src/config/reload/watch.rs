@@ -5,7 +5,9 @@
 use std::collections::{HashMap, HashSet};
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, sync_channel};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 use notify::event::{AccessKind, AccessMode, ModifyKind, RenameMode};
 use notify::{Config, ErrorKind, Event, EventKind, INotifyWatcher, RecursiveMode, Watcher};
@@ -13,15 +15,21 @@ use notify::{Config, ErrorKind, Event, EventKind, INotifyWatcher, RecursiveMode,
 use super::queue::Reloads;
 use crate::config::files::{Renamed, Trail};
 
+/// How long files wait for a new watcher before they are followed without.
+const AT_ONCE: Duration = Duration::from_millis(100);
+
 /// The watches.
 pub(super) struct Watch {
     watcher: Option<INotifyWatcher>,
+    /// One that is being made.
+    making: Option<Receiver<Made>>,
     watched: HashMap<PathBuf, Inode>,
     hints: Arc<Hints>,
     trouble: Option<String>,
 }
 
 type Inode = (u64, u64);
+type Made = notify::Result<INotifyWatcher>;
 
 /// What the watcher's thread and ours share.
 struct Hints {
@@ -47,6 +55,7 @@ impl Watch {
         let seen = Mutex::default();
         Self {
             watcher: None,
+            making: None,
             watched: HashMap::new(),
             hints: Arc::new(Hints { reloads, seen }),
             trouble: None,
@@ -85,6 +94,7 @@ impl Watch {
     /// Begins anew, at the next [`Watch::follow`].
     pub(super) fn drop_all(&mut self) {
         self.watcher = None;
+        self.making = None;
         self.watched.clear();
     }
 
@@ -93,16 +103,33 @@ impl Watch {
         self.hints.seen().renamed.clone()
     }
 
+    /// A watcher, or why there is none; neither while the system does not say.
+    fn made(&mut self) -> Option<Made> {
+        let (making, patience) = match self.making.take() {
+            Some(making) => (making, Duration::ZERO),
+            None => match make(self.hints.clone()) {
+                Ok(making) => (making, AT_ONCE),
+                Err(error) => return Some(Err(notify::Error::io(error))),
+            },
+        };
+        match making.recv_timeout(patience) {
+            Ok(made) => Some(made),
+            Err(RecvTimeoutError::Timeout) => {
+                self.making = Some(making);
+                None
+            }
+            Err(RecvTimeoutError::Disconnected) => Some(Err(notify::Error::generic("the watcher's thread failed"))),
+        }
+    }
+
     /// Says whether there is a new watch, and what came of it all.
     fn watch(&mut self, names: &HashSet<PathBuf>, lost: bool) -> (bool, Result<(), String>) {
-        let watcher = match &mut self.watcher {
-            Some(watcher) => watcher,
-            none => {
-                let hints = self.hints.clone();
-                match INotifyWatcher::new(move |event| hints.take(event), Config::default()) {
-                    Ok(watcher) => none.insert(watcher),
-                    Err(error) => return (false, Err(in_words(&error, "fs.inotify.max_user_instances"))),
-                }
+        let watcher = match self.watcher.take().map(Ok).or_else(|| self.made()) {
+            Some(Ok(watcher)) => self.watcher.insert(watcher),
+            Some(Err(error)) => return (false, Err(in_words(&error, "fs.inotify.max_user_instances"))),
+            None => {
+                let slow = || "the system has not said yet whether an inotify instance is to be had".to_owned();
+                return (false, Err(self.trouble.clone().unwrap_or_else(slow)));
             }
         };
         let gone: Vec<_> = self
@@ -137,6 +164,22 @@ impl Watch {
         }
         (any, outcome)
     }
+}
+
+/// Makes a watcher, on a thread of its own: a kernel that has none to give first waits for what others gave back, which
+/// was seen to take 20 seconds.
+fn make(hints: Arc<Hints>) -> std::io::Result<Receiver<Made>> {
+    let (tell, made) = sync_channel(1);
+    let make = move || {
+        let reloads = hints.reloads.clone();
+        let made = INotifyWatcher::new(move |event| hints.take(event), Config::default());
+        let is_made = made.is_ok();
+        if tell.send(made).is_ok() && is_made {
+            reloads.hint(); // nobody may have waited for it so long
+        }
+    };
+    std::thread::Builder::new().name("watch".to_owned()).spawn(make)?;
+    Ok(made)
 }
 
 /// What is wrong, and which limit to raise where that is what is.
