@@ -83,8 +83,9 @@ impl Watch {
     }
 
     /// Begins anew, at the next [`Watch::follow`].
-    pub(super) fn drop_all(&mut self) {
-        self.watcher = None;
+    pub(super) fn give_up(&mut self) {
+        // Not dropped: where its thread is gone, that would panic.
+        self.watcher.take().map(std::mem::forget);
         self.watched.clear();
     }
 
