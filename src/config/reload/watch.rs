@@ -85,7 +85,9 @@ impl Watch {
     /// Begins anew, at the next [`Watch::follow`].
     pub(super) fn give_up(&mut self) {
         // Not dropped: where its thread is gone, that would panic.
-        self.watcher.take().map(std::mem::forget);
+        if let Some(watcher) = self.watcher.take() {
+            std::mem::forget(watcher);
+        }
         self.watched.clear();
     }
 
