@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Instant;
 
 use arc_swap::ArcSwap;
 
@@ -123,6 +124,8 @@ pub struct Status {
     pub faults: Faults,
     /// Why files are not watched and only polled; `None` while they are watched.
     pub polling: Option<String>,
+    /// Since when they are being read, should that be going on.
+    pub reading: Option<Instant>,
     /// How many reloads were asked for, those that came together counted once.
     pub reloads: u64,
     /// What the last new generation changed, and when.

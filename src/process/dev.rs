@@ -85,7 +85,7 @@ impl Dev {
         format!(
             "jwtkeeperd serves for development, on a throw-away secret. In {directory}:\n\
              \x20 jwtkeeper.toml   the configuration (jwtkeeperd --config takes it too)\n\
-             \x20 secret, version  change either, then run: {ctl} reload\n\
+             \x20 secret, version  change either, and it is in force\n\
              \x20 state            the denylist store\n\
              \x20 jwtkeeper.sock   the socket\n\n\
              In another terminal:\n\

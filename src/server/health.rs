@@ -5,7 +5,7 @@ use std::sync::atomic::Ordering;
 use serde::Serialize;
 
 use super::Context;
-use crate::config::{InForce, Snapshot};
+use crate::config::{InForce, ReloadSettings, Snapshot, Status};
 use crate::jwt::Version;
 use crate::keyring::Role;
 
@@ -64,6 +64,7 @@ pub(super) fn report(context: &Context, snapshot: &Snapshot) -> (bool, Vec<u8>) 
     let status = context.live.status();
     let mut faults = context.warnings.clone();
     faults.extend(status.faults.iter().map(ToString::to_string));
+    faults.extend(stuck(&status, &snapshot.settings.reload));
     faults.extend(store.fault.clone());
     let mut realms: Vec<_> = snapshot.realms().collect();
     realms.sort_unstable_by_key(|realm| &realm.served.realm.name);
@@ -99,6 +100,15 @@ pub(super) fn report(context: &Context, snapshot: &Snapshot) -> (bool, Vec<u8>) 
     };
     let text = serde_json::to_vec(&document).unwrap_or_default(); // strings and numbers always serialise
     (ready, text)
+}
+
+/// A file system that does not answer: what changes is not seen.
+fn stuck(status: &Status, settings: &ReloadSettings) -> Option<String> {
+    let reading = status.reading?.elapsed();
+    (reading > settings.poll * 2).then(|| {
+        let seconds = reading.as_secs();
+        format!("the files have been read for {seconds} s without an end; does a file system not answer?")
+    })
 }
 
 /// The first ones, as many as there is room for.

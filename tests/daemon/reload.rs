@@ -121,3 +121,23 @@ fn a_storm_of_sighups_is_a_few_reloads_and_harms_nobody() {
     assert!(reloads < 100, "{reloads}");
     assert_eq!(generation(&daemon), 1, "nothing is new");
 }
+
+/// A file system that does not answer: said, and nobody waits for it.
+#[test]
+fn a_file_that_cannot_be_opened_nor_not() {
+    let setup = Setup::new().top("[reload]\npoll = \"200ms\"");
+    setup.init();
+    let plain = setup.command(&[]);
+    let mut command = std::process::Command::new("strace");
+    command
+        .args(["-qq", "-f", "-o", "/dev/null", "-P"])
+        .arg(setup.path("default.secret"));
+    command.args(["-e", "trace=openat", "-e", "inject=openat:delay_enter=30s:when=2+"]);
+    command.arg(plain.get_program()).args(plain.get_args());
+    let daemon = Daemon::start_with(setup, command);
+    let stuck = |fault: &serde_json::Value| fault.as_str().unwrap().contains("without an end");
+    until("it is said", || {
+        daemon.health()["faults"].as_array().unwrap().iter().any(stuck)
+    });
+    daemon.client().issue(Issue::new()).unwrap();
+}

@@ -106,3 +106,47 @@ fn the_process_is_closed_to_others() {
         .uid();
     assert_eq!(owner, 0, "not dumpable: its files in /proc are root's");
 }
+
+/// Once another secret is in force, the old one is nowhere in memory, and the new one on few pages.
+#[test]
+fn an_old_secret_leaves_memory() {
+    if !nix::unistd::geteuid().is_root() {
+        println!("only root can read the daemon's memory");
+        return;
+    }
+    let daemon = Setup::new().top("[reload]\npoll = \"50ms\"\nsettle = \"20ms\"").start();
+    let client = daemon.client();
+    let secrets: Vec<String> = (0..5)
+        .map(|number| format!("secret number {number} {}", "0123456789abcdef".repeat(4)))
+        .collect();
+    for secret in &secrets {
+        let minted = client.issue(Issue::new()).unwrap();
+        daemon.setup.write_secret("default.secret", secret.as_bytes());
+        until("it is in force", || {
+            !client.validate(minted.token()).unwrap().is_valid()
+        });
+    }
+    let (current, old) = secrets.split_last().unwrap();
+    assert!(copies(&daemon, current) >= 1, "the search finds nothing");
+    for secret in [SECRET.to_owned()].iter().chain(old) {
+        until("it is wiped", || copies(&daemon, secret) == 0);
+    }
+    until("passing copies are wiped", || copies(&daemon, current) == 1);
+}
+
+/// How often a text lies in the daemon's memory.
+fn copies(daemon: &crate::support::Daemon, text: &str) -> usize {
+    use std::os::unix::fs::FileExt;
+    let maps = std::fs::read_to_string(format!("/proc/{}/maps", daemon.pid())).unwrap();
+    let memory = std::fs::File::open(format!("/proc/{}/mem", daemon.pid())).unwrap();
+    let mut found = 0;
+    for line in maps.lines().filter(|line| line.contains(" rw")) {
+        let (from, to) = line.split_whitespace().next().unwrap().split_once('-').unwrap();
+        let address = |text| u64::from_str_radix(text, 16).unwrap();
+        let mut bytes = vec![0; (address(to) - address(from)) as usize];
+        if memory.read_exact_at(&mut bytes, address(from)).is_ok() {
+            found += memchr::memmem::find_iter(&bytes, text.as_bytes()).count();
+        }
+    }
+    found
+}

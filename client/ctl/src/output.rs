@@ -5,7 +5,7 @@ use std::io::{self, Write};
 use std::time::{Duration, UNIX_EPOCH};
 
 use jwtkeeper_client::{Cause, Claims, Cookie, Document, Health, Minted, Reason, Status};
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 
 /// Where answers go.
@@ -74,6 +74,27 @@ struct HealthShape<'a> {
     ready: bool,
     generation: u64,
     details: &'a RawValue,
+}
+
+/// The part of the health document that says what is in force.
+#[derive(Default, Deserialize)]
+#[serde(default)]
+struct InForce {
+    reload: LastChange,
+}
+
+#[derive(Default, Serialize, Deserialize)]
+#[serde(default)]
+struct LastChange {
+    changed_at: Option<u64>,
+    changes: Vec<String>,
+}
+
+#[derive(Serialize)]
+struct ReloadedShape {
+    generation: u64,
+    #[serde(flatten)]
+    last: LastChange,
 }
 
 #[derive(Serialize)]
@@ -175,6 +196,21 @@ impl Output {
         let state = if ready { "ready" } else { "not ready" };
         self.line(&format!("{state}, generation {generation}"))?;
         self.pretty(&health.document)
+    }
+
+    /// What is in force after a reload, and what that means for tokens: a file that changed a moment ago may be in force
+    /// before anybody asks for it.
+    pub(crate) fn reloaded(&self, generation: u64, health: Option<&Health>) -> io::Result<()> {
+        let told = |health: &Health| serde_json::from_slice::<InForce>(health.document.as_bytes()).ok();
+        let last = health.and_then(told).unwrap_or_default().reload;
+        if self.json {
+            return self.object(&ReloadedShape { generation, last });
+        }
+        self.line(&format!("reloaded, generation {generation}"))?;
+        let since = last.changed_at.map_or_else(String::new, time);
+        last.changes
+            .iter()
+            .try_for_each(|change| self.line(&format!("in force since {since}: {change}")))
     }
 
     pub(crate) fn jwks(&self, document: &Document) -> io::Result<()> {

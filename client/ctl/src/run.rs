@@ -19,11 +19,6 @@ struct Pong {
     microseconds: u64,
 }
 
-#[derive(Serialize)]
-struct Reloaded {
-    generation: u64,
-}
-
 pub(crate) fn run(args: &Args) -> Result<Outcome, Failure> {
     let output = Output { json: args.json };
     let client = Client::new(config(args));
@@ -68,10 +63,7 @@ pub(crate) fn run(args: &Args) -> Result<Outcome, Failure> {
         }
         Command::Reload => {
             let generation = client.reload()?;
-            match output.json {
-                true => output.object(&Reloaded { generation })?,
-                false => output.line(&format!("reloaded, generation {generation}"))?,
-            }
+            output.reloaded(generation, client.health().ok().as_ref())?; // done, whatever health answers
             Ok(Outcome::Yes)
         }
         Command::Ping => ping(&client, &output),

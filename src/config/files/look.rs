@@ -5,7 +5,7 @@ use std::fs::{File, Metadata};
 use std::io::Read;
 use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
 use std::path::Path;
-use std::time::SystemTime;
+use std::time::{Duration, SystemTime};
 
 use nix::fcntl::OFlag;
 use zeroize::Zeroizing;
@@ -39,8 +39,8 @@ pub(super) struct Stamp {
     /// Its permissions.
     mode: u32,
     size: u64,
-    modified: (i64, i64),
-    changed: (i64, i64),
+    modified: Time,
+    changed: Time,
 }
 
 impl Stamp {
@@ -49,8 +49,8 @@ impl Stamp {
             identity: (metadata.dev(), metadata.ino(), metadata.created().ok()),
             mode: metadata.mode(),
             size: metadata.size(),
-            modified: (metadata.mtime(), metadata.mtime_nsec()),
-            changed: (metadata.ctime(), metadata.ctime_nsec()),
+            modified: Time::modified(metadata),
+            changed: Time::changed(metadata),
         }
     }
 
@@ -73,9 +73,34 @@ impl Stamp {
         Ok(())
     }
 
-    /// Whether the last that was done to the file was not a write: it was given a name, or a mode.
-    pub(super) fn named_after_written(&self) -> bool {
-        self.changed > self.modified
+    /// Whether it was given its name after it was written: its own record says that something followed the last write,
+    /// and its directory's that a name came then. A mode that is set while it is written leaves the directory alone.
+    pub(super) fn named_after_written(&self, directory: &Path) -> bool {
+        let named = std::fs::metadata(directory).map(|directory| Time::modified(&directory));
+        self.changed > self.modified && named.is_ok_and(|named| named.plus(TICK) >= self.changed)
+    }
+}
+
+/// As long as the kernel's clock for files may stand still. A file that is renamed within such a tick of its last write
+/// shows no trace of the rename; one that is written after it, does.
+pub(super) const TICK: Duration = Duration::from_millis(12);
+
+/// A moment by the file system's clock: seconds and nanoseconds.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+struct Time(i64, i64);
+
+impl Time {
+    fn modified(metadata: &Metadata) -> Self {
+        Self(metadata.mtime(), metadata.mtime_nsec())
+    }
+
+    fn changed(metadata: &Metadata) -> Self {
+        Self(metadata.ctime(), metadata.ctime_nsec())
+    }
+
+    fn plus(self, span: Duration) -> Self {
+        let nanoseconds = self.1 + span.as_nanos() as i64;
+        Self(self.0 + nanoseconds / 1_000_000_000, nanoseconds % 1_000_000_000)
     }
 }
 

@@ -2,6 +2,8 @@
 //! is taken at once, one that is being written where it lies only once it has rested. Until then its last state stands.
 
 mod look;
+#[cfg(test)]
+mod tests;
 mod trail;
 
 use std::collections::{HashMap, HashSet};
@@ -13,14 +15,10 @@ use std::time::{Duration, Instant};
 use aws_lc_rs::{hmac, rand};
 use zeroize::Zeroizing;
 
-use look::{Identity, Stamp};
+use look::{Identity, Stamp, TICK};
 
 pub(super) use look::{FileKind, ReadError};
 pub(super) use trail::Trail;
-
-/// As long as the kernel's clock for files may stand still. A file that is renamed within such a tick of its last write
-/// shows no trace of the rename; one that is written after it, does.
-const TICK: Duration = Duration::from_millis(12);
 
 /// What tells contents apart, keyed for this life alone.
 pub(super) type Digest = [u8; 32];
@@ -325,7 +323,8 @@ impl Terms {
             return None;
         }
         let led_elsewhere = noted.is_some_and(|noted| noted.identity.is_some() && noted.links != look.trail.links);
-        if stamp.named_after_written() || led_elsewhere {
+        let directory = look.trail.end().parent();
+        if led_elsewhere || directory.is_some_and(|directory| stamp.named_after_written(directory)) {
             return Some(Verdict::Taken);
         }
         let moved = look.trail.steps().any(|step| self.renamed.contains(step));

@@ -26,7 +26,7 @@ pub use change::Change;
 pub(super) use change::changes;
 pub use queue::{Reloaded, Reloads};
 
-/// A change is seldom one event: what comes together is one reading.
+/// A change is seldom one event, and SIGHUP seldom alone: what comes together is one reading.
 const TOGETHER: Duration = Duration::from_millis(2);
 /// Files that change while they are read are read again so often at once.
 const TRIES: usize = 5;
@@ -92,7 +92,7 @@ impl Follower {
         loop {
             let poll = polled + interval(&self.settings().reload);
             let mut asked = self.reloads.take(self.again.map_or(poll, |again| again.min(poll)));
-            if asked.hint {
+            if asked.hint || asked.reload {
                 pause(TOGETHER);
                 let more = self.reloads.take(Instant::now());
                 asked.reload |= more.reload;
@@ -118,10 +118,12 @@ impl Follower {
 
     /// Looks at the files, and puts in force what is new. `asked`: even where nothing seems new, and says so.
     fn look(&mut self, runtime: &Handle, asked: bool) {
+        self.live.with_status(|status| status.reading = Some(Instant::now()));
         let looked = catch_unwind(AssertUnwindSafe(|| self.read(runtime, asked)));
+        self.live.with_status(|status| status.reading = None);
         if looked.is_err() {
             // The panic's own text is in the log already.
-            self.watch.drop_all();
+            self.watch.give_up();
             self.unfinished = true;
             let (file, line) = (self.settings().file.clone(), 0);
             let message = "the reload failed; please report it with the log".to_owned();

@@ -76,7 +76,12 @@ impl Candidate {
             return Candidate::Right(running.settings.clone(), keys.unwrap_or_default(), faults);
         }
         let formed = faults.is_empty();
-        let fixed = what_is_fixed(&running.settings, &settings);
+        // Of one with faults that is not asked: what is wrong may be the very line that is missed.
+        let fixed = if formed {
+            what_is_fixed(&running.settings, &settings)
+        } else {
+            Vec::new()
+        };
         if !fixed.is_empty() {
             faults.push(Fault {
                 file: file.clone(),

@@ -92,8 +92,11 @@ impl Watch {
     }
 
     /// Begins anew, at the next [`Watch::follow`].
-    pub(super) fn drop_all(&mut self) {
-        self.watcher = None;
+    pub(super) fn give_up(&mut self) {
+        // Not dropped: where its thread is gone, that would panic.
+        if let Some(watcher) = self.watcher.take() {
+            std::mem::forget(watcher);
+        }
         self.making = None;
         self.watched.clear();
     }
