@@ -72,6 +72,11 @@ fn a_symbolic_link_renamed_is_seen() {
 }
 
 #[test]
+fn one_moved_there_after_none_was_is_seen() {
+    is_seen(Way::Gone);
+}
+
+#[test]
 fn a_secret_of_kubernetes_is_seen() {
     is_seen(Way::Volume);
 }

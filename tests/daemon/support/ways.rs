@@ -11,6 +11,8 @@ use super::{exit_of, pace};
 
 /// Between two bytes of a writer that drips.
 const DRIP: Duration = Duration::from_millis(5);
+/// How long nothing is there: longer than a file must rest, in these tests.
+const GONE: Duration = Duration::from_millis(300);
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Way {
@@ -34,6 +36,8 @@ pub enum Way {
     Ln,
     /// It is a symbolic link, and another is renamed over it.
     Symlink,
+    /// Moved away, and nothing is there for a while; then another is moved there.
+    Gone,
     /// A Kubernetes volume: `..data` leads to another directory.
     Volume,
     /// The same, with the configuration on it.
@@ -51,7 +55,7 @@ pub struct Made {
 }
 
 impl Way {
-    pub const ALL: [Way; 13] = [
+    pub const ALL: [Way; 14] = [
         Way::Rename,
         Way::Truncate,
         Way::Drip,
@@ -62,6 +66,7 @@ impl Way {
         Way::HardLink,
         Way::Ln,
         Way::Symlink,
+        Way::Gone,
         Way::Volume,
         Way::ConfigMap,
         Way::BindMount,
@@ -137,10 +142,19 @@ impl Way {
                 let new = (old.to_str().unwrap().parse::<u64>().unwrap() + 1).to_string();
                 write(&directory.join(&new), after);
                 symlink(new, &aside).unwrap();
+                // What it led to stays, untouched: only the directory knows.
                 fs::rename(&aside, file).unwrap();
-                let whole = Instant::now();
-                fs::remove_file(directory.join(old)).unwrap();
-                return Made { begun, whole };
+            }
+            Way::Gone => {
+                fs::rename(file, directory.join("away")).unwrap();
+                pace(GONE);
+                write(&aside, after);
+                let begun = Instant::now();
+                fs::rename(&aside, file).unwrap();
+                return Made {
+                    begun,
+                    whole: Instant::now(),
+                };
             }
             Way::Volume | Way::ConfigMap => {
                 let whole = Volume(directory).swap(&[(name(file), after)]);
