@@ -1,7 +1,7 @@
 //! No inotify is to be had: files are polled, health says why, and every change is in force within a poll.
 
 use std::process::Command;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use jwtkeeper_client::Issue;
 
@@ -9,7 +9,7 @@ use crate::support::follow::refused;
 use crate::support::load::secret;
 use crate::support::namespace::{Users, can};
 use crate::support::ways::Way;
-use crate::support::{Daemon, Follow, Rounds, Setup, until};
+use crate::support::{Daemon, Follow, Rounds, Setup, pace, until};
 
 const CALLERS: usize = 2;
 const RELOAD: &str = "poll = \"600ms\"\nsettle = \"200ms\"";
@@ -19,14 +19,24 @@ const FEW_WATCHES: &str = "echo 1 > /proc/sys/user/max_inotify_watches";
 const INSTANCES: &str = "fs.inotify.max_user_instances";
 const WATCHES: &str = "fs.inotify.max_user_watches";
 
+/// How long the kernel may take to refuse an instance: it was seen to take 20 seconds. The daemon can say no sooner why.
+const REFUSAL: Duration = Duration::from_secs(120);
+
 fn assert_polled(follow: &Follow, sysctl: &str) {
-    until("health says that files are polled", || {
+    let end = Instant::now() + REFUSAL;
+    loop {
         let health = follow.daemon.health();
         let warnings = health["warnings"].as_array().unwrap();
         let named = |warning: &serde_json::Value| warning.as_str().unwrap().contains(sysctl);
-        health["reload"]["watch"] == "poll" && warnings.iter().any(named)
-    });
-    follow.daemon.logged(sysctl);
+        if health["reload"]["watch"] == "poll" && warnings.iter().any(named) {
+            break;
+        }
+        assert!(
+            Instant::now() < end,
+            "health does not say that files are polled: {health}"
+        );
+        pace(Duration::from_millis(1));
+    }
 }
 
 fn is_seen(way: Way, reload: &str, limit: (&str, &str), rounds: Rounds) {
@@ -107,20 +117,23 @@ fn it_watches_again_when_it_can() {
     }
 }
 
-/// A kernel that has no instance left may take long to say so: it first waits for what others gave back. The files are
-/// looked at meanwhile.
-#[test]
-fn a_kernel_that_is_slow_to_refuse_holds_up_nothing() {
+/// A daemon that is refused an instance after so many microseconds. A kernel that has none left may take long to say
+/// so: it first waits for what others gave back.
+fn refused_after(microseconds: u64) -> Daemon {
     let setup = Setup::new().top(&format!("[reload]\n{RELOAD}"));
     setup.init();
     let daemon = setup.command(&[]);
     let mut command = Command::new("strace");
     command.args(["-f", "-o"]).arg(setup.path("trace"));
-    command.args(["-e", "trace=inotify_init1"]);
-    // In microseconds: longer than this test.
-    command.args(["-e", "inject=inotify_init1:error=EMFILE:delay_enter=100000000"]);
+    command.args(["-e", "trace=inotify_init1", "-e"]);
+    command.arg(format!("inject=inotify_init1:error=EMFILE:delay_enter={microseconds}"));
     command.arg(daemon.get_program()).args(daemon.get_args());
-    let daemon = Daemon::start_with(setup, command);
+    Daemon::start_with(setup, command)
+}
+
+#[test]
+fn a_kernel_that_is_slow_to_refuse_holds_up_nothing() {
+    let daemon = refused_after(100_000_000); // longer than this test
     let token = daemon.client().issue(Issue::new()).unwrap().token().to_owned();
     daemon.setup.write_secret("default.secret", secret(1).as_bytes());
     refused(&daemon.client(), &token);
@@ -130,4 +143,13 @@ fn a_kernel_that_is_slow_to_refuse_holds_up_nothing() {
     let asked = Instant::now();
     daemon.client().reload().unwrap();
     println!("a refusal that takes 100 s: a reload took {:?}", asked.elapsed());
+}
+
+#[test]
+fn a_slow_refusal_is_told_when_it_comes() {
+    let daemon = refused_after(1_000_000);
+    daemon.logged("has not said yet");
+    daemon.logged(INSTANCES);
+    let warnings = &daemon.health()["warnings"];
+    assert!(warnings[0].as_str().unwrap().contains(INSTANCES), "{warnings}");
 }

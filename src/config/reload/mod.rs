@@ -207,7 +207,10 @@ impl Follower {
             .with_status(|status| std::mem::replace(&mut status.polling, polling.clone()));
         let poll = humantime::format_duration(settings.poll);
         match (before, polling) {
-            (None, Some(why)) => tracing::warn!("files are polled, each {poll}: {why}"),
+            // Another reason too: the system can be slow to give one.
+            (before, Some(why)) if before.as_ref() != Some(&why) => {
+                tracing::warn!("files are polled, each {poll}: {why}");
+            }
             (Some(_), None) => tracing::info!("files are watched again"),
             _ => {}
         }
