@@ -72,22 +72,22 @@ pub(crate) enum Fault {
     WrongUid { found: u32, expected: u32 },
 }
 
-/// A text from the daemon, made fit for one line of a log, whoever sent it.
+/// A text from the daemon, made fit for a log, whoever sent it: as one line, or line by line.
 #[derive(Debug)]
 pub(crate) struct Message(String);
 
 impl Message {
-    const LIMIT: usize = 1024;
+    const LIMIT: usize = 16 * 1024;
 
     pub(crate) fn new(text: &str) -> Self {
-        let fit = |c: char| if c.is_control() { ' ' } else { c };
+        let fit = |c: char| if c.is_control() && c != '\n' { ' ' } else { c };
         Self(text.chars().take(Self::LIMIT).map(fit).collect())
     }
 }
 
 impl fmt::Display for Message {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.0)
+        f.write_str(&self.0.replace('\n', " "))
     }
 }
 
@@ -118,6 +118,15 @@ impl Error {
 
     pub(crate) fn protocol(socket: PathBuf, fault: Fault) -> Self {
         Self::new(Repr::Protocol { socket, fault })
+    }
+
+    /// What the daemon said, line by line: a refused reload has a line for each fault. Empty where it said nothing.
+    pub fn lines(&self) -> impl Iterator<Item = &str> {
+        let message = match &*self.repr {
+            Repr::Daemon { message, .. } => &*message.0,
+            _ => "",
+        };
+        message.lines()
     }
 
     /// What kind of error it is.

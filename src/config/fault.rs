@@ -43,9 +43,18 @@ impl Faults {
             .sort_by(|one, other| (&one.file, one.line).cmp(&(&other.file, other.line)));
     }
 
-    /// Whether it says the same of the same file already, wherever that is named.
-    pub(super) fn tells_of(&self, fault: &Fault) -> bool {
-        self.0.iter().any(|known| known.message == fault.message)
+    /// Whether it says the same already, in whatever line.
+    pub(super) fn says(&self, fault: &Fault) -> bool {
+        self.0
+            .iter()
+            .any(|known| known.file == fault.file && known.message == fault.message)
+    }
+
+    /// Whether anything is wrong in the place of this fault.
+    pub(super) fn are_where(&self, fault: &Fault) -> bool {
+        self.0
+            .iter()
+            .any(|known| known.file == fault.file && known.line == fault.line)
     }
 
     /// Whether nothing was found.
@@ -70,6 +79,12 @@ impl IntoIterator for Faults {
 
     fn into_iter(self) -> Self::IntoIter {
         self.0.into_iter()
+    }
+}
+
+impl FromIterator<Fault> for Faults {
+    fn from_iter<I: IntoIterator<Item = Fault>>(faults: I) -> Self {
+        Faults(faults.into_iter().collect())
     }
 }
 

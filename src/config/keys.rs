@@ -28,9 +28,10 @@ impl Keys {
 
 /// What came of reading a realm's key files.
 pub(super) enum Loaded {
-    /// All are right.
-    Keys(Keys),
-    /// One that was never read before is still being written.
+    /// All are right; `standing` where some are as they were before because they are being written: whatever was wrong
+    /// with them then still is.
+    Keys { keys: Keys, standing: bool },
+    /// One that was never read before is being written.
     Waits,
     /// What is wrong; each fault names the line of the configuration that names the file.
     Faults(Faults),
@@ -38,37 +39,59 @@ pub(super) enum Loaded {
 
 /// Reads them. `before` is what the same files held before: it goes on for what is unchanged or still being written.
 pub(super) fn load(realm: &RealmSettings, files: &mut Files, before: Option<&Keys>) -> Loaded {
+    let all = || realm.key_files().chain(&realm.version_file);
+    let unsteady = all().any(|file| files.unsteady(&file.path));
+    match before {
+        None if all().any(|file| files.waits(&file.path)) => return Loaded::Waits,
+        Some(before) if unsteady => {
+            // They may be changing together: none is taken without the others.
+            let keys = before.clone();
+            return Loaded::Keys { keys, standing: true };
+        }
+        _ => {}
+    }
     let waits = realm.key_files().any(|file| files.waits(&file.path));
     let origin: Vec<_> = realm.key_files().map(|file| files.digest(&file.path)).collect();
-    let (keyring, notes, origin) = match before {
+    let mut notes = Vec::new();
+    let (keyring, origin) = match before {
         Some(before) if waits || before.origin == origin => {
-            let before = before.clone();
-            (Ok(before.keyring), before.notes, before.origin)
+            notes.clone_from(&before.notes);
+            (Ok(before.keyring.clone()), before.origin.clone())
         }
-        None if waits => return Loaded::Waits,
         _ => {
-            let mut notes = Vec::new();
-            let keyring = keyring(realm, files, &mut notes).map(Arc::new);
-            (keyring, notes, origin)
+            let keyring = keyring(realm, files, &mut notes);
+            (keyring.map(|keyring| unless_known(keyring, before)), origin)
         }
     };
-    let version = match (&realm.version_file, before) {
-        (Some(file), Some(before)) if files.waits(&file.path) => Ok(before.version.clone()),
-        (Some(file), None) if files.waits(&file.path) => return Loaded::Waits,
-        (file, _) => version(file.as_ref(), files),
+    let version_waits = realm.version_file.iter().any(|file| files.waits(&file.path));
+    let version = match before {
+        Some(before) if version_waits => Ok(before.version.clone()),
+        _ => version(realm.version_file.as_ref(), files),
     };
     match (keyring, version) {
-        (Ok(keyring), Ok(version)) => Loaded::Keys(Keys {
-            keyring,
-            version,
-            notes,
-            origin,
-        }),
+        (Ok(keyring), Ok(version)) => {
+            let keys = Keys {
+                keyring,
+                version,
+                notes,
+                origin,
+            };
+            let standing = waits || version_waits;
+            Loaded::Keys { keys, standing }
+        }
         (keyring, version) => {
             let mut faults = keyring.err().unwrap_or_default();
             version.err().into_iter().for_each(|fault| faults.push(fault));
             Loaded::Faults(faults)
         }
+    }
+}
+
+/// The keyring, or the one before if that has the same keys: another spelling of a file is no news.
+fn unless_known(keyring: Keyring, before: Option<&Keys>) -> Arc<Keyring> {
+    match before.filter(|before| before.keyring.same(&keyring)) {
+        Some(before) => before.keyring.clone(),
+        None => Arc::new(keyring),
     }
 }
 
@@ -119,8 +142,10 @@ fn private(
     let odd = algorithm.family() == Family::Hmac && ends_in_space(&bytes);
     let key = load_private(bytes, algorithm, realm.allow_weak_secret).map_err(|error| file.fault(error))?;
     if odd {
-        let message = "the secret ends in white space, which is part of it; is that a stray newline?";
-        notes.push(file.fault(message).to_string());
+        let (name, key, path) = (&realm.name, file.key(), file.path.display());
+        notes.push(format!(
+            "realm {name}: {key} {path}: the secret ends in white space, which is part of it; is that a stray newline?"
+        ));
     }
     Ok(key)
 }

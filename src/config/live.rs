@@ -1,6 +1,6 @@
 //! The snapshot in force, and how another takes its place.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, VecDeque};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Instant;
 
@@ -128,8 +128,10 @@ pub struct Status {
     pub reading: Option<Instant>,
     /// How many reloads were asked for, those that came together counted once.
     pub reloads: u64,
-    /// What the last new generation changed, and when.
-    pub last: Option<(Millis, Vec<Change>)>,
+    /// Files that have been changing for long, and count as they were before.
+    pub unsettled: Vec<String>,
+    /// What new generations changed, the last ones, oldest first: when each came, its number, and what it means.
+    pub changes: VecDeque<(Millis, u64, Change)>,
 }
 
 /// The snapshot in force.
@@ -155,7 +157,7 @@ impl Live {
         let mut all = AllKeys::new();
         for realm in settings.realms.values() {
             match keys::load(realm, files, None) {
-                Loaded::Keys(keys) => drop(all.insert(realm.name.clone(), keys)),
+                Loaded::Keys { keys, .. } => drop(all.insert(realm.name.clone(), keys)),
                 Loaded::Faults(found) => faults.extend(found),
                 Loaded::Waits => {} // not at a start
             }

@@ -90,6 +90,15 @@ impl Keyring {
             .chain(self.verifying.iter().map(|(role, key)| (*role, key)))
     }
 
+    /// Whether another holds the same keys for the same purposes.
+    pub fn same(&self, other: &Self) -> bool {
+        let signing = |ring: &Self| ring.signing.iter().map(|key| key.verifying.id).collect::<Vec<_>>();
+        let known = |(role, key): (Role, &VerifyingKey)| (role, key.algorithm, key.id, key.kids.clone());
+        signing(self) == signing(other)
+            && self.replaying.len() == other.replaying.len()
+            && self.keys().map(known).eq(other.keys().map(known))
+    }
+
     /// The realm's own public keys (RFC 7517 section 5).
     pub fn jwks(&self) -> JwkSet {
         let own = self.keys().filter(|(role, _)| !matches!(role, Role::Foreign(_)));

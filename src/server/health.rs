@@ -30,8 +30,14 @@ struct Document {
 struct Reload {
     watch: &'static str,
     reloads: u64,
-    changed_at: Option<u64>,
-    changes: Vec<String>,
+    changes: Vec<Change>,
+}
+
+#[derive(Serialize)]
+struct Change {
+    at: u64,
+    generation: u64,
+    text: String,
 }
 
 #[derive(Serialize)]
@@ -70,7 +76,11 @@ pub(super) fn report(context: &Context, snapshot: &Snapshot) -> (bool, Vec<u8>) 
     realms.sort_unstable_by_key(|realm| &realm.served.realm.name);
     let notes: Vec<_> = realms.iter().flat_map(|realm| realm.notes()).cloned().collect();
     let polling = status.polling.as_ref().map(|why| format!("files are polled: {why}"));
-    let (changed_at, changes) = status.last.unwrap_or_default();
+    let changes = status.changes.into_iter().map(|(at, generation, change)| Change {
+        at: at.0 / 1000,
+        generation,
+        text: change.text,
+    });
     let ready = faults.is_empty();
     let all = realms.len();
     let realms = up_to(MOST, realms.into_iter().map(describe), |realm| {
@@ -80,12 +90,15 @@ pub(super) fn report(context: &Context, snapshot: &Snapshot) -> (bool, Vec<u8>) 
         version: env!("CARGO_PKG_VERSION"),
         uptime_seconds: context.started.elapsed().as_secs(),
         faults: up_to(MOST / 2, faults, String::len),
-        warnings: up_to(MOST / 4, polling.clone().into_iter().chain(notes), String::len),
+        warnings: up_to(
+            MOST / 4,
+            polling.clone().into_iter().chain(status.unsettled).chain(notes),
+            String::len,
+        ),
         reload: Reload {
             watch: if polling.is_some() { "poll" } else { "inotify" },
             reloads: status.reloads,
-            changed_at: (changed_at.0 > 0).then_some(changed_at.0 / 1000),
-            changes: up_to(MOST / 4, changes.into_iter().map(|change| change.text), String::len),
+            changes: changes.collect(),
         },
         store: Store {
             kind: store.kind,

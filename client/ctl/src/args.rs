@@ -125,9 +125,9 @@ pub(crate) enum Secret {
         /// What it is for
         #[arg(long, value_enum, default_value_t = Algorithm::HS512)]
         algorithm: Algorithm,
-        /// Where it goes, or `-` for stdout
-        #[arg(value_name = "FILE|-", default_value = "/etc/jwtkeeper/secret")]
-        file: PathBuf,
+        /// Where it goes, or `-` for stdout [default: /etc/jwtkeeper/secret, or key.pem there for a private key]
+        #[arg(value_name = "FILE|-")]
+        file: Option<PathBuf>,
     },
 }
 

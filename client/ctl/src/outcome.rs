@@ -107,9 +107,17 @@ impl fmt::Display for Failure {
     }
 }
 
-/// One line on stderr. A reader of stdout that has gone is no news.
+/// One line on stderr; of a refused reload one for each fault. A reader of stdout that has gone is no news.
 pub(crate) fn complain(failure: &Failure) {
     if matches!(failure, Failure::Output(error) if error.kind() == io::ErrorKind::BrokenPipe) {
+        return;
+    }
+    if let Failure::Daemon(error) = failure
+        && error.kind() == ErrorKind::ReloadRefused
+    {
+        for line in error.lines() {
+            let _nobody_reads = writeln!(io::stderr(), "jwtkeeperctl: refused: {line}");
+        }
         return;
     }
     let advice = match failure.advice() {

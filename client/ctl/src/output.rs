@@ -2,11 +2,14 @@
 //! where they are the answer.
 
 use std::io::{self, Write};
-use std::time::{Duration, UNIX_EPOCH};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use jwtkeeper_client::{Cause, Claims, Cookie, Document, Health, Minted, Reason, Status};
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
+
+/// How long ago a change may be, in seconds, for whoever reloads to be told of it.
+const RECENT: u64 = 60;
 
 /// Where answers go.
 pub(crate) struct Output {
@@ -80,21 +83,26 @@ struct HealthShape<'a> {
 #[derive(Default, Deserialize)]
 #[serde(default)]
 struct InForce {
-    reload: LastChange,
+    reload: LastChanges,
 }
 
-#[derive(Default, Serialize, Deserialize)]
+#[derive(Default, Deserialize)]
 #[serde(default)]
-struct LastChange {
-    changed_at: Option<u64>,
-    changes: Vec<String>,
+struct LastChanges {
+    changes: Vec<Change>,
+}
+
+#[derive(Serialize, Deserialize)]
+struct Change {
+    at: u64,
+    generation: u64,
+    text: String,
 }
 
 #[derive(Serialize)]
 struct ReloadedShape {
     generation: u64,
-    #[serde(flatten)]
-    last: LastChange,
+    changes: Vec<Change>,
 }
 
 #[derive(Serialize)]
@@ -199,18 +207,29 @@ impl Output {
     }
 
     /// What is in force after a reload, and what that means for tokens: a file that changed a moment ago may be in force
-    /// before anybody asks for it.
-    pub(crate) fn reloaded(&self, generation: u64, health: Option<&Health>) -> io::Result<()> {
+    /// before anybody asks for it. `generation` is none where something was refused.
+    #[allow(clippy::disallowed_methods)] // what is recent is a matter of the clock
+    pub(crate) fn reloaded(&self, generation: Option<u64>, health: Option<&Health>) -> io::Result<()> {
         let told = |health: &Health| serde_json::from_slice::<InForce>(health.document.as_bytes()).ok();
-        let last = health.and_then(told).unwrap_or_default().reload;
+        let changes = health.and_then(told).unwrap_or_default().reload.changes;
         if self.json {
-            return self.object(&ReloadedShape { generation, last });
+            return match generation {
+                Some(generation) => self.object(&ReloadedShape { generation, changes }),
+                None => Ok(()),
+            };
         }
-        self.line(&format!("reloaded, generation {generation}"))?;
-        let since = last.changed_at.map_or_else(String::new, time);
-        last.changes
+        if let Some(generation) = generation {
+            self.line(&format!("reloaded, generation {generation}"))?;
+        }
+        let now = SystemTime::now()
+            .duration_since(UNIX_EPOCH)
+            .unwrap_or_default()
+            .as_secs();
+        let recent = |change: &&Change| change.at.saturating_add(RECENT) > now;
+        changes
             .iter()
-            .try_for_each(|change| self.line(&format!("in force since {since}: {change}")))
+            .filter(recent)
+            .try_for_each(|change| self.line(&format!("in force since {}: {}", time(change.at), change.text)))
     }
 
     pub(crate) fn jwks(&self, document: &Document) -> io::Result<()> {

@@ -5,7 +5,7 @@ use std::time::Instant;
 
 use clap::CommandFactory;
 use jwtkeeper_client::blocking::Client;
-use jwtkeeper_client::{Before, Config, Flag, Issue, Revoke, Revoked, Rotate, Rotation, Validate, Verdict};
+use jwtkeeper_client::{Before, Config, ErrorKind, Flag, Issue, Revoke, Revoked, Rotate, Rotation, Validate, Verdict};
 use serde::Serialize;
 
 use crate::args::{Args, Command, Presented, Revoke as RevokeArgs, Secret};
@@ -62,8 +62,17 @@ pub(crate) fn run(args: &Args) -> Result<Outcome, Failure> {
             Ok(Outcome::Yes)
         }
         Command::Reload => {
-            let generation = client.reload()?;
-            output.reloaded(generation, client.health().ok().as_ref())?; // done, whatever health answers
+            let reloaded = client.reload();
+            if reloaded.as_ref().is_ok()
+                || reloaded
+                    .as_ref()
+                    .is_err_and(|error| error.kind() == ErrorKind::ReloadRefused)
+            {
+                // What was refused holds back nothing else.
+                let generation = reloaded.as_ref().ok().copied();
+                output.reloaded(generation, client.health().ok().as_ref())?;
+            }
+            reloaded?;
             Ok(Outcome::Yes)
         }
         Command::Ping => ping(&client, &output),
@@ -72,9 +81,12 @@ pub(crate) fn run(args: &Args) -> Result<Outcome, Failure> {
             connections,
             duration,
         } => bench::run(&client, &output, token.as_deref(), (*connections).into(), *duration),
+        Command::Secret { .. } if args.realm.is_some() => Err(Failure::Usage(
+            "a secret is made for a file, not for a realm; name its FILE",
+        )),
         Command::Secret {
             what: Secret::Generate { algorithm, file },
-        } => secret::generate(&output, *algorithm, file),
+        } => secret::generate(&output, *algorithm, file.as_deref()),
         Command::Completions { shell } => {
             let mut script = Vec::new();
             clap_complete::generate(*shell, &mut Args::command(), "jwtkeeperctl", &mut script);

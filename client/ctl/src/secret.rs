@@ -52,7 +52,16 @@ struct Generated<'a> {
 }
 
 /// Makes one and puts it in `file`, or on stdout where that is `-`. What it prints otherwise never holds the key.
-pub(crate) fn generate(output: &Output, algorithm: Algorithm, file: &Path) -> Result<Outcome, Failure> {
+pub(crate) fn generate(output: &Output, algorithm: Algorithm, file: Option<&Path>) -> Result<Outcome, Failure> {
+    let file = file.unwrap_or(Path::new(algorithm.usual_file()));
+    if file
+        .to_str()
+        .is_some_and(|name| Algorithm::from_str(name, true).is_ok())
+    {
+        return Err(Failure::Usage(
+            "FILE is an algorithm's name; --algorithm says what the key is for",
+        ));
+    }
     let to_stdout = file == Path::new("-");
     if to_stdout && output.json {
         return Err(Failure::Usage("stdout cannot be both the key and the JSON"));
@@ -95,6 +104,14 @@ fn report(output: &Output, algorithm: Algorithm, file: &str, replaced: bool) -> 
 impl Algorithm {
     fn is_hmac(self) -> bool {
         matches!(self, Self::HS256 | Self::HS384 | Self::HS512)
+    }
+
+    /// Where one goes that is given no file: never in place of one of the other kind.
+    fn usual_file(self) -> &'static str {
+        match self.is_hmac() {
+            true => "/etc/jwtkeeper/secret",
+            false => "/etc/jwtkeeper/key.pem",
+        }
     }
 
     /// The content of a key file.

@@ -1,11 +1,12 @@
 //! One look at a file: only a regular file, never one that blocks, never more than its share, and no secret that
 //! everyone may read.
 
+use std::cmp::Ordering;
 use std::fs::{File, Metadata};
 use std::io::Read;
 use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
 use std::path::Path;
-use std::time::{Duration, SystemTime};
+use std::time::SystemTime;
 
 use nix::fcntl::OFlag;
 use zeroize::Zeroizing;
@@ -39,8 +40,8 @@ pub(super) struct Stamp {
     /// Its permissions.
     mode: u32,
     size: u64,
-    modified: Time,
-    changed: Time,
+    modified: (i64, i64),
+    changed: (i64, i64),
 }
 
 impl Stamp {
@@ -49,8 +50,8 @@ impl Stamp {
             identity: (metadata.dev(), metadata.ino(), metadata.created().ok()),
             mode: metadata.mode(),
             size: metadata.size(),
-            modified: Time::modified(metadata),
-            changed: Time::changed(metadata),
+            modified: (metadata.mtime(), metadata.mtime_nsec()),
+            changed: (metadata.ctime(), metadata.ctime_nsec()),
         }
     }
 
@@ -73,34 +74,11 @@ impl Stamp {
         Ok(())
     }
 
-    /// Whether it was given its name after it was written: its own record says that something followed the last write,
-    /// and its directory's that a name came then. A mode that is set while it is written leaves the directory alone.
-    pub(super) fn named_after_written(&self, directory: &Path) -> bool {
-        let named = std::fs::metadata(directory).map(|directory| Time::modified(&directory));
-        self.changed > self.modified && named.is_ok_and(|named| named.plus(TICK) >= self.changed)
-    }
-}
-
-/// As long as the kernel's clock for files may stand still. A file that is renamed within such a tick of its last write
-/// shows no trace of the rename; one that is written after it, does.
-pub(super) const TICK: Duration = Duration::from_millis(12);
-
-/// A moment by the file system's clock: seconds and nanoseconds.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-struct Time(i64, i64);
-
-impl Time {
-    fn modified(metadata: &Metadata) -> Self {
-        Self(metadata.mtime(), metadata.mtime_nsec())
-    }
-
-    fn changed(metadata: &Metadata) -> Self {
-        Self(metadata.ctime(), metadata.ctime_nsec())
-    }
-
-    fn plus(self, span: Duration) -> Self {
-        let nanoseconds = self.1 + span.as_nanos() as i64;
-        Self(self.0 + nanoseconds / 1_000_000_000, nanoseconds % 1_000_000_000)
+    /// Whether it was last written before `link` was made or moved to where it is (`Less`), or in the same tick of the
+    /// file system's clock (`Equal`).
+    pub(super) fn written_before(&self, link: &Path) -> Option<Ordering> {
+        let link = std::fs::symlink_metadata(link).ok()?;
+        Some(self.modified.cmp(&(link.ctime(), link.ctime_nsec())))
     }
 }
 
@@ -147,8 +125,11 @@ fn read_all(file: &mut File, length: u64) -> Result<Zeroizing<Vec<u8>>, ReadErro
 #[derive(Debug, thiserror::Error)]
 pub(in crate::config) enum ReadError {
     /// The system's answer.
-    #[error("cannot be read: {0}")]
-    Io(#[from] std::io::Error),
+    #[error("cannot be read: {error}{}", remedy(error))]
+    Io {
+        /// It.
+        error: std::io::Error,
+    },
     /// A directory, a FIFO, a device.
     #[error("is not a regular file; put a regular file there")]
     NotAFile,
@@ -166,10 +147,26 @@ pub(in crate::config) enum ReadError {
     Changing,
 }
 
+impl From<std::io::Error> for ReadError {
+    fn from(error: std::io::Error) -> Self {
+        ReadError::Io { error }
+    }
+}
+
+fn remedy(error: &std::io::Error) -> &'static str {
+    match error.kind() {
+        std::io::ErrorKind::NotFound => "; put it there",
+        std::io::ErrorKind::PermissionDenied => {
+            "; give it to the daemon's user or group (chown, chgrp), or let those read it"
+        }
+        _ => "",
+    }
+}
+
 impl ReadError {
     /// Whether there simply is no file.
     pub(in crate::config) fn is_missing(&self) -> bool {
-        matches!(self, ReadError::Io(error) if error.kind() == std::io::ErrorKind::NotFound)
+        matches!(self, ReadError::Io { error } if error.kind() == std::io::ErrorKind::NotFound)
     }
 }
 
@@ -177,10 +174,10 @@ impl ReadError {
 impl Clone for ReadError {
     fn clone(&self) -> Self {
         match self {
-            ReadError::Io(error) => ReadError::Io(match error.raw_os_error() {
-                Some(code) => std::io::Error::from_raw_os_error(code),
-                None => error.kind().into(),
-            }),
+            ReadError::Io { error } => match error.raw_os_error() {
+                Some(code) => std::io::Error::from_raw_os_error(code).into(),
+                None => std::io::Error::from(error.kind()).into(),
+            },
             ReadError::NotAFile => ReadError::NotAFile,
             ReadError::TooLarge(length, limit) => ReadError::TooLarge(*length, *limit),
             ReadError::WorldReadable => ReadError::WorldReadable,

@@ -6,6 +6,7 @@ mod look;
 mod tests;
 mod trail;
 
+use std::cmp::Ordering;
 use std::collections::{HashMap, HashSet};
 use std::ffi::OsStr;
 use std::io;
@@ -15,7 +16,7 @@ use std::time::{Duration, Instant};
 use aws_lc_rs::{hmac, rand};
 use zeroize::Zeroizing;
 
-use look::{Identity, Stamp, TICK};
+use look::{Identity, Stamp};
 
 pub(super) use look::{FileKind, ReadError};
 pub(super) use trail::Trail;
@@ -23,8 +24,11 @@ pub(super) use trail::Trail;
 /// What tells contents apart, keyed for this life alone.
 pub(super) type Digest = [u8; 32];
 
-/// Which files were seen to be put in place by rename: names, as [`Trail::steps`] gives them.
+/// Which names (as [`Trail::steps`] gives them) were seen to be moved to where they are, and not written since.
 pub(super) type Renamed = HashSet<PathBuf>;
+
+/// Files that change while they are read are read again after this.
+const AGAIN: Duration = Duration::from_millis(10);
 
 /// The files.
 pub struct Files {
@@ -35,6 +39,8 @@ pub struct Files {
     terms: Terms,
     /// What was seen in this pass: each is looked at once.
     looks: HashMap<PathBuf, Look>,
+    /// Why the directory of drop-ins cannot be read: in this pass, and when that was last taken note of.
+    unlisted: [Option<String>; 2],
 }
 
 /// What a pass goes by.
@@ -50,6 +56,8 @@ type Content = Result<(Stamp, Zeroizing<Vec<u8>>), ReadError>;
 struct Known {
     noted: Option<Noted>,
     resting: Option<Resting>,
+    /// Since when it has been another than the one that was taken note of.
+    unsettled: Option<Instant>,
 }
 
 /// The state that was taken note of.
@@ -80,10 +88,12 @@ struct Look {
 enum Verdict {
     /// It counts.
     Taken,
-    /// It counts if it still looks so a tick later: all that speaks for it is that its name was seen to be moved.
+    /// It counts if nothing was written to it since its name was seen to be moved.
     Moved,
     /// It counts if it rests until then.
     Waits(Instant),
+    /// It changed while the others were read: all that belongs to it counts as it was before.
+    Unsteady,
 }
 
 impl Files {
@@ -102,6 +112,7 @@ impl Files {
                 renamed: Renamed::new(),
             },
             looks: HashMap::new(),
+            unlisted: [None, None],
         }
     }
 
@@ -135,24 +146,33 @@ impl Files {
         self.want(path).digest
     }
 
+    /// Whether it changed while the others were read.
+    pub(super) fn unsteady(&mut self, path: &Path) -> bool {
+        self.want(path).verdict == Verdict::Unsteady
+    }
+
     /// The files in a directory with this extension, by name. One that is gone counts until that has rested.
     pub(super) fn list(&mut self, directory: &Path, extension: &str) -> io::Result<Vec<PathBuf>> {
         let right = |path: &PathBuf| path.extension() == Some(OsStr::new(extension));
-        let mut found: Vec<_> = match std::fs::read_dir(directory) {
-            Ok(entries) => entries
-                .filter_map(|entry| entry.ok().map(|entry| entry.path()))
-                .collect(),
-            Err(error) if error.kind() == io::ErrorKind::NotFound => Vec::new(),
-            Err(error) => return Err(error),
+        let listed = std::fs::read_dir(directory).and_then(Iterator::collect::<io::Result<Vec<_>>>);
+        let [unlisted, _] = &mut self.unlisted;
+        *unlisted = None;
+        let there: HashSet<_> = match listed {
+            Ok(entries) => entries.into_iter().map(|entry| entry.path()).filter(right).collect(),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => HashSet::new(),
+            Err(error) => {
+                *unlisted = Some(error.to_string());
+                return Err(error);
+            }
         };
         let known = self.known.keys().filter(|path| path.parent() == Some(directory));
-        found.extend(known.cloned());
-        found.retain(right);
+        let mut found: Vec<_> = known.filter(|path| right(path)).chain(&there).cloned().collect();
         found.sort();
         found.dedup();
         found.retain(|path| {
             let look = self.look(path);
-            !look.counts() || !look.content.as_ref().is_err_and(ReadError::is_missing)
+            let gone = look.counts() && look.content.as_ref().is_err_and(ReadError::is_missing);
+            there.contains(path) || !gone // a link that leads nowhere is there
         });
         Ok(found)
     }
@@ -163,32 +183,43 @@ impl Files {
         for path in known {
             self.look(&path);
         }
-        self.looks.iter().any(|(path, look)| {
-            let noted = self.known.get(path).and_then(|known| known.noted.as_ref());
-            look.counts() && noted.is_none_or(|noted| noted.digest != look.digest)
-        })
+        let [unlisted, noted] = &self.unlisted;
+        unlisted != noted
+            || self.looks.iter().any(|(path, look)| {
+                let noted = self.known.get(path).and_then(|known| known.noted.as_ref());
+                look.counts() && noted.is_none_or(|noted| noted.digest != look.digest)
+            })
     }
 
-    /// Whether all that counts in this pass still is as it was seen: then it was so at one time, all of it.
-    pub(super) fn still_so(&self, renamed: impl FnOnce() -> Renamed) -> bool {
-        let moved = |look: &Look| look.verdict == Verdict::Moved;
-        let mut counts = self.looks.iter().filter(|(_, look)| look.counts());
-        if self.looks.values().any(moved) {
-            pause(TICK);
-            let renamed = renamed();
-            let gone = |look: &Look| !look.trail.steps().any(|step| renamed.contains(step));
-            if self.looks.values().any(|look| moved(look) && gone(look)) {
-                return false;
-            }
-        }
-        counts.all(|(path, look)| {
+    /// Whether all that counts in this pass still is as it was seen: then it was so at one time, all of it. What is not
+    /// counts no more. `renamed` waits until it knows of all that happened so far.
+    pub(super) fn still_so(&mut self, renamed: impl FnOnce() -> Renamed) -> bool {
+        let counts = self.looks.iter().filter(|(_, look)| look.counts());
+        let is_so = |path: &Path, look: &Look| {
             let (trail, content) = (Trail::of(path), look::look(path));
             trail == look.trail && digest(&self.key, &content) == look.digest && stamp_of(&content) == look.stamp()
-        })
+        };
+        let mut unsteady: Vec<_> = counts
+            .filter(|(path, look)| !is_so(path, look))
+            .map(|(path, _)| path.clone())
+            .collect();
+        let moved = |look: &Look| look.verdict == Verdict::Moved;
+        if self.looks.values().any(moved) {
+            let renamed = renamed();
+            let gone = |look: &Look| !look.trail.steps().any(|step| renamed.contains(step));
+            let all = self.looks.iter().filter(|(_, look)| moved(look) && gone(look));
+            unsteady.extend(all.map(|(path, _)| path.clone()));
+        }
+        for path in &unsteady {
+            self.look(path).verdict = Verdict::Unsteady;
+        }
+        unsteady.is_empty()
     }
 
     /// Takes note of what counts in this pass, and forgets what nobody asked for.
     pub(super) fn note(&mut self) {
+        let [unlisted, noted] = &mut self.unlisted;
+        noted.clone_from(unlisted);
         self.looks.retain(|_, look| look.wanted);
         let looks = &self.looks;
         self.known.retain(|path, _| looks.contains_key(path));
@@ -196,6 +227,7 @@ impl Files {
             let known = self.known.entry(path.clone()).or_default();
             if look.counts() {
                 known.resting = None;
+                known.unsettled = None;
                 known.noted = Some(Noted {
                     digest: look.digest,
                     identity: look.stamp().map(|stamp| stamp.identity),
@@ -205,19 +237,21 @@ impl Files {
         }
     }
 
-    /// When the first of those that wait will have rested.
+    /// When to look again: when the first of those that wait will have rested.
     pub(super) fn rested_at(&self) -> Option<Instant> {
         let waits = |look: &Look| match look.verdict {
             Verdict::Waits(until) => Some(until),
-            _ => None,
+            Verdict::Unsteady => Some(self.terms.now + AGAIN),
+            Verdict::Taken | Verdict::Moved => None,
         };
         self.looks.values().filter_map(waits).min()
     }
 
-    /// Those that wait.
-    pub(super) fn waiting(&self) -> impl Iterator<Item = &Path> {
-        let all = self.looks.iter();
-        all.filter(|(_, look)| !look.counts()).map(|(path, _)| path.as_path())
+    /// Those that wait, and since when they have been others than those that count.
+    pub(super) fn waiting(&self) -> impl Iterator<Item = (&Path, Instant)> {
+        let waits = self.looks.iter().filter(|(_, look)| !look.counts());
+        let since = |path| self.known.get(path).and_then(|known| known.unsettled);
+        waits.map(move |(path, _)| (path.as_path(), since(path).unwrap_or(self.terms.now)))
     }
 
     /// The ways to all files of this pass.
@@ -247,6 +281,7 @@ impl Files {
             known,
             terms,
             looks,
+            ..
         } = self;
         looks.entry(path.to_owned()).or_insert_with(|| {
             let (trail, content) = (Trail::of(path), look::look(path));
@@ -280,61 +315,71 @@ fn digest(key: &hmac::Key, content: &Content) -> Digest {
 impl Terms {
     /// Whether what was seen counts, and when.
     fn judge(&self, known: &mut Known, look: &Look) -> Verdict {
-        if known.noted.as_ref().is_some_and(|noted| noted.digest == look.digest) {
+        if let Some(noted) = known.noted.as_mut().filter(|noted| noted.digest == look.digest) {
+            // The same content in another file: what is written there from now on is written where it lies.
+            noted.identity = look.stamp().map(|stamp| stamp.identity);
+            noted.links.clone_from(&look.trail.links);
+            known.resting = None;
+            known.unsettled = None;
             return Verdict::Taken;
         }
-        let changing = matches!(look.content, Err(ReadError::Changing));
-        match &known.resting {
-            Some(resting) if !changing && resting.digest == look.digest && resting.stamp == look.stamp() => {
-                let until = resting.since + self.settle;
-                return if self.now >= until {
-                    Verdict::Taken
-                } else {
-                    Verdict::Waits(until)
-                };
-            }
-            _ => {}
-        }
+        known.unsettled.get_or_insert(self.now);
         if let Some(verdict) = self.put_in_place(known, look) {
             return verdict;
         }
+        let changing = matches!(look.content, Err(ReadError::Changing));
+        let since = match &known.resting {
+            Some(resting) if !changing && resting.is(look) => resting.since,
+            _ => self.now,
+        };
         known.resting = Some(Resting {
             digest: look.digest,
             stamp: look.stamp(),
-            since: self.now,
+            since,
         });
-        Verdict::Waits(self.now + self.settle)
+        let until = since + self.settle;
+        if since < self.now && self.now >= until {
+            Verdict::Taken
+        } else {
+            Verdict::Waits(until)
+        }
     }
 
-    /// Whether the file was whole when it got its name: it is another than those seen there before, and naming it was
-    /// the last that was done.
+    /// Whether the file was whole when it came to be where it is: it is another than those seen there before, and it
+    /// was moved there, or a new link leads to it that was made after it was written.
     fn put_in_place(&self, known: &Known, look: &Look) -> Option<Verdict> {
         let stamp = look.stamp()?;
         let noted = known.noted.as_ref();
+        let rested = known.resting.as_ref().filter(|resting| !resting.is(look));
         let seen = [
             noted.and_then(|noted| noted.identity),
-            known
-                .resting
-                .as_ref()
-                .and_then(|resting| resting.stamp)
-                .map(|stamp| stamp.identity),
+            rested.and_then(|resting| resting.stamp).map(|stamp| stamp.identity),
         ];
         if seen.contains(&Some(stamp.identity)) {
             return None;
         }
-        let led_elsewhere = noted.is_some_and(|noted| noted.identity.is_some() && noted.links != look.trail.links);
-        let directory = look.trail.end().parent();
-        if led_elsewhere || directory.is_some_and(|directory| stamp.named_after_written(directory)) {
+        let before = noted.map_or(&[][..], |noted| &noted.links);
+        let links = look.trail.links.iter().filter(|link| !before.contains(link));
+        let links: Vec<_> = links.map(|(link, _)| (link, stamp.written_before(link))).collect();
+        if links.iter().any(|(_, written)| *written == Some(Ordering::Less)) {
             return Some(Verdict::Taken);
         }
-        let moved = look.trail.steps().any(|step| self.renamed.contains(step));
+        // Within one tick it cannot be told which came first; that the link was moved there tells it.
+        let mut same_tick = links.iter().filter(|(_, written)| *written == Some(Ordering::Equal));
+        let moved = self.renamed.contains(look.trail.end()) || same_tick.any(|(link, _)| self.renamed.contains(*link));
         moved.then_some(Verdict::Moved)
+    }
+}
+
+impl Resting {
+    fn is(&self, look: &Look) -> bool {
+        self.digest == look.digest && self.stamp == look.stamp()
     }
 }
 
 impl Look {
     fn counts(&self) -> bool {
-        !matches!(self.verdict, Verdict::Waits(_))
+        matches!(self.verdict, Verdict::Taken | Verdict::Moved)
     }
 
     fn stamp(&self) -> Option<Stamp> {

@@ -4,7 +4,8 @@ use std::collections::BTreeSet;
 
 use crate::config::live::{InForce, Snapshot};
 use crate::jwt::Version;
-use crate::keyring::{KeyId, Role};
+use crate::keyring::{KeyId, Keyring, LockKey, Role};
+use crate::realm::{CookieLock, Policy};
 
 /// One thing that a new generation changed.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -32,6 +33,12 @@ pub(in crate::config) fn changes(before: &Snapshot, after: &Snapshot) -> Vec<Cha
                     &mut changes,
                 );
                 of_version(realm, before, after, &mut changes);
+                of_policy(
+                    realm,
+                    &before.served.realm.policy,
+                    &after.served.realm.policy,
+                    &mut changes,
+                );
             }
             (None, Some(_)) => changes.push(harmless(format!("realm {realm} is new"))),
             (Some(_), None) => changes.push(ends(format!("realm {realm} is gone, and with it every token of it"))),
@@ -41,8 +48,8 @@ pub(in crate::config) fn changes(before: &Snapshot, after: &Snapshot) -> Vec<Cha
     changes
 }
 
-fn of_keys(realm: &str, before: &crate::keyring::Keyring, after: &crate::keyring::Keyring, changes: &mut Vec<Change>) {
-    let ids = |keyring: &crate::keyring::Keyring, wanted: fn(Role) -> bool| -> BTreeSet<KeyId> {
+fn of_keys(realm: &str, before: &Keyring, after: &Keyring, changes: &mut Vec<Change>) {
+    let ids = |keyring: &Keyring, wanted: fn(Role) -> bool| -> BTreeSet<KeyId> {
         let all = keyring.keys().filter(|(role, _)| wanted(*role));
         all.map(|(_, key)| key.id).collect()
     };
@@ -51,7 +58,11 @@ fn of_keys(realm: &str, before: &crate::keyring::Keyring, after: &crate::keyring
     let (had, has) = (ids(before, own), ids(after, own));
     let lost: BTreeSet<_> = had.difference(&has).collect();
     if !had.is_empty() && lost.len() == had.len() {
-        changes.push(ends(format!("every token of realm {realm} is now invalid")));
+        let keys: Vec<_> = ids(after, current).iter().map(ToString::to_string).collect();
+        let key = keys.join(", ");
+        let text =
+            format!("every token of realm {realm} is now invalid, but what the key {key} signed, which counts now");
+        changes.push(ends(text));
     } else {
         for key in lost {
             let text = format!("every token of realm {realm} that the key {key} signed is now invalid");
@@ -68,8 +79,43 @@ fn of_keys(realm: &str, before: &crate::keyring::Keyring, after: &crate::keyring
         changes.push(harmless(text));
     }
     let foreign = |role| matches!(role, Role::Foreign(_));
-    if ids(before, foreign) != ids(after, foreign) {
-        changes.push(harmless(format!("realm {realm} has other keys of foreign issuers")));
+    let (had, has) = (ids(before, foreign), ids(after, foreign));
+    if !had.is_subset(&has) {
+        changes.push(ends(format!(
+            "tokens of foreign issuers whose keys realm {realm} has no more are now invalid"
+        )));
+    } else if had != has {
+        changes.push(harmless(format!("realm {realm} has more keys of foreign issuers")));
+    }
+}
+
+/// Rules that valid tokens may not keep.
+fn of_policy(realm: &str, before: &Policy, after: &Policy, changes: &mut Vec<Change>) {
+    let mut ended = |whose: String| changes.push(ends(format!("tokens of realm {realm} {whose} are now invalid")));
+    if let Some(issuer) = after.issuer.as_ref().filter(|_| before.issuer != after.issuer) {
+        ended(format!("whose issuer is not {issuer:?}"));
+    }
+    let narrower = before.audience.is_empty() || !before.audience.iter().all(|one| after.audience.contains(one));
+    if !after.audience.is_empty() && narrower {
+        ended("that are for none of its audiences".to_owned());
+    }
+    if after.max_lifetime < before.max_lifetime {
+        ended(format!("that live for more than {} s", after.max_lifetime));
+    }
+    if after.cookie_lock == CookieLock::Required && before.cookie_lock != CookieLock::Required {
+        ended("that are not locked".to_owned());
+    }
+    let read = |policy: &Policy, kind| policy.lock_key == kind || policy.accept_lock_keys.contains(&kind);
+    let lost = |kind: &LockKey| read(before, *kind) && !read(after, *kind);
+    if [LockKey::Derived, LockKey::Concat].iter().any(lost) {
+        ended("that are locked in a way that it reads no more".to_owned());
+    }
+    if before
+        .foreign_issuers
+        .iter()
+        .any(|issuer| !after.foreign_issuers.contains(issuer))
+    {
+        ended("by foreign issuers that it takes no more".to_owned());
     }
 }
 
@@ -86,6 +132,10 @@ fn in_words(version: &Version<'_>) -> String {
     match version {
         Version::None | Version::Other => "no version".to_owned(),
         Version::Number(number) => format!("the version {number}"),
+        // A secret that was put there by mistake is not shown whole.
+        Version::Text(text) if text.chars().count() > 16 => {
+            format!("the version {:?}…", text.chars().take(16).collect::<String>())
+        }
         Version::Text(text) => format!("the version {text:?}"),
     }
 }

@@ -19,7 +19,7 @@ use super::live::{Live, Snapshot, Status};
 use super::settings::{ReloadSettings, Settings};
 use super::tree;
 use crate::words::Millis;
-use next::Next;
+use next::{Next, Standing};
 use watch::Watch;
 
 pub use change::Change;
@@ -28,12 +28,17 @@ pub use queue::{Reloaded, Reloads};
 
 /// A change is seldom one event, and SIGHUP seldom alone: what comes together is one reading.
 const TOGETHER: Duration = Duration::from_millis(2);
-/// Files that change while they are read are read again so often at once.
+/// The same, when the last reading is no longer ago than this: something is writing all the while.
+const BUSY: Duration = Duration::from_millis(10);
+/// Files that change while they are read are left as they were; the others are read on so many times at once.
 const TRIES: usize = 5;
-/// And then, or where something else than a file is the matter, after this.
-const AGAIN: Duration = Duration::from_millis(10);
-/// Who asks for a reload waits for files to rest, this many times as long as each must.
+/// Who asks for a reload waits for files to rest, this many times as long as each must; after as long, files that have
+/// not are told of.
 const PATIENCE: u32 = 3;
+/// And no longer than this: clients wait five seconds.
+const MOST_PATIENCE: Duration = Duration::from_secs(4);
+/// How many changes are remembered.
+const REMEMBERED: usize = 16;
 
 /// Follows the files.
 pub struct Follower {
@@ -44,10 +49,12 @@ pub struct Follower {
     clock: fn() -> Millis,
     /// Called when another snapshot is in force.
     changed: Box<dyn Fn(&Snapshot) + Send>,
-    /// What was wrong with the configuration when it was last read.
-    of_configuration: Faults,
-    /// Something else than a file was the matter: all is to be read again, whether it has changed or not.
+    /// What is wrong with files that are being written.
+    standing: Standing,
+    /// Something else than a file was the matter: all is to be read at the next look, whether it has changed or not.
     unfinished: bool,
+    /// When the last look was over.
+    looked: Instant,
     /// When to look again, should nobody ask.
     again: Option<Instant>,
     waiting: Vec<(Instant, oneshot::Sender<Reloaded>)>,
@@ -69,8 +76,9 @@ impl Follower {
             reloads,
             clock,
             changed: Box::new(changed),
-            of_configuration: Faults::default(),
+            standing: Standing::default(),
             unfinished: false,
+            looked: Instant::now(),
             again: None,
             waiting: Vec::new(),
         }
@@ -93,7 +101,7 @@ impl Follower {
             let poll = polled + interval(&self.settings().reload);
             let mut asked = self.reloads.take(self.again.map_or(poll, |again| again.min(poll)));
             if asked.hint || asked.reload {
-                pause(TOGETHER);
+                pause(if self.looked.elapsed() < BUSY { BUSY } else { TOGETHER });
                 let more = self.reloads.take(Instant::now());
                 asked.reload |= more.reload;
                 asked.waiting.extend(more.waiting);
@@ -133,31 +141,28 @@ impl Follower {
 
     fn read(&mut self, runtime: &Handle, asked: bool) {
         let running = self.live.snapshot().clone();
-        let settle = running.settings.reload.settle;
-        self.again = None;
-        for tries in 1.. {
-            self.files.begin(Instant::now(), settle, self.watch.renamed());
-            Settings::files(&running.settings.file, &mut self.files); // new ones too
-            if !self.files.any_news() && !asked && !self.unfinished {
-                break;
-            }
-            let next = Next::read(&mut self.files, &running, &self.of_configuration);
-            if self.files.still_so(|| self.watch.renamed()) {
+        let reload = &running.settings.reload;
+        self.files.begin(Instant::now(), reload.settle, self.watch.renamed());
+        Settings::files(&running.settings.file, &mut self.files); // new ones too
+        let all = asked || self.unfinished;
+        let mut tries = 0;
+        while tries < TRIES && (all || self.files.any_news()) {
+            let next = Next::read(&mut self.files, &running, &self.standing);
+            if self.files.still_so(|| self.watch.renamed_by_now()) {
                 self.files.note();
                 self.install(runtime, &running, next, asked);
                 break;
             }
-            if tries == TRIES {
-                self.unfinished |= asked;
-                self.again = Some(Instant::now() + AGAIN);
-                break;
-            }
+            tries += 1;
         }
+        self.unfinished |= tries == TRIES;
         let drop_ins = Trail::of(&tree::drop_in_directory(&running.settings.file));
         self.watch.follow(self.files.trails(), &drop_ins);
-        self.tell_of_watch(&running.settings.reload);
-        self.again = [self.again, self.files.rested_at()].into_iter().flatten().min();
+        self.tell_of_watch(reload);
+        self.tell_of_unsettled(reload);
+        self.again = self.files.rested_at();
         self.files.end();
+        self.looked = Instant::now();
     }
 
     fn install(&mut self, runtime: &Handle, running: &Snapshot, next: Next, asked: bool) {
@@ -165,10 +170,10 @@ impl Follower {
             settings,
             keys,
             mut faults,
-            of_configuration,
+            standing,
         } = next;
         let now = (self.clock)();
-        self.of_configuration = of_configuration;
+        self.standing = standing;
         let (changes, fault) = runtime.block_on(self.live.install(settings, keys, now));
         self.unfinished = fault.is_some();
         fault.into_iter().for_each(|fault| faults.push(fault));
@@ -178,7 +183,12 @@ impl Follower {
         match changes {
             Some(changes) => {
                 tell_of_changes(snapshot.generation, &changes);
-                self.live.with_status(|status| status.last = Some((now, changes)));
+                self.live.with_status(|status| {
+                    let changes = changes.into_iter().map(|change| (now, snapshot.generation, change));
+                    status.changes.extend(changes);
+                    let over = status.changes.len().saturating_sub(REMEMBERED);
+                    status.changes.drain(..over);
+                });
                 (self.changed)(&snapshot);
             }
             None if asked => tracing::info!(generation = running.generation, "reloaded: nothing is new"),
@@ -191,11 +201,11 @@ impl Follower {
         let before = self
             .live
             .with_status(|status| std::mem::replace(&mut status.faults, faults.clone()));
-        let other = |faults: &Faults, fault: &Fault| !faults.tells_of(fault);
-        for fault in faults.iter().filter(|fault| other(&before, fault)) {
+        for fault in faults.iter().filter(|fault| !before.says(fault)) {
             tracing::error!(%fault, "refused: what was in force in its place stays in force");
         }
-        for fault in before.iter().filter(|fault| other(&faults, fault)) {
+        let right = |fault: &&Fault| !faults.says(fault) && !faults.are_where(fault);
+        for fault in before.iter().filter(right) {
             tracing::info!(%fault, "put right");
         }
     }
@@ -216,13 +226,33 @@ impl Follower {
         }
     }
 
+    /// Files that do not come to rest: whoever writes them believes that they count.
+    fn tell_of_unsettled(&self, settings: &ReloadSettings) {
+        let settle = humantime::format_duration(settings.settle);
+        let long = |since: &Instant| since.elapsed() > settings.settle * PATIENCE;
+        let unsettled = self.files.waiting().filter(|(_, since)| long(since)).map(|(path, _)| {
+            let path = path.display();
+            format!(
+                "{path}: keeps changing, and counts as it was before; it is taken once it has not changed for {settle}"
+            )
+        });
+        let unsettled: Vec<_> = unsettled.collect();
+        let before = self
+            .live
+            .with_status(|status| std::mem::replace(&mut status.unsettled, unsettled.clone()));
+        for text in unsettled.iter().filter(|text| !before.contains(text)) {
+            tracing::warn!("{text}");
+        }
+    }
+
     /// Answers who asked, once nothing is being written any more, or their patience is over.
     fn answer(&mut self, now: Instant) {
-        let patience = self.settings().reload.settle * PATIENCE;
+        let ReloadSettings { settle, .. } = self.settings().reload;
+        let patience = (settle * PATIENCE).min(MOST_PATIENCE);
         let settled = self.again.is_none();
         let Status { mut faults, .. } = self.live.status();
-        for path in self.files.waiting() {
-            let settle = humantime::format_duration(self.settings().reload.settle);
+        for (path, _) in self.files.waiting() {
+            let settle = humantime::format_duration(settle);
             let message = format!("is being written; it is taken once it has not changed for {settle}");
             let (file, line) = (path.to_owned(), 0);
             faults.push(Fault { file, line, message });

@@ -1,6 +1,7 @@
 //! What the files say should be in force: the new configuration with its keys, or, where it has a fault, the running one
 //! with keys read anew. Two kinds of unit, each all or nothing: the configuration, and each realm's key files.
 
+use std::collections::HashMap;
 use std::sync::Arc;
 
 use crate::config::fault::{Fault, Faults};
@@ -15,37 +16,49 @@ pub(super) struct Next {
     /// The keys of every realm of theirs.
     pub(super) keys: AllKeys,
     pub(super) faults: Faults,
-    /// Those of the configuration as it is in its files: they stand until it has been read again.
-    pub(super) of_configuration: Faults,
+    /// What is wrong with what is not read anew while it is being written.
+    pub(super) standing: Standing,
+}
+
+/// Faults that stand until the files that have them have been read again.
+#[derive(Clone, Default)]
+pub(super) struct Standing {
+    /// Of the configuration as it is in its files.
+    configuration: Faults,
+    /// Of the key files of realms.
+    realms: HashMap<String, Faults>,
 }
 
 impl Next {
-    /// Reads it all. `standing` is what was wrong with the configuration before: it still is while that is written.
-    pub(super) fn read(files: &mut Files, running: &Snapshot, standing: &Faults) -> Self {
-        let found = Candidate::read(files, running);
-        let of_configuration = match found {
-            Candidate::Right(settings, keys, faults) => {
-                return Self {
-                    settings,
-                    keys,
-                    faults,
-                    of_configuration: Faults::default(),
-                };
-            }
-            Candidate::Waits => standing.clone(),
+    /// Reads it all; `standing` is what was wrong before.
+    pub(super) fn read(files: &mut Files, running: &Snapshot, standing: &Standing) -> Self {
+        let configuration = match Candidate::read(files, running, standing) {
+            Candidate::Right(settings, loaded) => return Self::of(settings, loaded, Faults::default()),
+            Candidate::Waits => standing.configuration.clone(),
             Candidate::Wrong(faults) => faults,
         };
-        let (keys, found) = load(&running.settings, files, running);
-        let mut faults = of_configuration.clone();
-        found
-            .into_iter()
-            .filter(|fault| !of_configuration.tells_of(fault))
-            .for_each(|fault| faults.push(fault));
+        let settings = running.settings.clone();
+        let loaded = load(&settings, files, running, standing);
+        Self::of(settings, loaded, configuration)
+    }
+
+    fn of(settings: Arc<Settings>, loaded: AllLoaded, configuration: Faults) -> Self {
+        let mut faults = configuration.clone();
+        for fault in loaded.faults.values().flat_map(Faults::iter) {
+            // A configuration that cannot be in force may name the same file in another line.
+            if !configuration.says(fault) {
+                faults.push(fault.clone());
+            }
+        }
+        faults.sort();
         Self {
-            settings: running.settings.clone(),
-            keys: keys.unwrap_or_default(),
+            settings,
+            keys: loaded.keys,
             faults,
-            of_configuration,
+            standing: Standing {
+                configuration,
+                realms: loaded.faults,
+            },
         }
     }
 }
@@ -53,7 +66,7 @@ impl Next {
 /// The configuration as it is in its files.
 enum Candidate {
     /// It can be in force, though keys of realms that go on as they were may have faults.
-    Right(Arc<Settings>, AllKeys, Faults),
+    Right(Arc<Settings>, AllLoaded),
     /// It or a file that it is the first to name is being written.
     Waits,
     /// It cannot be in force.
@@ -61,7 +74,7 @@ enum Candidate {
 }
 
 impl Candidate {
-    fn read(files: &mut Files, running: &Snapshot) -> Self {
+    fn read(files: &mut Files, running: &Snapshot, standing: &Standing) -> Self {
         let file = &running.settings.file;
         if Settings::files(file, files).iter().any(|file| files.waits(file)) {
             return Candidate::Waits;
@@ -72,8 +85,8 @@ impl Candidate {
         };
         if settings.origin == running.settings.origin {
             // No new one: whatever is wrong is wrong with key files.
-            let (keys, faults) = load(&running.settings, files, running);
-            return Candidate::Right(running.settings.clone(), keys.unwrap_or_default(), faults);
+            let loaded = load(&running.settings, files, running, standing);
+            return Candidate::Right(running.settings.clone(), loaded);
         }
         let formed = faults.is_empty();
         // Of one with faults that is not asked: what is wrong may be the very line that is missed.
@@ -92,38 +105,49 @@ impl Candidate {
                 ),
             });
         }
-        let (keys, found) = load(&settings, files, running);
-        let Some(keys) = keys else { return Candidate::Waits };
-        let all = keys.len() == settings.realms.len();
-        if formed && fixed.is_empty() && all {
-            return Candidate::Right(Arc::new(settings), keys, found);
+        let loaded = load(&settings, files, running, standing);
+        if loaded.waits {
+            return Candidate::Waits;
         }
-        faults.extend(found);
+        let all = loaded.keys.len() == settings.realms.len();
+        if formed && fixed.is_empty() && all {
+            return Candidate::Right(Arc::new(settings), loaded);
+        }
+        faults.extend(loaded.faults.into_values().flatten().collect());
         faults.sort();
         Candidate::Wrong(faults)
     }
 }
 
-/// The keys of every realm that has any, and what is wrong with the others. Where the running snapshot has a realm by
-/// the same files, its keys go on. `None` where one must wait for its first.
-fn load(settings: &Settings, files: &mut Files, running: &Snapshot) -> (Option<AllKeys>, Faults) {
-    let (mut faults, mut all, mut waits) = (Faults::default(), AllKeys::new(), false);
+/// What came of reading the key files of all realms.
+#[derive(Default)]
+struct AllLoaded {
+    /// The keys of every realm that has any. Where its files have a fault and the running snapshot has it by the same
+    /// files, those of that.
+    keys: AllKeys,
+    /// What is wrong with each that has a fault.
+    faults: HashMap<String, Faults>,
+    /// Whether one must wait for its first keys.
+    waits: bool,
+}
+
+fn load(settings: &Settings, files: &mut Files, running: &Snapshot, standing: &Standing) -> AllLoaded {
+    let mut all = AllLoaded::default();
     for (name, realm) in &settings.realms {
         let before = running.keys(name, settings);
-        let keys = match keys::load(realm, files, before) {
-            Loaded::Keys(keys) => Some(keys),
-            Loaded::Faults(found) => {
-                faults.extend(found);
-                before.cloned()
-            }
+        let (keys, faults) = match keys::load(realm, files, before) {
+            Loaded::Keys { keys, standing: false } => (Some(keys), None),
+            Loaded::Keys { keys, standing: true } => (Some(keys), standing.realms.get(name).cloned()),
+            Loaded::Faults(found) => (before.cloned(), Some(found)),
             Loaded::Waits => {
-                waits = true;
-                None
+                all.waits = true;
+                continue;
             }
         };
-        all.extend(keys.map(|keys| (name.clone(), keys)));
+        all.keys.extend(keys.map(|keys| (name.clone(), keys)));
+        all.faults.extend(faults.map(|faults| (name.clone(), faults)));
     }
-    ((!waits).then_some(all), faults)
+    all
 }
 
 /// What cannot change while the daemon runs, and has.

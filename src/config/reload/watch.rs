@@ -6,7 +6,7 @@ use std::collections::{HashMap, HashSet};
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, sync_channel};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use notify::event::{AccessKind, AccessMode, ModifyKind, RenameMode};
@@ -17,6 +17,9 @@ use crate::config::files::{Renamed, Trail};
 
 /// How long files wait for a new watcher before they are followed without.
 const AT_ONCE: Duration = Duration::from_millis(100);
+
+/// How long events may take to be heard before nothing is made of them.
+const HEARD: Duration = Duration::from_millis(200);
 
 /// The watches.
 pub(super) struct Watch {
@@ -35,6 +38,8 @@ type Made = notify::Result<INotifyWatcher>;
 struct Hints {
     reloads: Reloads,
     seen: Mutex<Seen>,
+    /// The mark was opened.
+    opened: Condvar,
 }
 
 #[derive(Default)]
@@ -47,17 +52,21 @@ struct Seen {
     renamed: Renamed,
     /// Whether a watch may have gone with what it was on.
     lost: bool,
+    /// A directory that is watched. We open it to know that all events before that have been heard.
+    mark: PathBuf,
+    /// How often it was opened.
+    opened: u64,
 }
 
 impl Watch {
     /// None yet.
     pub(super) fn new(reloads: Reloads) -> Self {
-        let seen = Mutex::default();
+        let (seen, opened) = (Mutex::default(), Condvar::new());
         Self {
             watcher: None,
             making: None,
             watched: HashMap::new(),
-            hints: Arc::new(Hints { reloads, seen }),
+            hints: Arc::new(Hints { reloads, seen, opened }),
             trouble: None,
         }
     }
@@ -76,6 +85,7 @@ impl Watch {
         let lost = {
             let mut seen = self.hints.seen();
             seen.drop_ins = drop_ins.end().to_owned();
+            seen.mark = seen.drop_ins.parent().unwrap_or(Path::new("/")).to_owned();
             seen.names.clone_from(&names);
             std::mem::take(&mut seen.lost)
         };
@@ -104,6 +114,24 @@ impl Watch {
     /// Which names were moved to where they are, as far as was seen.
     pub(super) fn renamed(&self) -> Renamed {
         self.hints.seen().renamed.clone()
+    }
+
+    /// The same, once every event that came before has been heard; none where that takes too long to tell.
+    pub(super) fn renamed_by_now(&self) -> Renamed {
+        let seen = self.hints.seen();
+        let (mark, before) = (seen.mark.clone(), seen.opened);
+        drop(seen);
+        if std::fs::File::open(mark).is_err() {
+            return Renamed::new();
+        }
+        let unheard = |seen: &mut Seen| seen.opened == before;
+        let waited = self.hints.opened.wait_timeout_while(self.hints.seen(), HEARD, unheard);
+        let (seen, waited) = waited.unwrap_or_else(PoisonError::into_inner);
+        if waited.timed_out() {
+            Renamed::new()
+        } else {
+            seen.renamed.clone()
+        }
     }
 
     /// A watcher, or why there is none; neither while the system does not say.
@@ -135,34 +163,46 @@ impl Watch {
                 return (false, Err(self.trouble.clone().unwrap_or_else(slow)));
             }
         };
-        let gone: Vec<_> = self
-            .watched
-            .keys()
-            .filter(|name| !names.contains(*name))
-            .cloned()
-            .collect();
-        for name in gone {
-            self.watched.remove(&name);
-            let _ = watcher.unwatch(&name); // it may be gone, and its watch with it
-        }
-        let (mut any, mut outcome) = (false, Ok(()));
+        // What is not there is awaited in its directory; links are not watched, but what they lead to.
+        let mut there = HashMap::new();
         for name in names {
-            // What is not there is awaited in its directory.
-            let Ok(metadata) = std::fs::symlink_metadata(name) else {
-                continue;
-            };
-            let inode = (metadata.dev(), metadata.ino());
-            let standing = self.watched.get(name);
-            if metadata.is_symlink() || (standing == Some(&inode) && !lost) {
-                continue;
+            if let Ok(metadata) = std::fs::symlink_metadata(name)
+                && !metadata.is_symlink()
+            {
+                there.insert(name, (metadata.dev(), metadata.ino()));
             }
-            if standing.is_some_and(|standing| *standing != inode) {
-                let _ = watcher.unwatch(name); // as above
+        }
+        let standing = self.watched.len();
+        self.watched.retain(|name, inode| {
+            let stands = there.get(name) == Some(inode);
+            if !stands {
+                let _ = watcher.unwatch(name); // it may be gone, and its watch with it
+            }
+            stands
+        });
+        // Where two names are one inode they share a watch, and it goes with the first of them.
+        let renew = lost || self.watched.len() < standing;
+        let (mut any, mut outcome) = (false, Ok(()));
+        for (name, inode) in there {
+            let stands = self.watched.contains_key(name);
+            if stands && !renew {
+                continue;
             }
             match watcher.watch(name, RecursiveMode::NonRecursive) {
-                Ok(()) => any |= self.watched.insert(name.clone(), inode) != Some(inode),
-                Err(error) if matches!(error.kind, ErrorKind::PathNotFound) => {}
-                Err(error) => outcome = Err(in_words(&error, "fs.inotify.max_user_watches")),
+                Ok(()) => {
+                    any |= !stands;
+                    self.watched.insert(name.clone(), inode);
+                    if !stands {
+                        // What was seen in another directory of this name says nothing of what is in this one.
+                        self.hints.seen().renamed.retain(|moved| moved.parent() != Some(name));
+                    }
+                }
+                Err(error) => {
+                    self.watched.remove(name);
+                    if !matches!(error.kind, ErrorKind::PathNotFound) {
+                        outcome = Err(in_words(&error, "fs.inotify.max_user_watches"));
+                    }
+                }
             }
         }
         (any, outcome)
@@ -194,9 +234,14 @@ fn in_words(error: &notify::Error, limit: &str) -> String {
     };
     match exhausted {
         true => format!("no inotify watch is to be had; raise {limit} (sysctl)"),
-        false => format!("files cannot be watched: {error}"),
+        false => match &error.kind {
+            ErrorKind::Io(error) => format!("a file cannot be watched: {error}"),
+            kind => format!("a file cannot be watched: {kind:?}"),
+        },
     }
 }
+
+const OPENED: EventKind = EventKind::Access(AccessKind::Open(AccessMode::Any));
 
 impl Hints {
     fn seen(&self) -> MutexGuard<'_, Seen> {
@@ -207,6 +252,11 @@ impl Hints {
     fn take(&self, event: notify::Result<Event>) {
         let mut seen = self.seen();
         let any = match event {
+            Ok(event) if event.kind == OPENED && event.paths.contains(&seen.mark) => {
+                seen.opened += 1;
+                self.opened.notify_all();
+                false
+            }
             Ok(event) if !event.need_rescan() => seen.take(&event),
             // Events were lost, or cannot be read: nothing that was seen can be relied on.
             _ => {
@@ -239,6 +289,8 @@ impl Seen {
                 EventKind::Modify(ModifyKind::Name(RenameMode::To)) => drop(self.renamed.insert(path.clone())),
                 // Both ends of a rename that was told already.
                 EventKind::Modify(ModifyKind::Name(RenameMode::Both) | ModifyKind::Metadata(_)) => {}
+                // Who wrote it before it was moved may close it after.
+                EventKind::Access(_) => {}
                 // Also of the file that another took the name of.
                 EventKind::Modify(ModifyKind::Name(_)) | EventKind::Remove(_) => self.lost = true,
                 _ => drop(self.renamed.remove(path)),
