@@ -169,10 +169,11 @@ impl Files {
         })
     }
 
-    /// Whether all that counts in this pass still is as it was seen: then it was so at one time, all of it.
+    /// Whether all that counts in this pass still is as it was seen: then it was so at one time, all of it. Of what waits,
+    /// only whether it is there, and where: it may be written on, but one that was away for a moment, as when a volume is
+    /// swapped, is not to be left behind by the others.
     pub(super) fn still_so(&self, renamed: impl FnOnce() -> Renamed) -> bool {
         let moved = |look: &Look| look.verdict == Verdict::Moved;
-        let mut counts = self.looks.iter().filter(|(_, look)| look.counts());
         if self.looks.values().any(moved) {
             pause(TICK);
             let renamed = renamed();
@@ -181,9 +182,11 @@ impl Files {
                 return false;
             }
         }
-        counts.all(|(path, look)| {
+        let missing = |content: &Content| content.as_ref().is_err_and(ReadError::is_missing);
+        self.looks.iter().all(|(path, look)| {
             let (trail, content) = (Trail::of(path), look::look(path));
-            trail == look.trail && digest(&self.key, &content) == look.digest && stamp_of(&content) == look.stamp()
+            let same = || digest(&self.key, &content) == look.digest && stamp_of(&content) == look.stamp();
+            trail == look.trail && missing(&content) == missing(&look.content) && (!look.counts() || same())
         })
     }
 
