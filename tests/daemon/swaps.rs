@@ -46,7 +46,12 @@ fn swap_under(load: &Load, daemon: &Daemon, number: u64) -> Duration {
         health = daemon.health();
     }
     let generation = client.health().unwrap().generation;
-    assert_eq!(generation, before + 1, "one swap, one generation: {health}; {}", daemon.log());
+    assert_eq!(
+        generation,
+        before + 1,
+        "one swap, one generation: {health}; {}",
+        daemon.log()
+    );
     load.is(number);
     seen.saturating_duration_since(whole)
 }

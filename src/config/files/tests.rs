@@ -150,8 +150,7 @@ fn a_mode_set_while_it_is_written_makes_nothing_whole() {
         fs::set_permissions(room.path("file"), Permissions::from_mode(0o600)).unwrap();
         assert_eq!(room.look(AT_ONCE, &[]), None);
         let file = File::options().append(true).open(room.path("file")).unwrap();
-        file.set_modified(SystemTime::UNIX_EPOCH)
-            .unwrap();
+        file.set_modified(SystemTime::UNIX_EPOCH).unwrap();
         assert_eq!(room.look(AT_ONCE, &[]), None);
         append(&room.path("file"), "lf");
         assert_eq!(room.look(ALMOST, &[]), None);
