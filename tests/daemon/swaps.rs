@@ -7,7 +7,7 @@ use jwtkeeper_client::Issue;
 use crate::support::follow::refused;
 use crate::support::load::{Load, Mark, client, secret};
 use crate::support::ways::Volume;
-use crate::support::{Daemon, Figures, Rounds, Setup, until};
+use crate::support::{Daemon, Figures, PATIENCE, Rounds, Setup};
 
 const CALLERS: usize = 8;
 
@@ -38,10 +38,20 @@ fn swap_under(load: &Load, daemon: &Daemon, number: u64) -> Duration {
         let seen = scope.spawn(|| refused(&client, &token));
         (swap(&daemon.setup, number), seen.join().unwrap())
     });
-    until("health tells of the swap", || {
-        let health = daemon.health();
-        health["realms"][0]["version"] == number && client.health().unwrap().generation == before + 1
-    });
+    let told = |health: &serde_json::Value| health["realms"][0]["version"] == number;
+    let end = Instant::now() + PATIENCE;
+    let mut health = daemon.health();
+    while !told(&health) {
+        assert!(Instant::now() < end, "health does not tell of swap {number}: {health}");
+        health = daemon.health();
+    }
+    let generation = client.health().unwrap().generation;
+    assert_eq!(
+        generation,
+        before + 1,
+        "one swap, one generation: {health}; {}",
+        daemon.log()
+    );
     load.is(number);
     seen.saturating_duration_since(whole)
 }

@@ -192,14 +192,18 @@ impl Files {
     }
 
     /// Whether all that counts in this pass still is as it was seen: then it was so at one time, all of it. What is not
-    /// counts no more. `renamed` waits until it knows of all that happened so far.
+    /// counts no more. Of what waits, only whether it is there, and where: it may be written on, but one that was away for
+    /// a moment, as when a volume is swapped, is not to be left behind by the others. `renamed` waits until it knows of all
+    /// that happened so far.
     pub(super) fn still_so(&mut self, renamed: impl FnOnce() -> Renamed) -> bool {
-        let counts = self.looks.iter().filter(|(_, look)| look.counts());
+        let missing = |content: &Content| content.as_ref().is_err_and(ReadError::is_missing);
         let is_so = |path: &Path, look: &Look| {
             let (trail, content) = (Trail::of(path), look::look(path));
-            trail == look.trail && digest(&self.key, &content) == look.digest && stamp_of(&content) == look.stamp()
+            let same = || digest(&self.key, &content) == look.digest && stamp_of(&content) == look.stamp();
+            trail == look.trail && missing(&content) == missing(&look.content) && (!look.counts() || same())
         };
-        let mut unsteady: Vec<_> = counts
+        let steady = self.looks.iter().filter(|(_, look)| look.verdict != Verdict::Unsteady);
+        let mut unsteady: Vec<_> = steady
             .filter(|(path, look)| !is_so(path, look))
             .map(|(path, _)| path.clone())
             .collect();

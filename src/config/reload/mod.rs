@@ -70,9 +70,9 @@ impl Follower {
         changed: impl Fn(&Snapshot) + Send + 'static,
     ) -> Self {
         Self {
-            live,
             files,
-            watch: Watch::new(reloads.clone()),
+            watch: Watch::new(reloads.clone(), live.snapshot().settings.state_dir.join("events")),
+            live,
             reloads,
             clock,
             changed: Box::new(changed),

@@ -29,6 +29,8 @@ pub(super) struct Watch {
     watched: HashMap<PathBuf, Inode>,
     hints: Arc<Hints>,
     trouble: Option<String>,
+    /// The last mark that was made.
+    mark: u64,
 }
 
 type Inode = (u64, u64);
@@ -38,8 +40,9 @@ type Made = notify::Result<INotifyWatcher>;
 struct Hints {
     reloads: Reloads,
     seen: Mutex<Seen>,
-    /// The mark was opened.
-    opened: Condvar,
+    /// A directory of our own: a file that we make there marks the events that come before it.
+    marks: PathBuf,
+    marked: Condvar,
 }
 
 #[derive(Default)]
@@ -52,22 +55,31 @@ struct Seen {
     renamed: Renamed,
     /// Whether a watch may have gone with what it was on.
     lost: bool,
-    /// A directory that is watched. We open it to know that all events before that have been heard.
-    mark: PathBuf,
-    /// How often it was opened.
-    opened: u64,
+    /// The last of our own marks that was heard of.
+    marked: u64,
 }
 
 impl Watch {
-    /// None yet.
-    pub(super) fn new(reloads: Reloads) -> Self {
-        let (seen, opened) = (Mutex::default(), Condvar::new());
+    /// None yet. `marks` is a directory of our own, made anew.
+    pub(super) fn new(reloads: Reloads, marks: PathBuf) -> Self {
+        let _none = std::fs::remove_dir_all(&marks);
+        if let Err(error) = std::fs::create_dir(&marks) {
+            let marks = marks.display();
+            tracing::warn!(%error, "cannot make {marks}: files that are renamed must rest as those that are written");
+        }
+        let (seen, marked) = (Mutex::default(), Condvar::new());
         Self {
             watcher: None,
             making: None,
             watched: HashMap::new(),
-            hints: Arc::new(Hints { reloads, seen, opened }),
+            hints: Arc::new(Hints {
+                reloads,
+                seen,
+                marks,
+                marked,
+            }),
             trouble: None,
+            mark: 0,
         }
     }
 
@@ -82,10 +94,10 @@ impl Watch {
             .map(Path::to_owned)
             .collect();
         names.extend(directories);
+        names.insert(self.hints.marks.clone());
         let lost = {
             let mut seen = self.hints.seen();
             seen.drop_ins = drop_ins.end().to_owned();
-            seen.mark = seen.drop_ins.parent().unwrap_or(Path::new("/")).to_owned();
             seen.names.clone_from(&names);
             std::mem::take(&mut seen.lost)
         };
@@ -117,15 +129,15 @@ impl Watch {
     }
 
     /// The same, once every event that came before has been heard; none where that takes too long to tell.
-    pub(super) fn renamed_by_now(&self) -> Renamed {
-        let seen = self.hints.seen();
-        let (mark, before) = (seen.mark.clone(), seen.opened);
-        drop(seen);
-        if std::fs::File::open(mark).is_err() {
+    pub(super) fn renamed_by_now(&mut self) -> Renamed {
+        self.mark += 1;
+        let mark = self.hints.marks.join(self.mark.to_string());
+        let made = std::fs::File::create_new(&mark).and_then(|_| std::fs::remove_file(&mark));
+        if made.is_err() {
             return Renamed::new();
         }
-        let unheard = |seen: &mut Seen| seen.opened == before;
-        let waited = self.hints.opened.wait_timeout_while(self.hints.seen(), HEARD, unheard);
+        let unheard = |seen: &mut Seen| seen.marked < self.mark;
+        let waited = self.hints.marked.wait_timeout_while(self.hints.seen(), HEARD, unheard);
         let (seen, waited) = waited.unwrap_or_else(PoisonError::into_inner);
         if waited.timed_out() {
             Renamed::new()
@@ -241,23 +253,27 @@ fn in_words(error: &notify::Error, limit: &str) -> String {
     }
 }
 
-const OPENED: EventKind = EventKind::Access(AccessKind::Open(AccessMode::Any));
-
 impl Hints {
     fn seen(&self) -> MutexGuard<'_, Seen> {
         self.seen.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn mark_of(&self, path: &Path) -> Option<u64> {
+        let name = path.strip_prefix(&self.marks).ok()?;
+        name.to_str()?.parse().ok()
     }
 
     /// In the watcher's thread.
     fn take(&self, event: notify::Result<Event>) {
         let mut seen = self.seen();
         let any = match event {
-            Ok(event) if event.kind == OPENED && event.paths.contains(&seen.mark) => {
-                seen.opened += 1;
-                self.opened.notify_all();
-                false
+            Ok(event) if !event.need_rescan() => {
+                if let Some(mark) = event.paths.iter().find_map(|path| self.mark_of(path)) {
+                    seen.marked = seen.marked.max(mark);
+                    self.marked.notify_all();
+                }
+                seen.take(&event)
             }
-            Ok(event) if !event.need_rescan() => seen.take(&event),
             // Events were lost, or cannot be read: nothing that was seen can be relied on.
             _ => {
                 seen.renamed.clear();
