@@ -77,11 +77,18 @@ pub(crate) enum Fault {
 pub(crate) struct Message(String);
 
 impl Message {
-    const LIMIT: usize = 16 * 1024;
+    const LIMIT: usize = 1024;
+    /// Of a refused reload, which has a line for each fault.
+    const LINES_LIMIT: usize = 16 * 1024;
 
     pub(crate) fn new(text: &str) -> Self {
-        let fit = |c: char| if c.is_control() && c != '\n' { ' ' } else { c };
+        let fit = |c: char| if c.is_control() { ' ' } else { c };
         Self(text.chars().take(Self::LIMIT).map(fit).collect())
+    }
+
+    fn lines(text: &str) -> Self {
+        let fit = |c: char| if c.is_control() && c != '\n' { ' ' } else { c };
+        Self(text.chars().take(Self::LINES_LIMIT).map(fit).collect())
     }
 }
 
@@ -107,6 +114,7 @@ impl Error {
     pub(crate) fn daemon(code: ErrorCode, message: &str) -> Self {
         let message = match (message, code.row()) {
             ("", Some(row)) => Message::new(row.meaning),
+            _ if code == ErrorCode::ReloadRefused => Message::lines(message),
             _ => Message::new(message),
         };
         Self::new(Repr::Daemon { code, message })

@@ -19,6 +19,7 @@ mod cancel;
 mod changes;
 mod crash;
 mod fixtures;
+mod followed;
 mod fork;
 mod hangup;
 mod hostile;

@@ -16,7 +16,6 @@ fn an_error_is_one_line_and_an_exit_code() {
         (ErrorCode::Unavailable, 69),
         (ErrorCode::Internal, 69),
         (ErrorCode::Other(999), 69),
-        (ErrorCode::ReloadRefused, 78),
         (ErrorCode::UnknownRealm, 2),
         (ErrorCode::BadClaims, 2),
     ] {
@@ -39,6 +38,19 @@ fn an_error_is_one_line_and_an_exit_code() {
             "{complaint}"
         );
     }
+}
+
+#[test]
+fn a_refused_reload_is_a_line_for_each_fault() {
+    let daemon = Daemon::answering(Answer::Error {
+        code: ErrorCode::ReloadRefused,
+        message: "one fault\nanother\u{1b}[2J",
+    });
+    let output = daemon.run(&["reload"], "");
+    assert_eq!(output.status.code(), Some(78));
+    let expected = "jwtkeeperctl: refused: one fault\njwtkeeperctl: refused: another [2J\n";
+    assert_eq!(text(&output.stderr), expected);
+    assert_eq!(text(&output.stdout), "");
 }
 
 #[test]

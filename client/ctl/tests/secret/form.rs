@@ -102,7 +102,32 @@ fn hs512_unless_it_is_said() {
     said(generate_into(&place.secret()));
     assert_form("HS512", &place.content());
     let help = said(generate(&["--help"]));
-    assert!(help.contains("[default: /etc/jwtkeeper/secret]"), "{help}");
+    assert!(
+        help.contains("[default: /etc/jwtkeeper/secret, or key.pem there"),
+        "{help}"
+    );
+}
+
+/// What is easily typed, and would replace what nobody meant.
+#[test]
+fn slips_are_usage() {
+    let place = Place::new();
+    let file = place.secret();
+    let file = file.to_str().unwrap();
+    for (args, says) in [
+        (&["--realm", "api", "secret", "generate", file][..], "not for a realm"),
+        (&["secret", "generate", "ES256"], "--algorithm says"),
+        (&["secret", "generate", "hs512"], "--algorithm says"),
+    ] {
+        let output = assert_cmd::Command::cargo_bin("jwtkeeperctl")
+            .unwrap()
+            .args(args)
+            .output()
+            .unwrap();
+        assert_eq!(output.status.code(), Some(2), "{args:?}");
+        assert!(text(&output.stderr).contains(says), "{}", text(&output.stderr));
+    }
+    assert_eq!(place.names(), [""; 0]);
 }
 
 #[test]
