@@ -4,7 +4,8 @@ use std::sync::Arc;
 
 use super::fault::{Fault, Faults};
 use super::files::{Digest, FileKind, Files};
-use super::realm::{ForeignSource, KeySource, Located, RealmSettings, RetiredSource};
+use super::realm::RealmSettings;
+use super::sources::{ForeignSource, KeySource, Located, RetiredSource};
 use crate::jwt::{Algorithm, Family, Version};
 use crate::keyring::{Keyring, PrivateFile, Role, VerifyingKey, ends_in_space, load_private, load_public};
 

@@ -11,6 +11,7 @@ mod realm;
 mod reload;
 mod section;
 mod settings;
+mod sources;
 mod tree;
 
 pub use access::{Access, Right};
@@ -18,9 +19,10 @@ pub use fault::{Fault, Faults};
 pub use files::Files;
 pub use live::{InForce, Live, Snapshot, StartError, Status};
 pub use print::print;
-pub use realm::{ForeignSource, KeySource, Located, RealmSettings, RetiredSource};
+pub use realm::RealmSettings;
 pub use reload::{Change, Follower, Reloaded, Reloads};
 pub use settings::{Limits, MAX_SOCKET_PATH, ReloadSettings, Settings};
+pub use sources::{ForeignSource, KeySource, Located, RetiredSource};
 
 /// Reads the configuration (a file, then `conf.d/*.toml` beside it) and everything that it names, and says all that
 /// is wrong with it: what `jwtkeeperd --check` prints is what a start or a reload would refuse.

@@ -2,8 +2,9 @@
 
 use std::fmt::Write;
 
-use super::realm::{KeySource, RealmSettings};
+use super::realm::RealmSettings;
 use super::settings::Settings;
+use super::sources::KeySource;
 use crate::keyring::LockKey;
 use crate::realm::{CookieLock, OnReuse};
 

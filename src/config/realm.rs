@@ -1,13 +1,14 @@
 //! The section of one realm: its policy, and the files that its keys and version come from.
 
-use std::path::PathBuf;
-
-use super::fault::Fault;
 use super::section::{At, Section};
+use super::sources::{
+    ForeignSource, KeySource, Located, RetiredSource, located, read_algorithm, read_foreign, read_key_source,
+    read_retired,
+};
 use super::tree::Node;
 use crate::jwt::{Algorithm, Family};
 use crate::keyring::LockKey;
-use crate::realm::{CookieLock, CookiePolicy, ForeignIssuer, OnReuse, OwnClaim, Policy, SameSite};
+use crate::realm::{CookieLock, CookiePolicy, OnReuse, OwnClaim, Policy, SameSite};
 
 /// Clocks further apart are broken: tokens of the future would be taken that long.
 const MOST_SKEW: u64 = 10 * 60 * 1000;
@@ -37,64 +38,6 @@ pub struct RealmSettings {
     pub allow_world_readable: bool,
     /// The prefix of its entries in a shared store.
     pub store_prefix: String,
-}
-
-/// A file, and where the configuration names it.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Located {
-    /// The file.
-    pub path: PathBuf,
-    file: PathBuf,
-    line: usize,
-    key: &'static str,
-}
-
-impl Located {
-    /// The key of the configuration that names it.
-    pub fn key(&self) -> &'static str {
-        self.key
-    }
-
-    /// A fault of this file, at the line that names it.
-    pub(super) fn fault(&self, message: impl std::fmt::Display) -> Fault {
-        let message = format!("{} {}: {message}", self.key, self.path.display());
-        Fault {
-            file: self.file.clone(),
-            line: self.line,
-            message,
-        }
-    }
-}
-
-/// The file of the realm's own key.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum KeySource {
-    /// A secret or a private key: the realm signs.
-    Private(Located),
-    /// Public keys: the realm only validates.
-    Public(Located),
-}
-
-/// A retired key's file, private or public.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct RetiredSource {
-    /// Its algorithm.
-    pub algorithm: Algorithm,
-    /// The file.
-    pub file: Located,
-}
-
-/// A foreign issuer's key file.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct ForeignSource {
-    /// Which foreign issuer of the policy.
-    pub index: usize,
-    /// Its algorithm.
-    pub algorithm: Algorithm,
-    /// The file.
-    pub file: Located,
-    /// Whether the file holds a shared secret.
-    pub shared: bool,
 }
 
 impl RealmSettings {
@@ -171,34 +114,6 @@ impl RealmSettings {
             && self.allow_weak_secret == other.allow_weak_secret
             && self.allow_world_readable == other.allow_world_readable
     }
-}
-
-fn located(section: &Section<'_>, key: &'static str) -> Option<Located> {
-    let (path, place) = section.path(key)?;
-    Some(Located {
-        path,
-        file: place.file.to_path_buf(),
-        line: place.line,
-        key,
-    })
-}
-
-fn read_algorithm(section: &Section<'_>, needed: bool) -> Option<Algorithm> {
-    let choices: Vec<_> = Algorithm::ALL
-        .into_iter()
-        .map(|algorithm| (algorithm.name(), algorithm))
-        .collect();
-    let algorithm = section.choice("algorithm", &choices);
-    if needed && section.node("algorithm").is_none() {
-        section.fault(
-            section.place(),
-            format!(
-                "{} is missing; set it to one such as \"HS512\"",
-                section.full("algorithm")
-            ),
-        );
-    }
-    algorithm
 }
 
 fn read_policy(section: &Section<'_>) -> Policy {
@@ -363,119 +278,6 @@ fn read_cookie(section: Section<'_>, cookie: &mut CookiePolicy) {
         );
     }
     section.finish();
-}
-
-/// The one key of a realm, or of an issuer: `whose` says which, `sources` where it may come from.
-fn read_key_source(
-    section: &Section<'_>,
-    algorithm: Option<Algorithm>,
-    whose: &str,
-    sources: &[&'static str],
-) -> Option<KeySource> {
-    let given: Vec<_> = sources
-        .iter()
-        .copied()
-        .filter(|key| section.node(key).is_some())
-        .collect();
-    let hmac = algorithm.map(|algorithm| algorithm.family() == Family::Hmac);
-    let fault = |message: String| section.fault(section.place(), message);
-    match (given.as_slice(), hmac) {
-        ([], _) => {
-            let key = if hmac == Some(false) {
-                "key_file, public_key_file or jwks_file"
-            } else {
-                "secret_file"
-            };
-            fault(format!("{whose} has no key; set {key}"));
-            None
-        }
-        ([_, _, ..], _) => {
-            fault(format!("{whose} has more than one key: {}; keep one", given.join(", ")));
-            None
-        }
-        (["secret_file"], Some(false)) => {
-            fault(format!(
-                "{} is for HMAC algorithms; set another",
-                section.full("secret_file")
-            ));
-            None
-        }
-        ([key @ ("key_file" | "public_key_file" | "jwks_file")], Some(true)) => {
-            fault(format!(
-                "{} is for RS*, PS*, ES* and EdDSA; set secret_file",
-                section.full(key)
-            ));
-            None
-        }
-        ([key @ ("secret_file" | "key_file")], _) => located(section, key).map(KeySource::Private),
-        ([key], _) => located(section, key).map(KeySource::Public),
-    }
-}
-
-fn read_retired(section: &Section<'_>) -> Vec<RetiredSource> {
-    let mut retired = Vec::new();
-    for entry in section.sections("retired_keys") {
-        let algorithm = read_algorithm(&entry, true);
-        let file = located(&entry, "file");
-        if entry.node("file").is_none() {
-            entry.fault(
-                entry.place(),
-                format!("{} is missing; name the retired key's file", entry.full("file")),
-            );
-        }
-        entry.finish();
-        if let (Some(algorithm), Some(file)) = (algorithm, file) {
-            retired.push(RetiredSource { algorithm, file });
-        }
-    }
-    retired
-}
-
-fn read_foreign(section: &Section<'_>, policy: &mut Policy) -> Vec<ForeignSource> {
-    let mut sources = Vec::new();
-    for (index, entry) in section.sections("foreign_issuers").into_iter().enumerate() {
-        let issuer = entry.text("issuer").map(|(issuer, _)| issuer).unwrap_or_default();
-        if issuer.is_empty() {
-            entry.fault(
-                entry.place(),
-                format!("{} is missing; name whose tokens to validate", entry.full("issuer")),
-            );
-        }
-        if policy.issuer.as_ref() == Some(&issuer) {
-            entry.fault(
-                entry.place(),
-                format!("{} is the realm's own issuer", entry.full("issuer")),
-            );
-        }
-        if policy.foreign_issuers.iter().any(|other| other.issuer == issuer) {
-            entry.fault(entry.place(), format!("{} is named twice", entry.full("issuer")));
-        }
-        let keys = ["secret_file", "public_key_file", "jwks_file"];
-        let own_key = keys.into_iter().any(|key| entry.node(key).is_some());
-        if own_key {
-            let algorithm = read_algorithm(&entry, true);
-            let source = read_key_source(&entry, algorithm, "the issuer", &keys);
-            if let (Some(key), Some(algorithm)) = (source, algorithm) {
-                let shared = matches!(key, KeySource::Private(_));
-                let (KeySource::Private(file) | KeySource::Public(file)) = key;
-                sources.push(ForeignSource {
-                    index,
-                    algorithm,
-                    file,
-                    shared,
-                });
-            }
-        } else if let Some(node) = entry.node("algorithm") {
-            let message = format!(
-                "{} is for an issuer with a key; name its key, or remove it",
-                entry.full("algorithm")
-            );
-            entry.fault(&node.place, message);
-        }
-        policy.foreign_issuers.push(ForeignIssuer { issuer, own_key });
-        entry.finish();
-    }
-    sources
 }
 
 fn read_store_prefix(section: &Section<'_>, realm: &str) -> String {

@@ -5,8 +5,8 @@ mod look;
 #[cfg(test)]
 mod tests;
 mod trail;
+mod verdict;
 
-use std::cmp::Ordering;
 use std::collections::{HashMap, HashSet};
 use std::ffi::OsStr;
 use std::io;
@@ -16,7 +16,8 @@ use std::time::{Duration, Instant};
 use aws_lc_rs::{hmac, rand};
 use zeroize::Zeroizing;
 
-use look::{Identity, Stamp};
+use look::Stamp;
+use verdict::{Known, Noted, Resting, Terms, Verdict};
 
 pub(super) use look::{FileKind, ReadError};
 pub(super) use trail::Trail;
@@ -43,36 +44,7 @@ pub struct Files {
     unlisted: [Option<String>; 2],
 }
 
-/// What a pass goes by.
-struct Terms {
-    now: Instant,
-    settle: Duration,
-    renamed: Renamed,
-}
-
 type Content = Result<(Stamp, Zeroizing<Vec<u8>>), ReadError>;
-
-#[derive(Default)]
-struct Known {
-    noted: Option<Noted>,
-    resting: Option<Resting>,
-    /// Since when it has been another than the one that was taken note of.
-    unsettled: Option<Instant>,
-}
-
-/// The state that was taken note of.
-struct Noted {
-    digest: Digest,
-    identity: Option<Identity>,
-    links: Vec<(PathBuf, PathBuf)>,
-}
-
-/// Another state, since when it rests.
-struct Resting {
-    digest: Digest,
-    stamp: Option<Stamp>,
-    since: Instant,
-}
 
 /// What was seen in this pass.
 struct Look {
@@ -82,18 +54,6 @@ struct Look {
     verdict: Verdict,
     /// Whether anybody asked for it.
     wanted: bool,
-}
-
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Verdict {
-    /// It counts.
-    Taken,
-    /// It counts if nothing was written to it since its name was seen to be moved.
-    Moved,
-    /// It counts if it rests until then.
-    Waits(Instant),
-    /// It changed while the others were read: all that belongs to it counts as it was before.
-    Unsteady,
 }
 
 impl Files {
@@ -211,8 +171,16 @@ impl Files {
         if self.looks.values().any(moved) {
             let renamed = renamed();
             let gone = |look: &Look| !look.trail.steps().any(|step| renamed.contains(step));
-            let all = self.looks.iter().filter(|(_, look)| moved(look) && gone(look));
-            unsteady.extend(all.map(|(path, _)| path.clone()));
+            for (path, look) in self.looks.iter().filter(|(_, look)| moved(look) && gone(look)) {
+                let resting = Resting {
+                    digest: look.digest,
+                    stamp: look.stamp(),
+                    since: self.terms.now,
+                    doubted: true,
+                };
+                self.known.entry(path.clone()).or_default().resting = Some(resting);
+                unsteady.push(path.clone());
+            }
         }
         for path in &unsteady {
             self.look(path).verdict = Verdict::Unsteady;
@@ -314,71 +282,6 @@ fn digest(key: &hmac::Key, content: &Content) -> Digest {
         Err(error) => context.update(error.to_string().as_bytes()),
     }
     context.sign().as_ref().first_chunk().copied().unwrap_or_default()
-}
-
-impl Terms {
-    /// Whether what was seen counts, and when.
-    fn judge(&self, known: &mut Known, look: &Look) -> Verdict {
-        if let Some(noted) = known.noted.as_mut().filter(|noted| noted.digest == look.digest) {
-            // The same content in another file: what is written there from now on is written where it lies.
-            noted.identity = look.stamp().map(|stamp| stamp.identity);
-            noted.links.clone_from(&look.trail.links);
-            known.resting = None;
-            known.unsettled = None;
-            return Verdict::Taken;
-        }
-        known.unsettled.get_or_insert(self.now);
-        if let Some(verdict) = self.put_in_place(known, look) {
-            return verdict;
-        }
-        let changing = matches!(look.content, Err(ReadError::Changing));
-        let since = match &known.resting {
-            Some(resting) if !changing && resting.is(look) => resting.since,
-            _ => self.now,
-        };
-        known.resting = Some(Resting {
-            digest: look.digest,
-            stamp: look.stamp(),
-            since,
-        });
-        let until = since + self.settle;
-        if since < self.now && self.now >= until {
-            Verdict::Taken
-        } else {
-            Verdict::Waits(until)
-        }
-    }
-
-    /// Whether the file was whole when it came to be where it is: it is another than those seen there before, and it
-    /// was moved there, or a new link leads to it that was made after it was written.
-    fn put_in_place(&self, known: &Known, look: &Look) -> Option<Verdict> {
-        let stamp = look.stamp()?;
-        let noted = known.noted.as_ref();
-        let rested = known.resting.as_ref().filter(|resting| !resting.is(look));
-        let seen = [
-            noted.and_then(|noted| noted.identity),
-            rested.and_then(|resting| resting.stamp).map(|stamp| stamp.identity),
-        ];
-        if seen.contains(&Some(stamp.identity)) {
-            return None;
-        }
-        let before = noted.map_or(&[][..], |noted| &noted.links);
-        let links = look.trail.links.iter().filter(|link| !before.contains(link));
-        let links: Vec<_> = links.map(|(link, _)| (link, stamp.written_before(link))).collect();
-        if links.iter().any(|(_, written)| *written == Some(Ordering::Less)) {
-            return Some(Verdict::Taken);
-        }
-        // Within one tick it cannot be told which came first; that the link was moved there tells it.
-        let mut same_tick = links.iter().filter(|(_, written)| *written == Some(Ordering::Equal));
-        let moved = self.renamed.contains(look.trail.end()) || same_tick.any(|(link, _)| self.renamed.contains(*link));
-        moved.then_some(Verdict::Moved)
-    }
-}
-
-impl Resting {
-    fn is(&self, look: &Look) -> bool {
-        self.digest == look.digest && self.stamp == look.stamp()
-    }
 }
 
 impl Look {

@@ -100,7 +100,8 @@ fn a_rename_that_is_taken_back_says_nothing() {
     assert!(!room.files.waits(&path));
     assert!(!room.files.still_so(Renamed::new));
     assert!(room.files.unsteady(&path));
-    assert_eq!(room.look(AT_ONCE, &[]), None);
+    assert_eq!(room.look(AT_ONCE, &["file"]), None, "once in doubt, it rests");
+    assert_eq!(room.look(SETTLE, &["file"]).unwrap(), "half");
 }
 
 #[test]
