@@ -277,8 +277,9 @@ fn tell_of_changes(generation: u64, changes: &[Change]) {
     tracing::info!(generation, ended, "reloaded");
 }
 
-/// How often to look: so that a file which was just put there when it was seen, and must rest, counts in time too.
+/// How often to look: so that a file which was just put there when it was seen, and must rest, counts in time too, with
+/// something to spare.
 fn interval(settings: &ReloadSettings) -> Duration {
     let ReloadSettings { poll, settle } = *settings;
-    poll.saturating_sub(settle).max(poll / 2)
+    (poll.saturating_sub(settle) * 9 / 10).max(poll / 2)
 }

@@ -19,7 +19,7 @@ use crate::config::files::{Renamed, Trail};
 const AT_ONCE: Duration = Duration::from_millis(100);
 
 /// How long events may take to be heard before nothing is made of them.
-const HEARD: Duration = Duration::from_millis(200);
+const HEARD: Duration = Duration::from_millis(500);
 
 /// The watches.
 pub(super) struct Watch {
