@@ -293,11 +293,39 @@ impl Daemon {
 
 impl Drop for Daemon {
     fn drop(&mut self) {
+        let threads = if std::thread::panicking() {
+            threads(self.pid())
+        } else {
+            String::new()
+        };
         self.kill();
         if std::thread::panicking() {
+            eprintln!("its threads:\n{threads}");
             eprintln!("the daemon's log:\n{}", self.log());
         }
     }
+}
+
+/// What each thread of a process waits for; where in the kernel, if we may know.
+fn threads(pid: u32) -> String {
+    let Ok(tasks) = fs::read_dir(format!("/proc/{pid}/task")) else {
+        return String::new();
+    };
+    let read = |task: &Path, name: &str| fs::read_to_string(task.join(name)).unwrap_or_default();
+    let tasks = tasks.filter_map(|task| task.ok().map(|task| task.path()));
+    let told = tasks.map(|task| {
+        let (name, stat, stack) = (read(&task, "comm"), read(&task, "stat"), read(&task, "stack"));
+        let state = stat
+            .rsplit_once(") ")
+            .map_or("?", |(_, rest)| rest.get(..1).unwrap_or("?"));
+        let stack: Vec<_> = stack
+            .lines()
+            .take(6)
+            .map(|line| line.trim_start_matches("[<0>] "))
+            .collect();
+        format!("{} {state} {}\n", name.trim(), stack.join(" < "))
+    });
+    told.collect()
 }
 
 /// jwtkeeperctl, built beside the daemon by `cargo test --workspace`.
