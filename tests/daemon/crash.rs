@@ -148,7 +148,8 @@ fn until_killed<T: Send>(
             scope.spawn(move || {
                 // An answer can be late on a busy disk: that says nothing, and is no end.
                 while !killed.load(Ordering::Relaxed) {
-                    seen.lock().unwrap().extend(work(client));
+                    let one = work(client);
+                    seen.lock().unwrap().extend(one);
                 }
             });
         }
