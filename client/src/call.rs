@@ -3,6 +3,7 @@
 
 use std::hash::{BuildHasher, RandomState};
 use std::io;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use jwtkeeper_wire::{
@@ -57,6 +58,10 @@ pub(crate) struct Call<'a, O> {
     asked: Option<u64>,
     attempts: u32,
     faults: u32,
+    /// Why an earlier attempt was refused.
+    refused: Option<Error>,
+    /// Whether this attempt has come so far as to ask.
+    has_asked: AtomicBool,
 }
 
 impl<'a, O: Operation> Call<'a, O> {
@@ -69,6 +74,8 @@ impl<'a, O: Operation> Call<'a, O> {
             asked: None,
             attempts: 0,
             faults: 0,
+            refused: None,
+            has_asked: AtomicBool::new(false),
         }
     }
 
@@ -100,6 +107,7 @@ impl<'a, O: Operation> Call<'a, O> {
     /// Begins an attempt: from the second on, "now" is the moment of the first.
     pub(crate) fn begin(&mut self) {
         self.attempts += 1;
+        *self.has_asked.get_mut() = false;
         match self.asked {
             None => self.asked = Some(wall_ms()),
             Some(first) => asked_first(&mut self.op, first),
@@ -108,6 +116,7 @@ impl<'a, O: Operation> Call<'a, O> {
 
     /// The request as a frame, where the daemon takes messages of `limit` bytes.
     pub(crate) fn frame(&self, id: u64, limit: usize) -> Result<Vec<u8>, Failure> {
+        self.has_asked.store(true, Ordering::Relaxed);
         let mut frame = Vec::with_capacity(256);
         let request = Request {
             id,
@@ -156,7 +165,15 @@ impl<'a, O: Operation> Call<'a, O> {
         };
         match failure {
             Failure::Stale if again && self.attempts == 1 => Ok(Duration::ZERO),
+            Failure::Refused(error) if again => {
+                self.refused = Some(error);
+                Ok(pause)
+            }
             _ if again => Ok(pause),
+            // Cut short before it asked anything: the refusal before it says more.
+            Failure::TimedOut if !*self.has_asked.get_mut() => {
+                Err(self.refused.take().unwrap_or_else(|| self.error(Failure::TimedOut)))
+            }
             failure => Err(self.error(failure)),
         }
     }
