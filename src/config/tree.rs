@@ -90,18 +90,11 @@ pub(super) fn drop_in_directory(path: &Path) -> PathBuf {
 
 fn drop_ins(path: &Path, files: &mut Files) -> Result<Vec<PathBuf>, Fault> {
     let directory = drop_in_directory(path);
-    let mut found = files.list(&directory, "toml").map_err(|error| Fault {
+    files.list(&directory, "toml").map_err(|error| Fault {
         file: directory.clone(),
         line: 0,
-        message: format!("cannot be read: {error}"),
-    })?;
-    // An editor's lock or backup is not ours.
-    found.retain(|path| {
-        !path
-            .file_name()
-            .is_some_and(|name| name.as_encoded_bytes().starts_with(b"."))
-    });
-    Ok(found)
+        message: format!("cannot be read: {error}; make it a directory that the daemon's user may list, or remove it"),
+    })
 }
 
 fn read_one(path: &Path, files: &mut Files, faults: &mut Faults) -> Node {

@@ -1,11 +1,12 @@
 //! The health document (docs/protocol.md lists its members).
 
 use std::sync::atomic::Ordering;
+use std::time::Duration;
 
 use serde::Serialize;
 
 use super::Context;
-use crate::config::{InForce, ReloadSettings, Snapshot, Status};
+use crate::config::{InForce, Snapshot, Status};
 use crate::jwt::Version;
 use crate::keyring::Role;
 
@@ -70,7 +71,7 @@ pub(super) fn report(context: &Context, snapshot: &Snapshot) -> (bool, Vec<u8>) 
     let status = context.live.status();
     let mut faults = context.warnings.clone();
     faults.extend(status.faults.iter().map(ToString::to_string));
-    faults.extend(stuck(&status, &snapshot.settings.reload));
+    faults.extend(stuck(&status));
     faults.extend(store.fault.clone());
     let mut realms: Vec<_> = snapshot.realms().collect();
     realms.sort_unstable_by_key(|realm| &realm.served.realm.name);
@@ -81,6 +82,9 @@ pub(super) fn report(context: &Context, snapshot: &Snapshot) -> (bool, Vec<u8>) 
         generation,
         text: change.text,
     });
+    // The last ones are those that count.
+    let mut changes = up_to(MOST / 4, changes.rev(), |change| change.text.len() + 48);
+    changes.reverse();
     let ready = faults.is_empty();
     let all = realms.len();
     let realms = up_to(MOST, realms.into_iter().map(describe), |realm| {
@@ -98,7 +102,7 @@ pub(super) fn report(context: &Context, snapshot: &Snapshot) -> (bool, Vec<u8>) 
         reload: Reload {
             watch: if polling.is_some() { "poll" } else { "inotify" },
             reloads: status.reloads,
-            changes: changes.collect(),
+            changes,
         },
         store: Store {
             kind: store.kind,
@@ -116,23 +120,24 @@ pub(super) fn report(context: &Context, snapshot: &Snapshot) -> (bool, Vec<u8>) 
 }
 
 /// A file system that does not answer: what changes is not seen.
-fn stuck(status: &Status, settings: &ReloadSettings) -> Option<String> {
+fn stuck(status: &Status) -> Option<String> {
+    const LONG: Duration = Duration::from_secs(10);
     let reading = status.reading?.elapsed();
-    (reading > settings.poll * 2).then(|| {
+    (reading > LONG).then(|| {
         let seconds = reading.as_secs();
         format!("the files have been read for {seconds} s without an end; does a file system not answer?")
     })
 }
 
-/// The first ones, as many as there is room for.
+/// Those, in their order, that there is room for.
 fn up_to<T>(most: usize, all: impl IntoIterator<Item = T>, length: impl Fn(&T) -> usize) -> Vec<T> {
     let mut left = most;
     let fits = |one: &T| {
         let fits = length(one) <= left;
-        left = left.saturating_sub(length(one));
+        left -= if fits { length(one) } else { 0 };
         fits
     };
-    all.into_iter().take_while(fits).collect()
+    all.into_iter().filter(fits).collect()
 }
 
 fn describe(realm: &InForce) -> Realm {
@@ -152,7 +157,8 @@ fn describe(realm: &InForce) -> Realm {
         version: match &served.version {
             Version::None | Version::Other => None,
             Version::Number(number) => Some((*number).into()),
-            Version::Text(text) => Some(text.as_ref().into()),
+            // A secret that was put there by mistake is not shown whole.
+            Version::Text(text) => Some(text.chars().take(16).collect::<String>().into()),
         },
         keys: keys.collect(),
     }

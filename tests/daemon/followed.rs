@@ -303,3 +303,58 @@ fn a_link_before_its_file() {
     link("whole");
     at_once(&daemon, &token);
 }
+
+/// What is held back while another file of its unit is away counts when that is back, though it is as it was.
+#[test]
+fn what_was_held_back_is_not_forgotten() {
+    let setup = Setup::new().top("[reload]\npoll = \"1h\"\nsettle = \"300ms\"");
+    setup.write_secret("old", SECRET.as_bytes());
+    let old = setup.path("old");
+    let lines = format!(
+        "[[realms.default.retired_keys]]\nalgorithm = \"HS256\"\nfile = \"{}\"",
+        old.display()
+    );
+    let (daemon, _) = start(setup.lines(&lines));
+    let generation = || daemon.client().health().unwrap().generation;
+    for round in 2..6 {
+        let kept = fs::read(&old).unwrap();
+        daemon.setup.write_secret("old", b"");
+        pace(Duration::from_millis(20)); // it is seen that it is away
+        put(&daemon, "default.secret", format!("{SECRET} {round}").as_bytes());
+        pace(Duration::from_millis(50));
+        daemon.setup.write_secret("old", &kept);
+        until("the new secret counts", || generation() == round);
+    }
+    assert!(daemon.client().health().unwrap().ready);
+}
+
+/// A name that was moved there says nothing in another directory of the same name.
+#[test]
+fn a_directory_made_anew_vouches_for_nothing() {
+    let setup = Setup::new().top(RELOAD);
+    let keys = setup.path("keys");
+    fs::create_dir(&keys).unwrap();
+    setup.write_secret("keys/secret", SECRET.as_bytes());
+    let lines = format!(
+        "[realms.second]\nalgorithm = \"HS256\"\nsecret_file = \"{}/secret\"",
+        keys.display()
+    );
+    let daemon = setup.lines(&lines).start();
+    let client = daemon.realm("second");
+    let before = client.issue(Issue::new()).unwrap();
+    put(&daemon, "keys/secret", OTHER);
+    until("it was moved there", || {
+        !client.validate(before.token()).unwrap().is_valid()
+    });
+    let token = client.issue(Issue::new()).unwrap();
+    for _ in 0..20 {
+        fs::remove_dir_all(&keys).unwrap();
+        fs::create_dir(&keys).unwrap();
+        daemon.setup.write_secret("keys/secret", &SECRET.as_bytes()[..40]);
+        pace(Duration::from_millis(30));
+        assert!(
+            client.validate(token.token()).unwrap().is_valid(),
+            "half of it is in force"
+        );
+    }
+}

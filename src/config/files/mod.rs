@@ -106,14 +106,24 @@ impl Files {
         self.want(path).digest
     }
 
-    /// Whether it changed while the others were read.
+    /// Whether it is changing together with others: it changed while they were read, or links lead elsewhere, and it must
+    /// rest there.
     pub(super) fn unsteady(&mut self, path: &Path) -> bool {
-        self.want(path).verdict == Verdict::Unsteady
+        let look = self.want(path);
+        let (verdict, links) = (look.verdict, look.trail.links.clone());
+        let noted = self.known.get(path).and_then(|known| known.noted.as_ref());
+        let led_elsewhere = noted.is_some_and(|noted| noted.links != links);
+        verdict == Verdict::Unsteady || (led_elsewhere && matches!(verdict, Verdict::Waits(_)))
     }
 
     /// The files in a directory with this extension, by name. One that is gone counts until that has rested.
     pub(super) fn list(&mut self, directory: &Path, extension: &str) -> io::Result<Vec<PathBuf>> {
-        let right = |path: &PathBuf| path.extension() == Some(OsStr::new(extension));
+        // An editor's lock or backup is not ours.
+        let hidden = |path: &Path| {
+            path.file_name()
+                .is_some_and(|name| name.as_encoded_bytes().starts_with(b"."))
+        };
+        let right = |path: &PathBuf| path.extension() == Some(OsStr::new(extension)) && !hidden(path);
         let listed = std::fs::read_dir(directory).and_then(Iterator::collect::<io::Result<Vec<_>>>);
         let [unlisted, _] = &mut self.unlisted;
         *unlisted = None;

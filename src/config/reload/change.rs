@@ -10,6 +10,8 @@ use crate::realm::{CookieLock, Policy};
 /// One thing that a new generation changed.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Change {
+    /// In which realm; empty for the configuration as a whole.
+    pub realm: String,
     /// What it means.
     pub text: String,
     /// Whether tokens that were valid are not any more.
@@ -24,6 +26,7 @@ pub(in crate::config) fn changes(before: &Snapshot, after: &Snapshot) -> Vec<Cha
     }
     let realms = before.settings.realms.keys().chain(after.settings.realms.keys());
     for realm in realms.collect::<BTreeSet<_>>() {
+        let from = changes.len();
         match (before.in_force(realm), after.in_force(realm)) {
             (Some(before), Some(after)) => {
                 of_keys(
@@ -44,27 +47,31 @@ pub(in crate::config) fn changes(before: &Snapshot, after: &Snapshot) -> Vec<Cha
             (Some(_), None) => changes.push(ends(format!("realm {realm} is gone, and with it every token of it"))),
             (None, None) => {}
         }
+        for change in changes.iter_mut().skip(from) {
+            change.realm.clone_from(realm);
+        }
     }
     changes
 }
 
 fn of_keys(realm: &str, before: &Keyring, after: &Keyring, changes: &mut Vec<Change>) {
-    let ids = |keyring: &Keyring, wanted: fn(Role) -> bool| -> BTreeSet<KeyId> {
+    // A key with another algorithm is another key, whatever its thumbprint.
+    let ids = |keyring: &Keyring, wanted: fn(Role) -> bool| -> BTreeSet<(&'static str, KeyId)> {
         let all = keyring.keys().filter(|(role, _)| wanted(*role));
-        all.map(|(_, key)| key.id).collect()
+        all.map(|(_, key)| (key.algorithm.name(), key.id)).collect()
     };
     let own = |role| !matches!(role, Role::Foreign(_));
     let current = |role| role == Role::Current;
     let (had, has) = (ids(before, own), ids(after, own));
     let lost: BTreeSet<_> = had.difference(&has).collect();
     if !had.is_empty() && lost.len() == had.len() {
-        let keys: Vec<_> = ids(after, current).iter().map(ToString::to_string).collect();
+        let keys: Vec<_> = ids(after, current).iter().map(|(_, id)| id.to_string()).collect();
         let key = keys.join(", ");
         let text =
             format!("every token of realm {realm} is now invalid, but what the key {key} signed, which counts now");
         changes.push(ends(text));
     } else {
-        for key in lost {
+        for (_, key) in lost {
             let text = format!("every token of realm {realm} that the key {key} signed is now invalid");
             changes.push(ends(text));
         }
@@ -74,12 +81,18 @@ fn of_keys(realm: &str, before: &Keyring, after: &Keyring, changes: &mut Vec<Cha
             changes.push(harmless(text));
         }
     }
-    for key in has.difference(&had).filter(|key| !ids(after, current).contains(key)) {
+    for (_, key) in has.difference(&had).filter(|key| !ids(after, current).contains(key)) {
         let text = format!("tokens of realm {realm} that the retired key {key} signed are valid now");
         changes.push(harmless(text));
     }
-    let foreign = |role| matches!(role, Role::Foreign(_));
-    let (had, has) = (ids(before, foreign), ids(after, foreign));
+    let foreign = |keyring: &Keyring| -> BTreeSet<(usize, KeyId)> {
+        let all = keyring.keys().filter_map(|(role, key)| match role {
+            Role::Foreign(issuer) => Some((issuer, key.id)),
+            _ => None,
+        });
+        all.collect()
+    };
+    let (had, has) = (foreign(before), foreign(after));
     if !had.is_subset(&has) {
         changes.push(ends(format!(
             "tokens of foreign issuers whose keys realm {realm} has no more are now invalid"
@@ -101,6 +114,14 @@ fn of_policy(realm: &str, before: &Policy, after: &Policy, changes: &mut Vec<Cha
     }
     if after.max_lifetime < before.max_lifetime {
         ended(format!("that live for more than {} s", after.max_lifetime));
+    }
+    let sooner =
+        |before: Option<u64>, after: Option<u64>| after.is_some_and(|after| before.is_none_or(|before| after < before));
+    if sooner(before.session_lifetime, after.session_lifetime) {
+        ended("whose session has lasted for its session_lifetime".to_owned());
+    }
+    if after.max_token < before.max_token {
+        ended(format!("that have more than {} bytes", after.max_token));
     }
     if after.cookie_lock == CookieLock::Required && before.cookie_lock != CookieLock::Required {
         ended("that are not locked".to_owned());
@@ -142,6 +163,7 @@ fn in_words(version: &Version<'_>) -> String {
 
 fn harmless(text: String) -> Change {
     Change {
+        realm: String::new(),
         text,
         ends_tokens: false,
     }
@@ -149,6 +171,7 @@ fn harmless(text: String) -> Change {
 
 fn ends(text: String) -> Change {
     Change {
+        realm: String::new(),
         text,
         ends_tokens: true,
     }

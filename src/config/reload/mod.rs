@@ -6,6 +6,7 @@ mod next;
 mod queue;
 mod watch;
 
+use std::collections::HashSet;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -37,8 +38,10 @@ const TRIES: usize = 5;
 const PATIENCE: u32 = 3;
 /// And no longer than this: clients wait five seconds.
 const MOST_PATIENCE: Duration = Duration::from_secs(4);
+/// What does not lie with a file is tried again after this.
+const RETRY: Duration = Duration::from_secs(1);
 /// How many changes are remembered.
-const REMEMBERED: usize = 16;
+const REMEMBERED: usize = 64;
 
 /// Follows the files.
 pub struct Follower {
@@ -51,8 +54,10 @@ pub struct Follower {
     changed: Box<dyn Fn(&Snapshot) + Send>,
     /// What is wrong with files that are being written.
     standing: Standing,
-    /// Something else than a file was the matter: all is to be read at the next look, whether it has changed or not.
+    /// All is to be read at the next look, whether it has changed or not.
     unfinished: bool,
+    /// The store did not take note of what it must.
+    store_failed: bool,
     /// When the last look was over.
     looked: Instant,
     /// When to look again, should nobody ask.
@@ -78,6 +83,7 @@ impl Follower {
             changed: Box::new(changed),
             standing: Standing::default(),
             unfinished: false,
+            store_failed: false,
             looked: Instant::now(),
             again: None,
             waiting: Vec::new(),
@@ -98,8 +104,11 @@ impl Follower {
         self.look(runtime, false); // for what changed since the start, and to know what to watch
         let mut polled = Instant::now();
         loop {
-            let poll = polled + interval(&self.settings().reload);
-            let mut asked = self.reloads.take(self.again.map_or(poll, |again| again.min(poll)));
+            let settings = self.settings().reload;
+            let poll = polled + interval(&settings);
+            let patience = self.waiting.iter().map(|(since, _)| *since + patience(&settings)).min();
+            let wake = [self.again, patience].into_iter().flatten().fold(poll, Instant::min);
+            let mut asked = self.reloads.take(wake);
             if asked.hint || asked.reload {
                 pause(if self.looked.elapsed() < BUSY { BUSY } else { TOGETHER });
                 let more = self.reloads.take(Instant::now());
@@ -133,9 +142,14 @@ impl Follower {
             // The panic's own text is in the log already.
             self.watch.give_up();
             self.unfinished = true;
+            self.again = Some(Instant::now() + RETRY);
             let (file, line) = (self.settings().file.clone(), 0);
             let message = "the reload failed; please report it with the log".to_owned();
-            self.tell(Fault { file, line, message }.into());
+            let (mut faults, failed) = (self.live.status().faults, Fault { file, line, message });
+            if !faults.says(&failed) {
+                faults.push(failed);
+            }
+            self.tell(faults);
         }
     }
 
@@ -160,7 +174,8 @@ impl Follower {
         self.watch.follow(self.files.trails(), &drop_ins);
         self.tell_of_watch(reload);
         self.tell_of_unsettled(reload);
-        self.again = self.files.rested_at();
+        let retry = self.store_failed.then(|| Instant::now() + RETRY);
+        self.again = [self.files.rested_at(), retry].into_iter().flatten().min();
         self.files.end();
         self.looked = Instant::now();
     }
@@ -175,7 +190,9 @@ impl Follower {
         let now = (self.clock)();
         self.standing = standing;
         let (changes, fault) = runtime.block_on(self.live.install(settings, keys, now));
-        self.unfinished = fault.is_some();
+        self.store_failed = fault.is_some();
+        // What waits may have held back what was taken note of: it is read again when that has rested, whatever it is then.
+        self.unfinished = self.store_failed || self.files.waiting().next().is_some();
         fault.into_iter().for_each(|fault| faults.push(fault));
         faults.sort();
         self.tell(faults);
@@ -247,9 +264,9 @@ impl Follower {
 
     /// Answers who asked, once nothing is being written any more, or their patience is over.
     fn answer(&mut self, now: Instant) {
-        let ReloadSettings { settle, .. } = self.settings().reload;
-        let patience = (settle * PATIENCE).min(MOST_PATIENCE);
-        let settled = self.again.is_none();
+        let settings = self.settings().reload;
+        let (settle, patience) = (settings.settle, patience(&settings));
+        let settled = self.files.rested_at().is_none();
         let Status { mut faults, .. } = self.live.status();
         for (path, _) in self.files.waiting() {
             let settle = humantime::format_duration(settle);
@@ -266,6 +283,11 @@ impl Follower {
     }
 }
 
+/// How long who asks for a reload waits for files to rest.
+fn patience(settings: &ReloadSettings) -> Duration {
+    (settings.settle * PATIENCE).min(MOST_PATIENCE)
+}
+
 fn tell_of_changes(generation: u64, changes: &[Change]) {
     for change in changes {
         match change.ends_tokens {
@@ -273,8 +295,12 @@ fn tell_of_changes(generation: u64, changes: &[Change]) {
             false => tracing::info!(generation, "{}", change.text),
         }
     }
-    let ended = changes.iter().filter(|change| change.ends_tokens).count();
-    tracing::info!(generation, ended, "reloaded");
+    let ended: HashSet<_> = changes
+        .iter()
+        .filter(|change| change.ends_tokens)
+        .map(|change| &change.realm)
+        .collect();
+    tracing::info!(generation, realms_with_ended_tokens = ended.len(), "reloaded");
 }
 
 /// How often to look: so that a file which was just put there when it was seen, and must rest, counts in time too, with

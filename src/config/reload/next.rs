@@ -83,6 +83,9 @@ impl Candidate {
             Ok(read) => read,
             Err(faults) => return Candidate::Wrong(faults),
         };
+        if settings.origin.iter().any(|(file, _)| files.waits(file)) {
+            return Candidate::Waits; // one that came since
+        }
         if settings.origin == running.settings.origin {
             // No new one: whatever is wrong is wrong with key files.
             let loaded = load(&running.settings, files, running, standing);

@@ -62,6 +62,7 @@ struct Seen {
 impl Watch {
     /// None yet. `marks` is a directory of our own, made anew.
     pub(super) fn new(reloads: Reloads, marks: PathBuf) -> Self {
+        let marks = std::path::absolute(&marks).unwrap_or(marks); // as events name it
         let _none = std::fs::remove_dir_all(&marks);
         if let Err(error) = std::fs::create_dir(&marks) {
             let marks = marks.display();
@@ -125,7 +126,7 @@ impl Watch {
 
     /// Which names were moved to where they are, as far as was seen.
     pub(super) fn renamed(&self) -> Renamed {
-        self.hints.seen().renamed.clone()
+        self.of_watched_directories(&self.hints.seen().renamed)
     }
 
     /// The same, once every event that came before has been heard; none where that takes too long to tell.
@@ -134,6 +135,7 @@ impl Watch {
         let mark = self.hints.marks.join(self.mark.to_string());
         let made = std::fs::File::create_new(&mark).and_then(|_| std::fs::remove_file(&mark));
         if made.is_err() {
+            let _there = std::fs::create_dir(&self.hints.marks); // for the next time
             return Renamed::new();
         }
         let unheard = |seen: &mut Seen| seen.marked < self.mark;
@@ -142,8 +144,18 @@ impl Watch {
         if waited.timed_out() {
             Renamed::new()
         } else {
-            seen.renamed.clone()
+            self.of_watched_directories(&seen.renamed)
         }
+    }
+
+    /// Without what was seen in a directory that is another by now, or is not watched: what came since was not told of.
+    fn of_watched_directories(&self, renamed: &Renamed) -> Renamed {
+        let is_watched = |directory: &Path| {
+            let there = std::fs::symlink_metadata(directory).map(|there| (there.dev(), there.ino()));
+            there.is_ok_and(|there| self.watched.get(directory) == Some(&there))
+        };
+        let stands = |name: &&PathBuf| name.parent().is_some_and(is_watched);
+        renamed.iter().filter(stands).cloned().collect()
     }
 
     /// A watcher, or why there is none; neither while the system does not say.
@@ -308,8 +320,11 @@ impl Seen {
                 // Who wrote it before it was moved may close it after.
                 EventKind::Access(_) => {}
                 // Also of the file that another took the name of.
-                EventKind::Modify(ModifyKind::Name(_)) | EventKind::Remove(_) => self.lost = true,
-                _ => drop(self.renamed.remove(path)),
+                EventKind::Modify(ModifyKind::Name(_)) | EventKind::Remove(_) => {
+                    self.lost = true;
+                    self.renamed.retain(|name| name == path || !name.starts_with(path));
+                }
+                _ => self.renamed.retain(|name| !name.starts_with(path)),
             }
         }
         any
