@@ -50,7 +50,7 @@ prove: $(PROOFS)
 prove-rotate: TESTS = rotate_race
 prove-crash:  TESTS = crash
 prove-cancel: TESTS = cancel fork
-prove-live:   TESTS = changes no_inotify lost_events swaps rollback
+prove-live:   TESTS = changes no_inotify lost_events swaps rollback hangup
 prove-rotate prove-crash prove-cancel prove-live: need-for-tests
 	$(CARGO) build --locked --workspace --examples --bins
 	JWTKEEPER_PROVE=$(PROVE_STATE) $(CARGO) test --locked -p jwtkeeper --test daemon -- --nocapture --test-threads=1 $(TESTS)
