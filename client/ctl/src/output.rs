@@ -101,7 +101,8 @@ struct Change {
 
 #[derive(Serialize)]
 struct ReloadedShape {
-    generation: u64,
+    /// None where something was refused.
+    generation: Option<u64>,
     changes: Vec<Change>,
 }
 
@@ -213,10 +214,7 @@ impl Output {
         let told = |health: &Health| serde_json::from_slice::<InForce>(health.document.as_bytes()).ok();
         let changes = health.and_then(told).unwrap_or_default().reload.changes;
         if self.json {
-            return match generation {
-                Some(generation) => self.object(&ReloadedShape { generation, changes }),
-                None => Ok(()),
-            };
+            return self.object(&ReloadedShape { generation, changes });
         }
         if let Some(generation) = generation {
             self.line(&format!("reloaded, generation {generation}"))?;

@@ -51,6 +51,9 @@ fn a_refused_reload_is_a_line_for_each_fault() {
     let expected = "jwtkeeperctl: refused: one fault\njwtkeeperctl: refused: another [2J\n";
     assert_eq!(text(&output.stderr), expected);
     assert_eq!(text(&output.stdout), "");
+    let output = daemon.run(&["--json", "reload"], "");
+    assert_eq!(text(&output.stdout), "{\"generation\":null,\"changes\":[]}\n");
+    assert_eq!(text(&output.stderr), expected);
 }
 
 #[test]
