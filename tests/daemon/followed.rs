@@ -2,13 +2,12 @@
 
 use std::fs;
 use std::os::unix::fs::symlink;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use jwtkeeper_client::{Issue, Reason, Verdict};
 
 use crate::support::daemon::SECRET;
-use crate::support::{Daemon, Over, Setup, exit_of, pace, until};
+use crate::support::{Daemon, Setup, exit_of, meanwhile, pace, until};
 
 /// What must rest rests for so long that it shows, and no poll comes to help.
 const RELOAD: &str = "[reload]\npoll = \"1h\"\nsettle = \"10s\"";
@@ -70,19 +69,25 @@ fn secret_generate_is_in_force_at_once() {
     at_once(&daemon, &token);
 }
 
-/// The new directory may have the number of the old one.
-#[test]
-fn a_directory_that_goes_and_comes_stays_watched() {
-    let setup = Setup::new().top("[reload]\npoll = \"1h\"\nsettle = \"200ms\"");
+/// A daemon whose realm `second` has its secret in a directory of its own, `keys`.
+fn with_keys_in_a_directory(reload: &str) -> Daemon {
+    let setup = Setup::new().top(reload);
     let keys = setup.path("keys");
     fs::create_dir(&keys).unwrap();
     setup.write_secret("keys/secret", SECRET.as_bytes());
+    let file = keys.join("secret");
     let lines = format!(
-        "[realms.second]\nalgorithm = \"HS256\"\nsecret_file = \"{}/secret\"",
-        keys.display()
+        "[realms.second]\nalgorithm = \"HS256\"\nsecret_file = \"{}\"",
+        file.display()
     );
-    let daemon = setup.lines(&lines).start();
-    let client = daemon.realm("second");
+    setup.lines(&lines).start()
+}
+
+/// The new directory may have the number of the old one.
+#[test]
+fn a_directory_that_goes_and_comes_stays_watched() {
+    let daemon = with_keys_in_a_directory("[reload]\npoll = \"1h\"\nsettle = \"200ms\"");
+    let (client, keys) = (daemon.realm("second"), daemon.setup.path("keys"));
     for round in 0..20 {
         let token = client.issue(Issue::new()).unwrap().token().to_owned();
         fs::remove_dir_all(&keys).unwrap();
@@ -124,21 +129,14 @@ fn beside(churn: impl Fn(&Daemon, u64) + Sync) {
     let setup = Setup::new().top(RELOAD).realm("second", "HS256", OTHER, "");
     fs::create_dir(setup.path("conf.d")).unwrap();
     let (daemon, token) = start(setup);
-    let over = AtomicBool::new(false);
-    std::thread::scope(|scope| {
-        let _over = Over(&over);
-        scope.spawn(|| {
-            for number in 0.. {
-                if over.load(Ordering::Relaxed) {
-                    return;
-                }
-                churn(&daemon, number);
-            }
-        });
-        pace(Duration::from_millis(100));
-        put(&daemon, "default.secret", OTHER);
-        at_once(&daemon, &token);
-    });
+    meanwhile(
+        |number| churn(&daemon, number),
+        || {
+            pace(Duration::from_millis(100));
+            put(&daemon, "default.secret", OTHER);
+            at_once(&daemon, &token);
+        },
+    );
 }
 
 #[test]
@@ -257,20 +255,12 @@ fn rules_that_end_tokens_are_told() {
 #[test]
 fn a_file_that_never_rests_is_told_of() {
     let (daemon, token) = start(Setup::new().top("[reload]\npoll = \"300ms\"\nsettle = \"100ms\""));
-    let over = AtomicBool::new(false);
-    std::thread::scope(|scope| {
-        let _over = Over(&over);
-        scope.spawn(|| {
-            for number in 0_u64.. {
-                if over.load(Ordering::Relaxed) {
-                    return;
-                }
-                daemon
-                    .setup
-                    .write_secret("default.secret", format!("{SECRET}{number}").as_bytes());
-                pace(Duration::from_millis(5));
-            }
-        });
+    let write = |number: u64| {
+        let secret = format!("{SECRET}{number}");
+        daemon.setup.write_secret("default.secret", secret.as_bytes());
+        pace(Duration::from_millis(5));
+    };
+    meanwhile(write, || {
         until("it is told", || {
             health_lists(&daemon, "warnings", "default.secret: keeps changing")
         });
@@ -331,16 +321,8 @@ fn what_was_held_back_is_not_forgotten() {
 /// A name that was moved there says nothing in another directory of the same name.
 #[test]
 fn a_directory_made_anew_vouches_for_nothing() {
-    let setup = Setup::new().top(RELOAD);
-    let keys = setup.path("keys");
-    fs::create_dir(&keys).unwrap();
-    setup.write_secret("keys/secret", SECRET.as_bytes());
-    let lines = format!(
-        "[realms.second]\nalgorithm = \"HS256\"\nsecret_file = \"{}/secret\"",
-        keys.display()
-    );
-    let daemon = setup.lines(&lines).start();
-    let client = daemon.realm("second");
+    let daemon = with_keys_in_a_directory(RELOAD);
+    let (client, keys) = (daemon.realm("second"), daemon.setup.path("keys"));
     let before = client.issue(Issue::new()).unwrap();
     put(&daemon, "keys/secret", OTHER);
     until("it was moved there", || {

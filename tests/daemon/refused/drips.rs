@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use super::*;
 use crate::support::daemon::SECRET;
-use crate::support::{Over, pace};
+use crate::support::{Over, meanwhile, pace};
 
 /// Writes the new secret byte by byte with this pause, by `open`; meanwhile tokens are issued, and all of them must be
 /// of one of the two secrets.
@@ -105,21 +105,13 @@ fn a_drip_elsewhere_holds_back_no_secret() {
     let version = format!("version_file = \"{}\"", setup.path("version").display());
     let setup = setup.lines(&version).realm("second", "HS256", OTHER, "");
     let (daemon, token) = start(setup);
-    let over = AtomicBool::new(false);
-    std::thread::scope(|scope| {
-        let _over = Over(&over);
-        scope.spawn(|| {
-            for number in 0_u64.. {
-                if over.load(Ordering::Relaxed) {
-                    return;
-                }
-                daemon.setup.write("version", &number.to_string());
-                daemon
-                    .setup
-                    .write_secret("second.secret", number.to_string().repeat(40).as_bytes());
-                pace(Duration::from_millis(3));
-            }
-        });
+    let drip = |number: u64| {
+        let text = number.to_string();
+        daemon.setup.write("version", &text);
+        daemon.setup.write_secret("second.secret", text.repeat(40).as_bytes());
+        pace(Duration::from_millis(3));
+    };
+    meanwhile(drip, || {
         put_secret(&daemon, "default.secret", OTHER);
         until("the new secret is in force", || {
             daemon.client().validate(token.as_str()).unwrap() == Verdict::Invalid(Reason::BadSignature)

@@ -28,3 +28,15 @@ impl Drop for Over<'_> {
         self.0.store(true, Ordering::Relaxed);
     }
 }
+
+/// Does `work` over and over, with a number that grows, for as long as `body` takes.
+pub fn meanwhile<T>(work: impl Fn(u64) + Sync, body: impl FnOnce() -> T) -> T {
+    let over = AtomicBool::new(false);
+    std::thread::scope(|scope| {
+        let _over = Over(&over);
+        scope.spawn(|| {
+            (0..).take_while(|_| !over.load(Ordering::Relaxed)).for_each(&work);
+        });
+        body()
+    })
+}
