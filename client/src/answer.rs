@@ -239,6 +239,16 @@ pub struct Status {
     pub until: Option<u64>,
 }
 
+/// What an import came to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[must_use]
+pub struct Imported {
+    /// How many entries are known: the host's own store has them all.
+    pub entries: u64,
+    /// How many of them the shared store still lacks: they are being put into it.
+    pub owed: u64,
+}
+
 /// How the daemon is.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[must_use]

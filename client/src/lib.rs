@@ -30,10 +30,10 @@ mod operation;
 mod peer;
 mod request;
 
-pub use answer::{Claims, Cookie, Document, Health, Minted, Revoked, Rotation, Status, Verdict};
+pub use answer::{Claims, Cookie, Document, Health, Imported, Minted, Revoked, Rotation, Status, Verdict};
 pub use config::Config;
 pub use error::{Error, ErrorKind};
 pub use given::{Before, NewClaims};
 pub use jwtkeeper_wire::{Cause, DEFAULT_REALM, DEFAULT_SOCKET, ErrorCode, Reason, State};
 pub use operation::Operation;
-pub use request::{Flag, GetHealth, GetJwks, GetStatus, Issue, Ping, Reload, Revoke, Rotate, Validate};
+pub use request::{Flag, GetHealth, GetJwks, GetStatus, Import, Issue, Ping, Reload, Revoke, Rotate, Validate};

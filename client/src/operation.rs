@@ -7,10 +7,11 @@ use jwtkeeper_wire as wire;
 use jwtkeeper_wire::{Answer, Cause, Op};
 use serde_bytes::Bytes;
 
-use crate::answer::{Claims, Document, Health, Minted, Revoked, Rotation, Status, Verdict};
+use crate::answer::{Claims, Document, Health, Imported, Minted, Revoked, Rotation, Status, Verdict};
 use crate::given::Before;
 use crate::request::{
-    Flag, FlagTarget, GetHealth, GetJwks, GetStatus, Issue, Ping, Reload, Revoke, RevokeTarget, Rotate, Validate,
+    Flag, FlagTarget, GetHealth, GetJwks, GetStatus, Import, Issue, Ping, Reload, Revoke, RevokeTarget, Rotate,
+    Validate,
 };
 
 /// A request, and the answer that belongs to it. Both clients' `call` takes any; the set is closed.
@@ -32,7 +33,7 @@ fn can_be_cookie(value: &str) -> bool {
 }
 
 mod sealed {
-    use crate::request::{Flag, GetHealth, GetJwks, GetStatus, Issue, Ping, Reload, Revoke, Rotate, Validate};
+    use crate::request::{Flag, GetHealth, GetJwks, GetStatus, Import, Issue, Ping, Reload, Revoke, Rotate, Validate};
 
     pub trait Sealed {}
 
@@ -46,6 +47,7 @@ mod sealed {
     impl Sealed for GetJwks<'_> {}
     impl Sealed for GetHealth {}
     impl Sealed for Reload {}
+    impl Sealed for Import {}
 }
 
 impl Operation for Ping {
@@ -265,6 +267,21 @@ impl Operation for Reload {
     fn output(&self, answer: Answer<'_>) -> Option<u64> {
         match answer {
             Answer::Reloaded { generation } => Some(generation),
+            _ => None,
+        }
+    }
+}
+
+impl Operation for Import {
+    type Output = Imported;
+
+    fn op<'s>(&'s self, _: &'s str) -> Op<'s> {
+        Op::Import
+    }
+
+    fn output(&self, answer: Answer<'_>) -> Option<Imported> {
+        match answer {
+            Answer::Imported { entries, owed } => Some(Imported { entries, owed }),
             _ => None,
         }
     }

@@ -244,3 +244,7 @@ pub struct GetHealth;
 /// Read all files again. Answered by the generation now in force.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct Reload;
+
+/// Bring the host's own store and the one that it shares level. Answered by [`Imported`](crate::Imported).
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Import;

@@ -163,6 +163,7 @@ impl Live {
             }
         }
         let all = faults.into_result(all)?;
+        denylist.share(&settings.prefixes());
         let snapshot = Snapshot::assemble(Arc::new(settings), all, None, denylist.as_ref(), own_uid);
         note_lifetimes(&snapshot, None, denylist.as_ref(), now).await?;
         files.settle_down();
@@ -242,6 +243,7 @@ impl Live {
         };
         let changed = next.map(|next| {
             let changed = changes(&running, &next);
+            self.denylist.share(&next.settings.prefixes());
             self.current.store(Arc::new(next));
             changed
         });

@@ -12,6 +12,7 @@ mod reload;
 mod section;
 mod settings;
 mod sources;
+mod store;
 mod tree;
 
 pub use access::{Access, Right};
@@ -23,6 +24,7 @@ pub use realm::RealmSettings;
 pub use reload::{Change, Follower, Reloaded, Reloads};
 pub use settings::{Limits, MAX_SOCKET_PATH, ReloadSettings, Settings};
 pub use sources::{ForeignSource, KeySource, Located, RetiredSource};
+pub use store::{AccessSettings, ReachSettings, RedisSettings, StoreSettings};
 
 /// Reads the configuration (a file, then `conf.d/*.toml` beside it) and everything that it names, and says all that
 /// is wrong with it: what `jwtkeeperd --check` prints is what a start or a reload would refuse.
@@ -32,6 +34,11 @@ pub fn check(path: &std::path::Path, files: &mut Files) -> Result<Settings, Faul
         if let keys::Loaded::Faults(found) = keys::load(realm, files, None) {
             faults.extend(found);
         }
+    }
+    if let StoreSettings::Redis(redis) = &settings.store
+        && let Err(found) = redis.servers()
+    {
+        faults.extend(found);
     }
     faults.sort();
     faults.into_result(settings)

@@ -5,6 +5,7 @@ use std::fmt::Write;
 use super::realm::RealmSettings;
 use super::settings::Settings;
 use super::sources::KeySource;
+use super::store::{ReachSettings, StoreSettings};
 use crate::keyring::LockKey;
 use crate::realm::{CookieLock, OnReuse};
 
@@ -15,7 +16,7 @@ pub fn print(settings: &Settings) -> String {
     out.text("socket_mode", &format!("0{:o}", settings.socket_mode));
     out.text("state_dir", &settings.state_dir.display().to_string());
     out.table("store");
-    out.text("kind", "embedded");
+    print_store(&mut out, &settings.store);
     out.table("log");
     out.text("level", &settings.log_level);
     out.table("reload");
@@ -35,6 +36,53 @@ pub fn print(settings: &Settings) -> String {
         print_realm(&mut out, realm);
     }
     out.0
+}
+
+fn print_store(out: &mut Lines, store: &StoreSettings) {
+    let StoreSettings::Redis(redis) = store else {
+        return out.text("kind", "embedded");
+    };
+    out.text("kind", "redis");
+    out.table("store.redis");
+    match &redis.reach {
+        ReachSettings::One(url) => out.text("url", url),
+        ReachSettings::Sentinels(urls, name) => {
+            out.list("sentinels", urls.iter().map(String::as_str));
+            out.text("sentinel_master", name);
+        }
+        ReachSettings::Cluster(urls) => out.list("cluster", urls.iter().map(String::as_str)),
+    }
+    let access = &redis.access;
+    for (key, name) in [
+        ("username", &access.username),
+        ("sentinel_username", &access.sentinel_username),
+    ] {
+        name.iter().for_each(|name| out.text(key, name));
+    }
+    let files = [
+        &access.password_file,
+        &access.sentinel_password_file,
+        &access.ca_file,
+        &access.cert_file,
+        &access.key_file,
+    ];
+    for file in files.into_iter().flatten() {
+        out.text(file.key(), &file.path.display().to_string());
+    }
+    if access.allow_world_readable {
+        out.raw("allow_world_readable", true);
+    }
+    out.span("max_staleness", redis.terms.max_staleness.as_millis() as u64);
+    out.text(
+        "on_stale",
+        if redis.terms.serve_stale {
+            "serve"
+        } else {
+            "unavailable"
+        },
+    );
+    out.raw("require_durable", redis.terms.require_durable);
+    out.raw("wait_replicas", redis.terms.wait_replicas);
 }
 
 fn print_realm(out: &mut Lines, realm: &RealmSettings) {

@@ -11,6 +11,7 @@ use super::fault::Faults;
 use super::files::{Digest, Files};
 use super::realm::RealmSettings;
 use super::section::{Found, Section};
+use super::store::{StoreSettings, read_store};
 use super::tree::{self, Value};
 
 /// What the daemon runs by.
@@ -30,6 +31,8 @@ pub struct Settings {
     pub limits: Limits,
     /// How changed files are taken.
     pub reload: ReloadSettings,
+    /// Where the denylist is kept.
+    pub store: StoreSettings,
     /// The realms.
     pub realms: BTreeMap<String, RealmSettings>,
     /// What tells it from another state of its files.
@@ -115,10 +118,10 @@ impl Settings {
             log_level: read_log(&top),
             limits: read_limits(&top),
             reload: read_reload(&top),
+            store: read_store(&top),
             realms: read_realms(&top),
             origin: Self::origin(path, files),
         };
-        read_store(&top);
         if let Some(node) = top.node("access") {
             top.fault(
                 &node.place,
@@ -130,6 +133,13 @@ impl Settings {
         top.finish();
         let faults = std::mem::take(&mut *found.borrow_mut());
         Ok((settings, faults))
+    }
+
+    /// The realms, each with its prefix in a shared store.
+    pub(super) fn prefixes(&self) -> Vec<(String, String)> {
+        let all = self.realms.values();
+        all.map(|realm| (realm.name.clone(), realm.store_prefix.clone()))
+            .collect()
     }
 
     /// What tells the present state of its files from another.
@@ -252,21 +262,6 @@ fn read_reload(top: &Section<'_>) -> ReloadSettings {
     reload
 }
 
-fn read_store(top: &Section<'_>) {
-    let Some(store) = top.section("store") else { return };
-    if let Some((kind, place)) = store.text("kind") {
-        match kind.as_str() {
-            "embedded" => {}
-            "redis" => store.fault(&place, "store.kind = \"redis\" is not supported yet; use \"embedded\""),
-            _ => store.fault(&place, format!("store.kind must be \"embedded\", not \"{kind}\"")),
-        }
-    }
-    if let Some(node) = store.node("redis") {
-        store.fault(&node.place, "[store.redis] is not supported yet; remove it");
-    }
-    store.finish();
-}
-
 fn read_realms(top: &Section<'_>) -> BTreeMap<String, RealmSettings> {
     let mut realms = BTreeMap::new();
     let node = top.node("realms");
@@ -305,6 +300,14 @@ fn check_skews(top: &Section<'_>, realms: &BTreeMap<String, RealmSettings>) {
 /// Tracked prefixes of a shared store must not overlap: none may begin another.
 fn check_prefixes(top: &Section<'_>, realms: &BTreeMap<String, RealmSettings>) {
     for one in realms.values() {
+        let of_records = crate::denylist::RECORDS;
+        if one.store_prefix.starts_with(of_records) || of_records.starts_with(&one.store_prefix) {
+            let message = format!(
+                "the store_prefix \"{}\" of realm {} is that of records",
+                one.store_prefix, one.name
+            );
+            top.fault(top.place(), message);
+        }
         for other in realms.values().filter(|other| other.name != one.name) {
             if other.store_prefix.starts_with(&one.store_prefix) {
                 top.fault(

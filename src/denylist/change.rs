@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use crate::keyring::KeyId;
+use crate::keyring::{KeyId, Seal};
 use crate::words::{Id, Millis, Seconds};
 
 /// How far an entry has climbed.
@@ -68,6 +68,10 @@ pub struct Record {
     pub key: KeyId,
     /// How it is locked.
     pub lock: Lock,
+    /// Until when the old token leads there.
+    pub grace_until: Millis,
+    /// The seal of whoever made it: where others can write, they must not have anything signed.
+    pub seal: Seal,
 }
 
 /// A rotation to be decided: the first wins, everyone else gets the same record.
@@ -85,7 +89,7 @@ pub struct Rotate {
     pub login: Millis,
     /// Now.
     pub now: Millis,
-    /// When the grace ends, if this rotation is the first.
+    /// When the grace ends, if this rotation is the first: as its record says.
     pub grace_until: Millis,
     /// The successor, if this rotation is the first.
     pub record: Arc<Record>,
@@ -104,6 +108,8 @@ pub enum Change {
     },
     /// Decide a rotation.
     Rotate(Box<Rotate>),
+    /// Keep a rotation that was decided elsewhere.
+    Keep(Box<Rotate>),
     /// A value of `max_lifetime` (seconds) is in force from now on.
     Lifetime {
         /// The value.

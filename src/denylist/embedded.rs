@@ -212,6 +212,7 @@ impl Denylist for Embedded {
             entries: self.index.len(),
             changes: self.written.changes.load(Ordering::Relaxed),
             commits: self.written.commits.load(Ordering::Relaxed),
+            ..StoreHealth::default()
         }
     }
 }

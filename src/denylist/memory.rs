@@ -30,16 +30,13 @@ impl Denylist for Memory {
                 Outcome::Done
             }
             Change::Rotate(rotate) => realm.decide(&rotate).unwrap_or_else(|| {
-                let record = rotate.record;
-                realm.insert_rotation(
-                    &rotate.old,
-                    record.successor.clone(),
-                    rotate.grace_until,
-                    rotate.until,
-                    Some(record.clone()),
-                );
-                Outcome::First(record)
+                realm.keep_rotation(&rotate);
+                Outcome::First(rotate.record)
             }),
+            Change::Keep(rotate) => {
+                realm.keep_rotation(&rotate);
+                Outcome::Done
+            }
             Change::Lifetime { max_lifetime, now } => {
                 realm.set_lifetime(max_lifetime, now);
                 Outcome::Done

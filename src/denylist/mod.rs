@@ -6,18 +6,24 @@ mod embedded;
 mod index;
 mod journal;
 mod memory;
+mod redis;
 mod row;
 mod writer;
 
 use std::future::Future;
 use std::pin::Pin;
 use std::sync::Arc;
+use std::time::Duration;
+
+use crate::words::Millis;
 
 pub use change::{Change, Kind, Level, Lock, Outcome, Raise, Record, Rotate};
 pub use embedded::Embedded;
 pub use index::{Cutoffs, Index, RealmIndex, Rotation, Stands};
 pub use journal::{Backend, Journal, OpenError, Written};
 pub use memory::Memory;
+pub(crate) use redis::RECORDS;
+pub use redis::{Keys, Reach, ReadKeys, Redis, Servers, Terms};
 
 /// How long an entry outlives the last token that it speaks of, in seconds.
 pub const MARGIN: i64 = 600;
@@ -31,6 +37,9 @@ pub enum StoreError {
     /// Writing failed in a way that cannot be trusted again: a restart is needed.
     #[error("the denylist store cannot be written: {0}; restart the daemon once the cause is gone")]
     Failed(String),
+    /// Redis did not take it, or is not there. This host has it on its own disk, and puts it into Redis when that can be.
+    #[error("{0}")]
+    Away(String),
     /// The store is closed: the daemon is stopping.
     #[error("the denylist store is closed")]
     Closed,
@@ -52,6 +61,23 @@ pub struct StoreHealth {
     pub changes: u64,
     /// How many commits (each one fsync) made them so.
     pub commits: u64,
+    /// What is worth a warning: what the store may lose, and the line that mends it.
+    pub warnings: Vec<String>,
+    /// Of a store that is shared.
+    pub shared: Option<SharedHealth>,
+}
+
+/// What health says of a store that is shared.
+#[derive(Debug, Clone, Default)]
+pub struct SharedHealth {
+    /// How old the copy in memory is; `None` before it was whole for the first time.
+    pub age: Option<Duration>,
+    /// How many entries were put back after the store had lost them.
+    pub put_back: u64,
+    /// How many entries the store lacks, as far as is known.
+    pub owed: u64,
+    /// How many values were found that nobody writes.
+    pub unknown: u64,
 }
 
 /// A denylist store.
@@ -62,6 +88,19 @@ pub trait Denylist: Send + Sync + 'static {
     /// Makes one change, whole or not at all. What it revokes or flags is in force in memory when the call returns,
     /// whatever becomes of it; the future ends when it is durable.
     fn apply(&self, realm: &Arc<RealmIndex>, change: Change) -> Applied<'_>;
+
+    /// Says which realms there are, and the prefix of each in a shared store.
+    fn share(&self, _prefixes: &[(String, String)]) {}
+
+    /// Why the copy in memory of a realm is too old to answer by; `None` while it is not.
+    fn stale(&self, _realm: &RealmIndex) -> Option<String> {
+        None
+    }
+
+    /// Puts whatever memory knows into the host's own store. The future ends when that is durable.
+    fn keep_all(&self, _now: Millis) -> Applied<'_> {
+        Box::pin(std::future::ready(Ok(Outcome::Done)))
+    }
 
     /// How the store is.
     fn health(&self) -> StoreHealth;

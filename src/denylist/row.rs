@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use super::change::{Kind, Level, Lock, Raise, Record, Rotate};
 use super::index::{Index, record_until};
-use crate::keyring::KeyId;
+use crate::keyring::{KeyId, Seal};
 use crate::words::{Id, Millis, Seconds};
 
 /// One row; its deadline is the first part of its key.
@@ -27,7 +27,9 @@ enum Row<'a> {
         successor: &'a str,
         grace_until: u64,
     },
+    /// A record without a seal: nobody writes it any more.
     Record(#[serde(borrow)] RecordRow<'a>),
+    Sealed(#[serde(borrow)] RecordRow<'a>, Seal),
 }
 
 #[derive(Serialize, Deserialize)]
@@ -91,7 +93,11 @@ pub(super) fn put_rotation(realm: &str, rotate: &Rotate, rows: &mut Rows) -> Res
         key: rotate.record.key.0,
         lock: lock_code(rotate.record.lock),
     };
-    put(record_until(rotate.grace_until), &Row::Record(record), rows)
+    put(
+        record_until(rotate.grace_until),
+        &Row::Sealed(record, rotate.record.seal),
+        rows,
+    )
 }
 
 fn put(until: Seconds, row: &Row<'_>, rows: &mut Rows) -> Result<(), EncodeError> {
@@ -154,23 +160,29 @@ pub(super) fn load(
             let record = realm.rotation(&old).and_then(|rotation| rotation.record);
             realm.insert_rotation(&old, successor, Millis(grace_until), until, record);
         }
-        Row::Record(row) => {
-            let realm = index.realm(row.realm);
-            let (old, successor) = (id_of(row.old)?, id_of(row.successor)?);
-            let record = Arc::new(Record {
-                successor: successor.clone(),
-                claims: row.claims.into(),
-                nonce: row.nonce,
-                key: KeyId(row.key),
-                lock: lock_of(row.lock).ok_or(BadRow)?,
-            });
-            match realm.rotation(&old) {
-                Some(_) => realm.insert_record(&old, record),
-                None => realm.insert_rotation(&old, successor, Millis(row.grace_until), until, Some(record)),
-            }
-        }
+        Row::Record(row) => put_record(index, &row, Seal::default(), until)?,
+        Row::Sealed(row, seal) => put_record(index, &row, seal, until)?,
     }
     Ok(future)
+}
+
+fn put_record(index: &Index, row: &RecordRow<'_>, seal: Seal, until: Seconds) -> Result<(), BadRow> {
+    let realm = index.realm(row.realm);
+    let (old, successor) = (id_of(row.old)?, id_of(row.successor)?);
+    let record = Arc::new(Record {
+        successor: successor.clone(),
+        claims: row.claims.into(),
+        nonce: row.nonce,
+        key: KeyId(row.key),
+        lock: lock_of(row.lock).ok_or(BadRow)?,
+        grace_until: Millis(row.grace_until),
+        seal,
+    });
+    match realm.rotation(&old) {
+        Some(_) => realm.insert_record(&old, record),
+        None => realm.insert_rotation(&old, successor, Millis(row.grace_until), until, Some(record)),
+    }
+    Ok(())
 }
 
 fn id_of(text: &str) -> Result<Id, BadRow> {

@@ -160,17 +160,14 @@ impl Writer {
                     return Ok(decided);
                 }
                 row::put_rotation(realm.name(), &rotate, &mut batch.rows).map_err(too_large)?;
-                let record = rotate.record;
-                let successor = record.successor.clone();
-                realm.insert_rotation(
-                    &rotate.old,
-                    successor,
-                    rotate.grace_until,
-                    rotate.until,
-                    Some(record.clone()),
-                );
+                realm.keep_rotation(&rotate);
                 batch.rotated.push((realm.clone(), rotate.old));
-                Ok(Outcome::First(record))
+                Ok(Outcome::First(rotate.record))
+            }
+            Change::Keep(rotate) => {
+                row::put_rotation(realm.name(), &rotate, &mut batch.rows).map_err(too_large)?;
+                realm.keep_rotation(&rotate);
+                Ok(Outcome::Done)
             }
             Change::Lifetime { max_lifetime, now } => {
                 realm.set_lifetime(max_lifetime, now);

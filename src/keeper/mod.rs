@@ -145,6 +145,8 @@ pub enum Refusal {
     Store(#[from] StoreError),
     #[error("the key that signed the successor is no longer there")]
     KeyGone,
+    #[error("the record of this token's rotation was not made by this realm's key: it leads to no successor")]
+    BadSeal,
     #[error(
         "the clock is {behind_ms} ms behind what was minted or cut off before; try again, and check the host's clock"
     )]
@@ -165,7 +167,7 @@ impl Refusal {
             Refusal::ForeignToken => ErrorCode::ForeignToken,
             Refusal::CutoffInFuture => ErrorCode::CutoffInFuture,
             Refusal::BadId { .. } => ErrorCode::BadId,
-            Refusal::Store(_) | Refusal::KeyGone => ErrorCode::Unavailable,
+            Refusal::Store(_) | Refusal::KeyGone | Refusal::BadSeal => ErrorCode::Unavailable,
             Refusal::ClockBehind { .. } => ErrorCode::ClockBehind,
             Refusal::Crypto => ErrorCode::Internal,
         }

@@ -13,7 +13,7 @@ use super::validate::{accept, judge_claims, reused, seconds, session_end};
 use super::{Keeper, Minted, Refusal, Rotated, Served};
 use crate::denylist::{Change, Lock, MARGIN, Outcome, Record, Rotate};
 use crate::jwt::read_claims;
-use crate::keyring::{CookieSecret, SigningKey};
+use crate::keyring::{CookieSecret, Seal, SigningKey};
 use crate::realm::{CookieLock, OwnClaim, Policy};
 use crate::words::{Id, Millis, Seconds};
 
@@ -62,7 +62,7 @@ impl Keeper {
             })?,
             login: admitted.login(),
             now,
-            grace_until: now.plus(policy.rotation_grace_ms),
+            grace_until: record.grace_until,
             record,
         };
         match self
@@ -102,13 +102,17 @@ impl Keeper {
         let text = compose(served, now, old, &wanted, &jti, successor_lock(key, lock, &nonce)?)?;
         check_size(key, text.len(), policy)?;
         judge_claims(served, now, &mut as_minted(served, &text, lock)?).map_err(Refusal::DeadOnArrival)?;
-        Ok(Record {
+        let mut record = Record {
             successor: jti,
             claims: text.into(),
             nonce,
             key: key.verifying.id,
             lock,
-        })
+            grace_until: now.plus(policy.rotation_grace_ms),
+            seal: Seal::default(),
+        };
+        record.seal = sealed(old, &record, |parts| key.seal(parts)).ok_or(Refusal::Crypto)?;
+        Ok(record)
     }
 }
 
@@ -205,6 +209,9 @@ fn successor_lock(key: &SigningKey, lock: Lock, nonce: &[u8; 16]) -> Result<Opti
 /// is deterministic.
 fn successor(served: &Served, old: &Admitted<'_>, record: &Record) -> Result<Minted, Refusal> {
     let key = served.realm.keyring.replaying(&record.key).ok_or(Refusal::KeyGone)?;
+    if !sealed(old, record, |parts| key.has_sealed(parts, &record.seal)) {
+        return Err(Refusal::BadSeal);
+    }
     let cookie = match record.lock {
         Lock::None => None,
         _ => Some(CookieSecret::of_successor(key.material(), &record.nonce).ok_or(Refusal::Crypto)?),
@@ -220,6 +227,28 @@ fn successor(served: &Served, old: &Admitted<'_>, record: &Record) -> Result<Min
         claims: record.claims.as_ref().into(),
         cookie: value.map(Zeroizing::new),
     })
+}
+
+/// What a seal is on: which token of which session leads to which claims, until when, and how they are locked.
+fn sealed<T>(old: &Admitted<'_>, record: &Record, with: impl FnOnce(&[&[u8]]) -> T) -> T {
+    let (jti, session) = (old.jti.to_string(), old.session.to_string());
+    let lock = [match record.lock {
+        Lock::None => 0,
+        Lock::Derived => 1,
+        Lock::Concat => 2,
+        Lock::Claim => 3,
+    }];
+    let successor = record.successor.to_string();
+    with(&[
+        jti.as_bytes(),
+        session.as_bytes(),
+        successor.as_bytes(),
+        record.claims.as_bytes(),
+        &record.nonce,
+        &record.key.0,
+        &lock,
+        &record.grace_until.0.to_le_bytes(),
+    ])
 }
 
 /// The value to set: `new.old` while an old tab may still send the old token with the new cookie; the new one alone

@@ -128,7 +128,7 @@ async fn context(settings: Settings, files: &mut Files, store: &Arc<Embedded>) -
         tracing::warn!("{warning}");
         warnings.push(warning);
     }
-    let denylist: Arc<dyn Denylist> = store.clone();
+    let denylist = state::shared(&settings, store)?;
     let own_uid = nix::unistd::geteuid().as_raw();
     let live = Live::start(settings, files, denylist.clone(), own_uid, clock::now()).await?;
     let mut instance = [0; 16];

@@ -1,12 +1,13 @@
 //! The store in state_dir.
 
 use std::path::Path;
+use std::sync::Arc;
 
 use nix::sys::statfs::{NFS_SUPER_MAGIC, statfs};
 
-use super::Failure;
-use crate::config::Settings;
-use crate::denylist::Embedded;
+use super::{Failure, clock};
+use crate::config::{Settings, StoreSettings};
+use crate::denylist::{Denylist, Embedded, Redis, Terms};
 use crate::words::Millis;
 
 /// Makes a new one; refuses where there is one.
@@ -19,13 +20,31 @@ pub(super) fn init(settings: &Settings) -> Result<(), Failure> {
 /// Opens it and loads it.
 pub(super) fn open(settings: &Settings, now: Millis) -> Result<Embedded, Failure> {
     check_local(&settings.state_dir)?;
-    let skew_ms = settings
-        .realms
-        .values()
-        .map(|realm| realm.policy.clock_skew_ms)
-        .max()
-        .unwrap_or(0);
-    Ok(Embedded::open(&settings.state_dir, now, skew_ms)?)
+    Ok(Embedded::open(&settings.state_dir, now, skew_ms(settings))?)
+}
+
+fn skew_ms(settings: &Settings) -> u64 {
+    let skews = settings.realms.values().map(|realm| realm.policy.clock_skew_ms);
+    skews.max().unwrap_or(0)
+}
+
+/// The store that requests are answered by: the one in state_dir, or Redis with that one behind it.
+pub(super) fn shared(settings: &Settings, local: &Arc<Embedded>) -> Result<Arc<dyn Denylist>, Failure> {
+    let StoreSettings::Redis(redis) = &settings.store else {
+        return Ok(local.clone());
+    };
+    // The crypto of TLS, for the whole process; that it is there already is as well.
+    drop(rustls::crypto::aws_lc_rs::default_provider().install_default());
+    let terms = Terms {
+        clock_skew_ms: skew_ms(settings),
+        ..redis.terms.clone()
+    };
+    Ok(Arc::new(Redis::start(
+        local.clone(),
+        redis.servers()?,
+        terms,
+        clock::now,
+    )))
 }
 
 /// A directory that is not there is for the store to speak of.

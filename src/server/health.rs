@@ -48,6 +48,17 @@ struct Store {
     entries: u64,
     changes: u64,
     commits: u64,
+    #[serde(flatten)]
+    shared: Option<Shared>,
+}
+
+/// Of a store that is shared.
+#[derive(Serialize)]
+struct Shared {
+    age_ms: Option<u64>,
+    put_back: u64,
+    owed: u64,
+    unknown: u64,
 }
 
 #[derive(Serialize)]
@@ -96,7 +107,12 @@ pub(super) fn report(context: &Context, snapshot: &Snapshot) -> (bool, Vec<u8>) 
         faults: up_to(MOST / 2, faults, String::len),
         warnings: up_to(
             MOST / 4,
-            polling.clone().into_iter().chain(status.unsettled).chain(notes),
+            polling
+                .clone()
+                .into_iter()
+                .chain(status.unsettled)
+                .chain(store.warnings)
+                .chain(notes),
             String::len,
         ),
         reload: Reload {
@@ -110,6 +126,12 @@ pub(super) fn report(context: &Context, snapshot: &Snapshot) -> (bool, Vec<u8>) 
             entries: store.entries,
             changes: store.changes,
             commits: store.commits,
+            shared: store.shared.map(|shared| Shared {
+                age_ms: shared.age.map(|age| age.as_millis() as u64),
+                put_back: shared.put_back,
+                owed: shared.owed,
+                unknown: shared.unknown,
+            }),
         },
         realms_left_out: all - realms.len(),
         realms,

@@ -87,6 +87,8 @@ pub(crate) enum Command {
     Jwks,
     /// Have the daemon read all files again
     Reload,
+    /// Bring the host's own denylist store and the shared one level, before store.kind is changed
+    Import,
     /// Is the daemon there?
     Ping,
     /// Measure validate calls, one after the other on each connection

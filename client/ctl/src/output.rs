@@ -4,7 +4,7 @@
 use std::io::{self, Write};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use jwtkeeper_client::{Cause, Claims, Cookie, Document, Health, Minted, Reason, Status};
+use jwtkeeper_client::{Cause, Claims, Cookie, Document, Health, Imported, Minted, Reason, Status};
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 
@@ -70,6 +70,26 @@ impl<'a> From<&'a Cookie> for CookieShape<'a> {
 struct StatusShape {
     state: String,
     until: Option<u64>,
+    /// How old what is known of a shared store is.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    age_ms: Option<u64>,
+}
+
+#[derive(Serialize)]
+struct ImportedShape {
+    entries: u64,
+    owed: u64,
+}
+
+/// The part of health that says how old the copy of a shared store is.
+#[derive(Deserialize)]
+struct WithStore {
+    store: Aged,
+}
+
+#[derive(Deserialize)]
+struct Aged {
+    age_ms: Option<u64>,
 }
 
 #[derive(Serialize)]
@@ -179,17 +199,36 @@ impl Output {
         }
     }
 
-    pub(crate) fn status(&self, status: Status) -> io::Result<()> {
+    pub(crate) fn status(&self, status: Status, health: Option<&Health>) -> io::Result<()> {
         let Status { state, until } = status;
+        let told = |health: &Health| serde_json::from_slice::<WithStore>(health.document.as_bytes()).ok();
+        let age_ms = health.and_then(told).and_then(|health| health.store.age_ms);
         if self.json {
             return self.object(&StatusShape {
                 state: state.to_string(),
                 until,
+                age_ms,
             });
         }
         let until = until.map_or(String::new(), |seconds| format!(" until {}", time(seconds)));
         let meaning = state.row().map_or("", |row| row.meaning);
-        self.line(&format!("{state}{until}. {meaning}"))
+        self.line(&format!("{state}{until}. {meaning}"))?;
+        match age_ms {
+            Some(ms) => self.line(&format!("as Redis said it {ms} ms ago")),
+            None => Ok(()),
+        }
+    }
+
+    pub(crate) fn imported(&self, imported: Imported) -> io::Result<()> {
+        let Imported { entries, owed } = imported;
+        if self.json {
+            return self.object(&ImportedShape { entries, owed });
+        }
+        self.line(&format!("{entries} entries are in this host's store"))?;
+        match owed {
+            0 => Ok(()),
+            owed => self.line(&format!("{owed} of them are still to be put into Redis: ask again")),
+        }
     }
 
     pub(crate) fn health(&self, health: &Health) -> io::Result<()> {

@@ -49,7 +49,8 @@ pub(crate) fn run(args: &Args) -> Result<Outcome, Failure> {
             Ok(Outcome::Yes)
         }
         Command::Status { jti } => {
-            output.status(client.status(jti)?)?;
+            let status = client.status(jti)?;
+            output.status(status, client.health().ok().as_ref())?;
             Ok(Outcome::Yes)
         }
         Command::Health => {
@@ -74,6 +75,11 @@ pub(crate) fn run(args: &Args) -> Result<Outcome, Failure> {
             }
             reloaded?;
             Ok(Outcome::Yes)
+        }
+        Command::Import => {
+            let imported = client.import()?;
+            output.imported(imported)?;
+            Ok((imported.owed == 0).into())
         }
         Command::Ping => ping(&client, &output),
         Command::Bench {

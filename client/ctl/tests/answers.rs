@@ -230,6 +230,53 @@ fn revoke_and_flag_ask_for_what_is_named() {
 }
 
 #[test]
+fn import_says_what_is_here_and_what_is_owed() {
+    let imported = |owed| Answer::Imported { entries: 12, owed };
+    let daemon = Daemon::answering(imported(0));
+    let shape = json!({"entries": 12, "owed": 0});
+    assert_eq!(daemon.json(&["--json", "import"]), (0, shape));
+    daemon.asked(&Op::Import);
+    let human = "12 entries are in this host's store\n".to_owned();
+    assert_eq!(daemon.answers(&["import"], ""), (0, human));
+
+    let daemon = Daemon::answering(imported(3));
+    let shape = json!({"entries": 12, "owed": 3});
+    assert_eq!(daemon.json(&["--json", "import"]), (1, shape));
+    let (code, human) = daemon.answers(&["import"], "");
+    assert_eq!(code, 1);
+    let last = human.lines().last();
+    assert_eq!(last, Some("3 of them are still to be put into Redis: ask again"));
+}
+
+#[test]
+fn status_says_how_old_it_is_where_the_store_is_shared() {
+    let with = |document: &'static [u8]| {
+        Daemon::by(move |op| match op {
+            Op::Health => Answer::Health {
+                ready: true,
+                generation: 1,
+                document,
+            },
+            _ => Answer::Status {
+                state: State::Hard,
+                until: 1_700_000_000,
+            },
+        })
+    };
+    let args = ["--json", "status", "--jti", "an-id"];
+    let shape = json!({"state": "hard", "until": 1_700_000_000});
+    let own = with(br#"{"store":{"kind":"embedded"}}"#);
+    assert_eq!(own.json(&args), (0, shape));
+    let shared = with(br#"{"store":{"kind":"redis","age_ms":42}}"#);
+    let shape = json!({"state": "hard", "until": 1_700_000_000, "age_ms": 42});
+    assert_eq!(shared.json(&args), (0, shape));
+    let (code, human) = shared.answers(&args[1..], "");
+    assert_eq!((code, human.lines().last()), (0, Some("as Redis said it 42 ms ago")));
+    let never = with(br#"{"store":{"kind":"redis","age_ms":null}}"#);
+    assert!(never.json(&args).1.get("age_ms").is_none());
+}
+
+#[test]
 fn the_rest_says_what_the_daemon_says() {
     let daemon = Daemon::answering(Answer::Status {
         state: State::Hard,

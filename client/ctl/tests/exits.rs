@@ -29,6 +29,8 @@ fn an_error_is_one_line_and_an_exit_code() {
         assert_eq!(output.status.code(), Some(exit), "{complaint}");
         assert_eq!(text(&output.stdout), "");
         assert_eq!(complaint.lines().count(), 1, "{complaint}");
+        let import = daemon.run(&["import"], "");
+        assert_eq!((import.status.code(), text(&import.stdout).as_str()), (Some(exit), ""));
         assert!(
             complaint.starts_with(&format!("jwtkeeperctl: {code}: so it is")),
             "{complaint}"

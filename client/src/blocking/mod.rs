@@ -9,13 +9,13 @@ mod pool;
 use std::fmt;
 use std::time::Duration;
 
-use crate::answer::{Document, Health, Minted, Revoked, Rotation, Status, Verdict};
+use crate::answer::{Document, Health, Imported, Minted, Revoked, Rotation, Status, Verdict};
 use crate::call::{Call, Failure};
 use crate::config::Config;
 use crate::error::Error;
 use crate::given::Before;
 use crate::operation::Operation;
-use crate::request::{Flag, GetHealth, GetJwks, GetStatus, Issue, Ping, Reload, Revoke, Rotate, Validate};
+use crate::request::{Flag, GetHealth, GetJwks, GetStatus, Import, Issue, Ping, Reload, Revoke, Rotate, Validate};
 
 use connection::Connection;
 use pool::{Pool, Pools};
@@ -168,6 +168,11 @@ impl Client {
     /// Has the daemon read all files again; answers the generation now in force.
     pub fn reload(&self) -> Result<u64, Error> {
         self.call(&Reload)
+    }
+
+    /// Has the daemon bring its own store and the shared one level.
+    pub fn import(&self) -> Result<Imported, Error> {
+        self.call(&Import)
     }
 }
 

@@ -13,13 +13,13 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use tokio::time::{Instant, sleep, timeout_at};
 
-use crate::answer::{Document, Health, Minted, Revoked, Rotation, Status, Verdict};
+use crate::answer::{Document, Health, Imported, Minted, Revoked, Rotation, Status, Verdict};
 use crate::call::{Call, Failure};
 use crate::config::Config;
 use crate::error::Error;
 use crate::given::Before;
 use crate::operation::Operation;
-use crate::request::{Flag, GetHealth, GetJwks, GetStatus, Issue, Ping, Reload, Revoke, Rotate, Validate};
+use crate::request::{Flag, GetHealth, GetJwks, GetStatus, Import, Issue, Ping, Reload, Revoke, Rotate, Validate};
 
 use connection::Connection;
 
@@ -152,6 +152,11 @@ impl Client {
     /// Has the daemon read all files again; answers the generation now in force.
     pub async fn reload(&self) -> Result<u64, Error> {
         self.call(&Reload).await
+    }
+
+    /// Has the daemon bring its own store and the shared one level.
+    pub async fn import(&self) -> Result<Imported, Error> {
+        self.call(&Import).await
     }
 }
 

@@ -167,10 +167,13 @@ pub enum Op<'a> {
     Health,
     /// Read all files again. Answered by [`Answer::Reloaded`], or an error that says which file and line are wrong.
     Reload,
+    /// Bring this host's store and the one that it shares level: what either lacks is put into it. Answered by
+    /// [`Answer::Imported`].
+    Import,
 }
 
 /// How many operations there are: tags from here on are unknown.
-pub const OP_COUNT: u32 = 10;
+pub const OP_COUNT: u32 = 11;
 
 /// What to flag.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -283,6 +286,13 @@ pub enum Answer<'a> {
     Reloaded {
         /// The generation now in force.
         generation: u64,
+    },
+    /// To [`Op::Import`]: this host's store has everything that is known.
+    Imported {
+        /// How many entries are known.
+        entries: u64,
+        /// How many of them the shared store still lacks: they are being put into it.
+        owed: u64,
     },
 }
 

@@ -102,11 +102,11 @@ fn codes_are_golden() {
 fn every_variant_has_a_sample() {
     let requests = support::requests();
     let ops: BTreeSet<&str> = requests.iter().map(|(_, request)| op(&request.op)).collect();
-    assert_eq!(ops.len(), 15, "{ops:?}");
+    assert_eq!(ops.len(), 16, "{ops:?}");
 
     let replies = support::replies();
     let answers: BTreeSet<&str> = replies.iter().map(|(_, reply)| answer(&reply.answer)).collect();
-    assert_eq!(answers.len(), 11, "{answers:?}");
+    assert_eq!(answers.len(), 12, "{answers:?}");
 }
 
 fn op(op: &Op<'_>) -> &'static str {
@@ -147,6 +147,7 @@ fn op(op: &Op<'_>) -> &'static str {
         Op::Jwks { .. } => "jwks",
         Op::Health => "health",
         Op::Reload => "reload",
+        Op::Import => "import",
     }
 }
 
@@ -163,5 +164,6 @@ fn answer(answer: &Answer<'_>) -> &'static str {
         Answer::Jwks { .. } => "jwks",
         Answer::Health { .. } => "health",
         Answer::Reloaded { .. } => "reloaded",
+        Answer::Imported { .. } => "imported",
     }
 }

@@ -159,6 +159,7 @@ fn what_is_fixed(running: &Settings, new: &Settings) -> Vec<&'static str> {
         ("socket", running.socket != new.socket),
         ("socket_mode", running.socket_mode != new.socket_mode),
         ("state_dir", running.state_dir != new.state_dir),
+        ("store", running.store != new.store),
     ];
     fixed
         .into_iter()

@@ -7,11 +7,16 @@ use super::rotation::Rotation;
 use crate::denylist::change::{Level, Raise};
 use crate::words::{Id, Millis};
 
+/// Which reading of a shared store something was seen in.
+pub(in crate::denylist) type Reading = u16;
+
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Standing {
     pub(super) level: Level,
     /// The store has it.
     pub(super) saved: bool,
+    /// The reading by which a shared store has it too; 0 for none.
+    pub(super) shared: Reading,
     pub(super) until: u32,
 }
 
@@ -19,6 +24,7 @@ pub(super) struct Standing {
 pub(super) struct Mark {
     pub(super) cutoff: Millis,
     pub(super) saved: bool,
+    pub(super) shared: Reading,
     pub(super) until: u32,
 }
 
@@ -28,7 +34,9 @@ impl Mark {
         let grew = raise.cutoff > self.cutoff || until > self.until;
         self.cutoff = self.cutoff.max(raise.cutoff);
         self.until = self.until.max(until);
-        self.saved &= !grew;
+        if grew {
+            (self.saved, self.shared) = (false, 0);
+        }
         grew
     }
 
@@ -79,8 +87,13 @@ impl<V> Default for Map<V> {
     }
 }
 
-fn halves(bits: u128) -> [u64; 2] {
+/// A UUID as what takes no more room than it has bytes.
+pub(super) fn halves(bits: u128) -> [u64; 2] {
     [(bits >> 64) as u64, bits as u64]
+}
+
+pub(super) fn whole([high, low]: [u64; 2]) -> u128 {
+    u128::from(high) << 64 | u128::from(low)
 }
 
 impl<V: Copy> Map<V> {
@@ -95,6 +108,27 @@ impl<V: Copy> Map<V> {
         match id {
             Id::Uuid(bits) => self.uuids.insert(halves(*bits), value),
             Id::Text(text) => self.texts.insert(text.clone(), value),
+        }
+    }
+
+    /// Those that `keep` picks.
+    pub(super) fn each(&self, keep: impl Fn(&V) -> bool, mut take: impl FnMut(&Id)) {
+        for (id, value) in &self.uuids {
+            if keep(value) {
+                take(&Id::Uuid(whole(*id)));
+            }
+        }
+        for (text, value) in &self.texts {
+            if keep(value) {
+                take(&Id::Text(text.clone()));
+            }
+        }
+    }
+
+    pub(super) fn get_mut(&mut self, id: &Id) -> Option<&mut V> {
+        match id {
+            Id::Uuid(bits) => self.uuids.get_mut(&halves(*bits)),
+            Id::Text(text) => self.texts.get_mut(text),
         }
     }
 

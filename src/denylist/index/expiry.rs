@@ -2,7 +2,7 @@
 
 use std::sync::atomic::Ordering;
 
-use super::entry::{Expiring, Mark};
+use super::entry::{Expiring, Mark, halves, whole};
 use super::rotation::record_until;
 use super::{RealmIndex, lock, write};
 use crate::words::{Id, Seconds};
@@ -10,10 +10,35 @@ use crate::words::{Id, Seconds};
 /// Seconds to a bucket of expiry.
 const BUCKET: i64 = 64;
 
+/// What ends in one span of time: most are tokens and sessions by their UUIDs, which take no more than that.
+#[derive(Default)]
+pub(super) struct Bucket {
+    tokens: Vec<[u64; 2]>,
+    sessions: Vec<[u64; 2]>,
+    others: Vec<(Expiring, Id)>,
+}
+
+impl Bucket {
+    fn add(&mut self, kind: Expiring, id: &Id) {
+        match (kind, id) {
+            (Expiring::Token, Id::Uuid(bits)) => self.tokens.push(halves(*bits)),
+            (Expiring::Session, Id::Uuid(bits)) => self.sessions.push(halves(*bits)),
+            _ => self.others.push((kind, id.clone())),
+        }
+    }
+
+    fn each(self) -> impl Iterator<Item = (Expiring, Id)> {
+        let of = |kind| move |halves| (kind, Id::Uuid(whole(halves)));
+        let tokens = self.tokens.into_iter().map(of(Expiring::Token));
+        let sessions = self.sessions.into_iter().map(of(Expiring::Session));
+        tokens.chain(sessions).chain(self.others)
+    }
+}
+
 impl RealmIndex {
     pub(super) fn expire(&self, kind: Expiring, id: &Id, until: u32) {
         let bucket = i64::from(until) / BUCKET;
-        lock(&self.buckets).entry(bucket).or_default().push((kind, id.clone()));
+        lock(&self.buckets).entry(bucket).or_default().add(kind, id);
     }
 
     pub(super) fn purge(&self, now: Seconds) {
@@ -22,7 +47,7 @@ impl RealmIndex {
         let due = std::mem::replace(&mut *buckets, later);
         drop(buckets);
         let past = |until: u32| Seconds::from(until) < now;
-        for (kind, id) in due.into_values().flatten() {
+        for (kind, id) in due.into_values().flat_map(Bucket::each) {
             let mut shard = write(self.shard(&id));
             let gone = match kind {
                 Expiring::Token => {

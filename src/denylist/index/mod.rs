@@ -7,6 +7,7 @@ mod lifetimes;
 mod raise;
 mod realm;
 mod rotation;
+mod shared;
 
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -15,9 +16,11 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock, RwLockReadGuard, Rw
 use super::MARGIN;
 use crate::words::{Millis, Seconds};
 
+pub(super) use entry::Reading;
 pub use realm::{RealmIndex, Stands};
 pub use rotation::Rotation;
 pub(super) use rotation::record_until;
+pub(super) use shared::{NONE, PARTS};
 
 /// What stands for a subject.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]

@@ -108,6 +108,7 @@ impl RealmIndex {
             );
         }
     }
+
     fn raise_standing(&self, kind: Expiring, id: &Id, level: Level, until: u32) -> bool {
         let mut shard = write(self.shard(id));
         let map = if kind == Expiring::Token {
@@ -120,11 +121,13 @@ impl RealmIndex {
             None => Standing {
                 level,
                 saved: false,
+                shared: 0,
                 until,
             },
             Some(stands) => Standing {
                 level: stands.level.max(level),
                 saved: false,
+                shared: 0,
                 until: stands.until.max(until),
             },
         };

@@ -6,13 +6,14 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, RwLock};
 
 use super::entry::{Expiring, Mark, Shard};
+use super::expiry::Bucket;
 use super::lifetimes::Lifetimes;
 use super::rotation::Rotation;
 use super::{Cutoffs, read};
 use crate::denylist::change::{Kind, Level};
 use crate::words::{Id, Millis, Seconds};
 
-const SHARDS: usize = 16;
+pub(super) const SHARDS: usize = 16;
 
 /// What stands for a token, its session and its subject.
 #[derive(Debug, Default)]
@@ -36,10 +37,12 @@ pub struct RealmIndex {
     pub(super) realm_mark: Mutex<Mark>,
     /// How many tokens, sessions, subjects and rotations there are: a lookup among none costs nothing.
     pub(super) counts: [AtomicU64; 4],
-    pub(super) buckets: Mutex<BTreeMap<i64, Vec<(Expiring, Id)>>>,
+    pub(super) buckets: Mutex<BTreeMap<i64, Bucket>>,
     pub(super) lifetimes: Mutex<Lifetimes>,
     pub(super) highest_cutoff: Arc<AtomicU64>,
     pub(super) forgotten: Arc<AtomicU64>,
+    /// As of which state of what is shared it is shared as it is now.
+    pub(super) shared_since: AtomicU64,
 }
 
 impl RealmIndex {
@@ -55,6 +58,7 @@ impl RealmIndex {
             lifetimes: Mutex::default(),
             highest_cutoff,
             forgotten,
+            shared_since: AtomicU64::new(0),
         }
     }
 
@@ -140,13 +144,26 @@ impl RealmIndex {
 
     /// The jtis that `id` leads to by rotation, nearest first.
     pub fn successors(&self, id: &Id) -> Vec<Id> {
-        let mut found: Vec<Id> = Vec::new();
-        let mut next = self.rotation(id);
-        while let Some(rotation) = next {
-            next = self.rotation(&rotation.successor);
-            found.push(rotation.successor);
-        }
-        found
+        self.lineage(id).collect()
+    }
+
+    /// The same, one by one. What others wrote into a shared store may lead in a circle: this ends all the same, with
+    /// some of them twice (Brent's algorithm).
+    fn lineage(&self, id: &Id) -> impl Iterator<Item = Id> + '_ {
+        let (mut at, mut mark) = (id.clone(), id.clone());
+        let (mut steps, mut limit) = (0_u64, 1_u64);
+        std::iter::from_fn(move || {
+            let successor = self.rotation(&at)?.successor;
+            if successor == mark {
+                return None;
+            }
+            steps += 1;
+            if steps == limit {
+                (mark, steps, limit) = (successor.clone(), 0, limit.saturating_mul(2));
+            }
+            at = successor.clone();
+            Some(successor)
+        })
     }
 
     /// Whether something else than time stands against a login: its session, its subject or its realm.
@@ -161,17 +178,7 @@ impl RealmIndex {
     /// Whether a token is revoked by its jti, or through a successor that it leads to.
     pub fn token_revoked(&self, id: &Id) -> bool {
         let hard = |id: &Id| self.token(id) == Some(Level::Hard);
-        if hard(id) {
-            return true;
-        }
-        let mut next = self.rotation(id);
-        while let Some(rotation) = next {
-            if hard(&rotation.successor) {
-                return true;
-            }
-            next = self.rotation(&rotation.successor);
-        }
-        false
+        hard(id) || self.lineage(id).any(|successor| hard(&successor))
     }
 
     pub(super) fn count(&self) -> u64 {

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
-use super::entry::Expiring;
+use super::entry::{Expiring, Reading};
 use super::{RealmIndex, clamp, write};
 use crate::denylist::change::{Level, Record, Rotate};
 use crate::denylist::{MARGIN, Outcome};
@@ -18,11 +18,21 @@ pub struct Rotation {
     pub grace_until: Millis,
     /// What the successor is made from; gone some time after the grace.
     pub record: Option<Arc<Record>>,
+    /// The reading by which a shared store has it too; 0 for none.
+    pub(super) shared: Reading,
     pub(super) until: u32,
 }
 
+impl Rotation {
+    /// When it may be forgotten.
+    pub fn until(&self) -> Seconds {
+        Seconds::from(self.until)
+    }
+}
+
 impl RealmIndex {
-    /// Puts a rotation in; `record` may be missing when it is loaded after the grace.
+    /// Puts a rotation in; `record` may be missing when it is loaded after the grace. One that is there already lasts as
+    /// long as it did.
     pub fn insert_rotation(
         &self,
         old: &Id,
@@ -31,21 +41,34 @@ impl RealmIndex {
         until: Seconds,
         record: Option<Arc<Record>>,
     ) {
-        let until = clamp(until);
         let has_record = record.is_some();
+        let mut until = clamp(until);
+        let mut shard = write(self.shard(old));
+        let rotation = shard.rotations.get(old);
+        let known = rotation.filter(|rotation| rotation.successor == successor);
         let rotation = Rotation {
             successor,
             grace_until,
-            record,
-            until,
+            record: record.or_else(|| known?.record.clone()),
+            shared: 0,
+            until: until.max(known.map_or(0, |rotation| rotation.until)),
         };
-        if write(self.shard(old)).rotations.insert(old.clone(), rotation).is_none() {
+        until = rotation.until;
+        if shard.rotations.insert(old.clone(), rotation).is_none() {
             self.count_of(Expiring::Rotation).fetch_add(1, Ordering::AcqRel);
         }
+        drop(shard);
         self.expire(Expiring::Rotation, old, until);
         if has_record {
             self.expire(Expiring::Record, old, clamp(record_until(grace_until)));
         }
+    }
+
+    /// Puts in what was decided.
+    pub fn keep_rotation(&self, rotate: &Rotate) {
+        let successor = rotate.record.successor.clone();
+        let record = Some(rotate.record.clone());
+        self.insert_rotation(&rotate.old, successor, rotate.grace_until, rotate.until, record);
     }
 
     /// Puts the record of a rotation in, if the rotation is there.

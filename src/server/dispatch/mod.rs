@@ -160,6 +160,10 @@ impl Dispatch {
                 self.allowed(snapshot, "", Right::Reload)?;
                 return Ok(self.reload(id));
             }
+            Op::Import => {
+                self.allowed(snapshot, "", Right::Reload)?;
+                return Ok(self.import(moment.now, id));
+            }
         }
         Ok(Handled::Now)
     }
@@ -171,6 +175,11 @@ impl Dispatch {
             return Err((ErrorCode::UnknownRealm, format!("there is no realm {realm:.64?}")));
         };
         self.allowed(snapshot, &served.realm.name, right)?;
+        if matches!(right, Right::Validate | Right::Rotate)
+            && let Some(why) = self.context.keeper.denylist().stale(&served.index)
+        {
+            return Err((ErrorCode::Unavailable, why));
+        }
         Ok(served)
     }
 

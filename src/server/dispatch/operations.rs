@@ -140,6 +140,30 @@ impl Dispatch {
         })
     }
 
+    pub(super) fn import(&self, now: Millis, id: u64) -> Handled {
+        let context = self.context.clone();
+        later(async move {
+            let denylist = context.keeper.denylist();
+            let realms = denylist.index().realms();
+            if let Some(why) = realms.iter().find_map(|realm| denylist.stale(realm)) {
+                return bytes(|out| put_error(id, ErrorCode::Unavailable, &why, out));
+            }
+            let kept = denylist.keep_all(now).await;
+            let health = denylist.health();
+            if let Some(why) = &health.fault {
+                // What the shared store lacks is not known.
+                return bytes(|out| put_error(id, ErrorCode::Unavailable, why, out));
+            }
+            bytes(|out| match kept {
+                Ok(_) => {
+                    let (entries, owed) = (health.entries, health.shared.map_or(0, |shared| shared.owed));
+                    put(id, Answer::Imported { entries, owed }, out);
+                }
+                Err(error) => put_error(id, ErrorCode::Unavailable, &error.to_string(), out),
+            })
+        })
+    }
+
     pub(super) fn reload(&self, id: u64) -> Handled {
         let context = self.context.clone();
         later(async move {

@@ -25,13 +25,19 @@ pub(crate) struct Daemon {
 
 impl Daemon {
     pub(crate) fn answering(answer: Answer<'static>) -> Self {
+        Self::by(move |_| answer.clone())
+    }
+
+    /// One that answers each by what is asked.
+    pub(crate) fn by(answer: impl Fn(&Op<'_>) -> Answer<'static> + Send + Sync + 'static) -> Self {
         let asked = Arc::new(Mutex::new(Vec::new()));
         let keep = Arc::clone(&asked);
         let fake = Fake::start(move |_, mut peer| {
             peer.greet();
             while let Some(asked) = peer.next() {
                 keep.lock().unwrap().push(format!("{:?}", asked.request().op));
-                peer.answer(asked.id(), answer.clone());
+                let answer = answer(&asked.request().op);
+                peer.answer(asked.id(), answer);
             }
         });
         Self { fake, asked }

@@ -73,6 +73,7 @@ impl<'a> From<&wire::Request<'a>> for Request<'a> {
             wire::Op::Jwks { realm } => Op::Jwks { realm },
             wire::Op::Health => Op::Health,
             wire::Op::Reload => Op::Reload,
+            wire::Op::Import => Op::Import,
         };
         Self { id: from.id, op }
     }
@@ -146,6 +147,10 @@ impl<'a> From<&wire::Reply<'a>> for Reply<'a> {
             },
             wire::Answer::Reloaded { generation } => Answer::Reloaded {
                 generation: *generation,
+            },
+            wire::Answer::Imported { entries, owed } => Answer::Imported {
+                entries: *entries,
+                owed: *owed,
             },
         };
         Self { id: from.id, answer }

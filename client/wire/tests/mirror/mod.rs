@@ -108,6 +108,7 @@ enum Op<'a> {
     },
     Health,
     Reload,
+    Import,
 }
 
 #[derive(Debug, PartialEq, SchemaRead, SchemaWrite)]
@@ -168,6 +169,10 @@ enum Answer<'a> {
     },
     Reloaded {
         generation: u64,
+    },
+    Imported {
+        entries: u64,
+        owed: u64,
     },
 }
 

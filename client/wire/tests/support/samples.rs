@@ -174,6 +174,7 @@ fn ops() -> Vec<Named<Op<'static>>> {
         named("jwks", Op::Jwks { realm: "shop" }),
         named("health", Op::Health),
         named("reload", Op::Reload),
+        named("import", Op::Import),
     ]
 }
 
@@ -289,6 +290,7 @@ fn answers() -> Vec<Named<Answer<'static>>> {
             },
         ),
         named("reloaded", Answer::Reloaded { generation: 4 }),
+        named("imported", Answer::Imported { entries: 7, owed: 2 }),
     ]
 }
 

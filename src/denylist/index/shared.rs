@@ -1,0 +1,213 @@
+//! What a shared store is known to have: every entry knows the last reading of the store that showed it as it stands
+//! here. What grows is unknown to the store until it is told, or read there.
+
+use std::sync::atomic::Ordering;
+
+use super::entry::{Mark, Marks, Reading, Standing};
+use super::realm::SHARDS;
+use super::{RealmIndex, lock, read, write};
+use crate::denylist::change::{Kind, Level, Raise};
+use crate::words::{Id, Millis, Seconds};
+
+/// A reading that shows nothing.
+pub(in crate::denylist) const NONE: Reading = Reading::MAX;
+
+/// In how many parts a realm's entries are gone through.
+pub(in crate::denylist) const PARTS: usize = SHARDS;
+
+impl RealmIndex {
+    /// As of which state of what is shared it is shared as it is now; 0 for a realm that is not.
+    pub(in crate::denylist) fn shared_since(&self) -> u64 {
+        self.shared_since.load(Ordering::Acquire)
+    }
+
+    /// It is shared in another way from this state on.
+    pub(in crate::denylist) fn share_since(&self, state: u64) {
+        self.shared_since.store(state, Ordering::Release);
+    }
+
+    /// What stands for an id: the raises that, joined in elsewhere, make it stand there too.
+    pub(in crate::denylist) fn raises_of(&self, kind: Kind, id: &Id) -> Vec<Raise> {
+        let raise = |level, cutoff, until| Raise {
+            kind,
+            id: id.clone(),
+            level,
+            cutoff,
+            until: Seconds::from(until),
+        };
+        let of_marks = |marks: [(Level, Mark); 2]| -> Vec<Raise> {
+            let some = marks.into_iter().filter(|(_, mark)| mark.cutoff.0 > 0);
+            some.map(|(level, mark)| raise(level, mark.cutoff, mark.until))
+                .collect()
+        };
+        let of_standing = |standing: Option<Standing>| -> Vec<Raise> {
+            let all = standing.into_iter();
+            all.map(|standing| raise(standing.level, Millis(0), standing.until))
+                .collect()
+        };
+        match kind {
+            Kind::Token => of_standing(read(self.shard(id)).tokens.get(id)),
+            Kind::Session => of_standing(read(self.shard(id)).sessions.get(id)),
+            Kind::Subject => {
+                let shard = read(self.shard(id));
+                let marks = shard.subjects.get(id);
+                marks.map_or_else(Vec::new, |marks| {
+                    of_marks([(Level::Hard, marks.hard), (Level::Soft, marks.soft)])
+                })
+            }
+            Kind::Realm => of_marks([(Level::Hard, *lock(&self.realm_mark)), (Level::Soft, Mark::default())]),
+        }
+    }
+
+    /// Takes note of the reading that showed an id as it stood by these raises; what has grown since was not shown.
+    pub(in crate::denylist) fn set_shared(&self, kind: Kind, id: &Id, reading: Reading, seen: &[Raise]) {
+        let until = |until: u32| Seconds::from(until);
+        let saw = |level, cutoff, last: u32| {
+            let same = |raise: &Raise| (raise.level, raise.cutoff, raise.until) == (level, cutoff, until(last));
+            seen.iter().any(same)
+        };
+        let mark = |level, mark: &mut Mark| {
+            if saw(level, mark.cutoff, mark.until) {
+                mark.shared = reading;
+            }
+        };
+        let mut shard = write(self.shard(id));
+        match kind {
+            Kind::Token | Kind::Session => {
+                let map = if kind == Kind::Token {
+                    &mut shard.tokens
+                } else {
+                    &mut shard.sessions
+                };
+                if let Some(standing) = map.get_mut(id).filter(|at| saw(at.level, Millis(0), at.until)) {
+                    standing.shared = reading;
+                }
+                if let Some(rotation) = shard.rotations.get_mut(id).filter(|_| kind == Kind::Token) {
+                    rotation.shared = reading;
+                }
+            }
+            Kind::Subject => {
+                if let Some(marks) = shard.subjects.get_mut(id) {
+                    mark(Level::Hard, &mut marks.hard);
+                    mark(Level::Soft, &mut marks.soft);
+                }
+            }
+            Kind::Realm => mark(Level::Hard, &mut lock(&self.realm_mark)),
+        }
+    }
+
+    /// Takes note that the store has less of an id than stands here.
+    pub(in crate::denylist) fn set_unshared(&self, kind: Kind, id: &Id) {
+        let mut shard = write(self.shard(id));
+        match kind {
+            Kind::Token => {
+                if let Some(standing) = shard.tokens.get_mut(id) {
+                    standing.shared = 0;
+                }
+                if let Some(rotation) = shard.rotations.get_mut(id) {
+                    rotation.shared = 0;
+                }
+            }
+            Kind::Session => {
+                if let Some(standing) = shard.sessions.get_mut(id) {
+                    standing.shared = 0;
+                }
+            }
+            Kind::Subject => {
+                if let Some(marks) = shard.subjects.get_mut(id) {
+                    (marks.hard.shared, marks.soft.shared) = (0, 0);
+                }
+            }
+            Kind::Realm => lock(&self.realm_mark).shared = 0,
+        }
+    }
+
+    /// Whether anything stands for an id beyond `now` that this reading of the store did not show.
+    pub(in crate::denylist) fn is_unshared(&self, kind: Kind, id: &Id, reading: Reading, now: Seconds) -> bool {
+        let unshared = Unshared { reading, now };
+        let shard = read(self.shard(id));
+        match kind {
+            Kind::Token => {
+                shard
+                    .tokens
+                    .get(id)
+                    .is_some_and(|standing| unshared.standing(&standing))
+                    || shard
+                        .rotations
+                        .get(id)
+                        .is_some_and(|rotation| unshared.since(rotation.shared, rotation.until))
+            }
+            Kind::Session => shard
+                .sessions
+                .get(id)
+                .is_some_and(|standing| unshared.standing(&standing)),
+            Kind::Subject => shard.subjects.get(id).is_some_and(|marks| unshared.marks(marks)),
+            Kind::Realm => unshared.mark(&lock(&self.realm_mark)),
+        }
+    }
+
+    /// In builds for tests: as if nothing had been known.
+    #[cfg(debug_assertions)]
+    pub(in crate::denylist) fn forget_all(&self) {
+        for shard in &self.shards {
+            *write(shard) = super::entry::Shard::default();
+        }
+        self.counts.iter().for_each(|count| count.store(0, Ordering::Release));
+    }
+
+    /// Every id in one of the [`PARTS`] of which [`is_unshared`](Self::is_unshared) holds; some twice.
+    pub(in crate::denylist) fn unshared(
+        &self,
+        part: usize,
+        reading: Reading,
+        now: Seconds,
+        mut take: impl FnMut(Kind, &Id),
+    ) {
+        let unshared = Unshared { reading, now };
+        let Some(shard) = self.shards.get(part) else { return };
+        let shard = read(shard);
+        shard
+            .tokens
+            .each(|standing| unshared.standing(standing), |id| take(Kind::Token, id));
+        shard
+            .sessions
+            .each(|standing| unshared.standing(standing), |id| take(Kind::Session, id));
+        for (id, marks) in &shard.subjects {
+            if unshared.marks(marks) {
+                take(Kind::Subject, id);
+            }
+        }
+        for (id, rotation) in &shard.rotations {
+            if unshared.since(rotation.shared, rotation.until) {
+                take(Kind::Token, id);
+            }
+        }
+        drop(shard);
+        if part == 0 && unshared.mark(&lock(&self.realm_mark)) {
+            take(Kind::Realm, &Id::Uuid(0));
+        }
+    }
+}
+
+struct Unshared {
+    reading: Reading,
+    now: Seconds,
+}
+
+impl Unshared {
+    fn since(&self, shared: Reading, until: u32) -> bool {
+        shared != self.reading && Seconds::from(until) > self.now
+    }
+
+    fn standing(&self, standing: &Standing) -> bool {
+        self.since(standing.shared, standing.until)
+    }
+
+    fn mark(&self, mark: &Mark) -> bool {
+        mark.cutoff.0 > 0 && self.since(mark.shared, mark.until)
+    }
+
+    fn marks(&self, marks: &Marks) -> bool {
+        self.mark(&marks.hard) || self.mark(&marks.soft)
+    }
+}

@@ -1,0 +1,316 @@
+//! How a change is made in Redis, each of its steps atomic, before it is acknowledged; and what an entry that stands here
+//! looks like as such a step.
+
+use std::collections::HashSet;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+
+use futures_util::future::join_all;
+use redis::aio::MultiplexedConnection;
+use redis::{Pipeline, RedisError, Value};
+
+use super::copy::{Shared, join_rotation};
+use super::fleet::Fleet;
+use super::link::{ends, has_moved, in_words, is_elsewhere};
+use super::node::{Job, Node};
+use super::servers::PATIENCE;
+use super::{naming, value};
+use crate::denylist::change::{Kind, Level, Outcome, Raise, Rotate};
+use crate::denylist::index::RealmIndex;
+use crate::denylist::memory::follow_successors;
+use crate::denylist::{Rotation, StoreError};
+use crate::words::{Id, Millis};
+
+/// How long replicas may take, of [`PATIENCE`].
+const REPLICAS_MS: u64 = 1000;
+
+impl Fleet {
+    /// A job that is not this node's any more.
+    pub(super) fn owe_elsewhere(&self, node: &Node, job: Job) {
+        let key = naming::entry(&job.shared.prefix, job.kind, &job.id);
+        match self.node_of(&key) {
+            Ok(other) => other.owe([job]),
+            Err(_) => node.owe([job]),
+        }
+    }
+
+    /// What the primary that it belongs to lacks. Without one, its first reading will show it.
+    pub(super) fn owe(&self, job: Job) {
+        if let Ok(node) = self.node_of(&naming::entry(&job.shared.prefix, job.kind, &job.id)) {
+            node.owe([job]);
+        }
+    }
+
+    /// Acknowledges what stands already: it is written once more, and replicas are waited for.
+    pub(super) async fn acknowledge(&self, realm: &Arc<RealmIndex>, id: &Id) -> Result<(), StoreError> {
+        let shared = self.shared(realm)?;
+        let (written, _) = self.put(&shared, vec![(Kind::Token, id.clone())]).await;
+        written
+    }
+
+    /// Raises entries, and, with `follow`, every successor that its token leads to: those that Redis told of are given
+    /// back.
+    pub(super) async fn raise(
+        &self,
+        realm: &Arc<RealmIndex>,
+        mut entries: Vec<Raise>,
+        follow: Option<Id>,
+    ) -> (Result<(), StoreError>, Vec<Raise>) {
+        let mut told = Vec::new();
+        let shared = match self.shared(realm) {
+            Ok(shared) => shared,
+            Err(error) => return (Err(error), told),
+        };
+        follow_successors(realm, &mut entries, follow.as_ref());
+        let Some(first) = entries.first().cloned() else {
+            return (Ok(()), told);
+        };
+        let mut known: HashSet<(Kind, Id)> = HashSet::new();
+        let mut next: Vec<(Kind, Id)> = entries.into_iter().map(|raise| (raise.kind, raise.id)).collect();
+        let mut result = Ok(());
+        while !next.is_empty() {
+            next.retain(|entry| known.insert(entry.clone()));
+            let (written, found) = self.put(&shared, std::mem::take(&mut next)).await;
+            result = result.and(written);
+            for id in found.into_iter().filter(|_| follow.is_some()) {
+                let kind = Kind::Token;
+                next.push((kind, id.clone()));
+                let raise = Raise {
+                    kind,
+                    id,
+                    ..first.clone()
+                };
+                realm.raise(&raise);
+                told.push(raise);
+            }
+        }
+        (result.and_then(|()| self.refusal().map_or(Ok(()), Err)), told)
+    }
+
+    /// Puts entries into Redis as they stand here. What it does not take is owed to it. Says also which tokens they
+    /// were rotated to.
+    async fn put(&self, shared: &Arc<Shared>, entries: Vec<(Kind, Id)>) -> (Result<(), StoreError>, Vec<Id>) {
+        let mut result = Ok(());
+        let mut nodes: Vec<(Arc<Node>, Vec<Job>)> = Vec::new();
+        for (kind, id) in entries {
+            match self.node_of(&naming::entry(&shared.prefix, kind, &id)) {
+                Ok(node) => {
+                    let shared = shared.clone();
+                    let job = Job { shared, kind, id };
+                    match nodes.iter_mut().find(|(known, _)| Arc::ptr_eq(known, &node)) {
+                        Some((_, jobs)) => jobs.push(job),
+                        None => nodes.push((node, vec![job])),
+                    }
+                }
+                Err(error) => result = Err(error), // the first reading will show that it is missing
+            }
+        }
+        let all = nodes.iter().map(|(node, jobs)| self.put_into(node, jobs));
+        let mut successors = Vec::new();
+        for (done, (node, jobs)) in join_all(all).await.into_iter().zip(&nodes) {
+            match done {
+                Ok(found) => successors.extend(found),
+                Err(error) => {
+                    if node.writes.load().is_some() {
+                        node.owe(jobs.iter().cloned()); // else the first reading will show that it is missing
+                    }
+                    result = Err(error);
+                }
+            }
+        }
+        (result, successors)
+    }
+
+    async fn put_into(&self, node: &Node, jobs: &[Job]) -> Result<Vec<Id>, StoreError> {
+        let mut connection = connection(node)?;
+        let now = (self.clock)();
+        let mut pipeline = Pipeline::new();
+        let commands: usize = jobs.iter().map(|job| self.write(&mut pipeline, job, now, true)).sum();
+        if commands == 0 {
+            return Ok(Vec::new()); // it was past already
+        }
+        let answers = self.run(node, &mut pipeline, &mut connection).await?;
+        self.wait_for_replicas(node, &mut connection).await?;
+        // That it is there is noted once it was read there: the news of it comes as any other.
+        self.changes.fetch_add(commands as u64, Ordering::Relaxed);
+        Ok(answers.into_iter().filter_map(successor).collect())
+    }
+
+    async fn run(
+        &self,
+        node: &Node,
+        pipeline: &mut Pipeline,
+        connection: &mut MultiplexedConnection,
+    ) -> Result<Vec<Value>, StoreError> {
+        let asked = self.scripts.run(pipeline, connection).await;
+        let answers = asked.and_then(|answers| answers.into_iter().collect::<Result<Vec<_>, RedisError>>());
+        match answers {
+            Ok(answers) => {
+                if node.owes() == 0 {
+                    node.tell_refusal(None);
+                }
+                Ok(answers)
+            }
+            Err(error) => {
+                let mut words = self.failed(node, &error);
+                if ends(&error) {
+                    words = node.fault().unwrap_or(words); // who follows it may know more
+                }
+                if !ends(&error) && code_is_of_all(&error) {
+                    node.tell_refusal(Some(words.clone()));
+                }
+                Err(words)
+            }
+        }
+    }
+
+    fn failed(&self, node: &Node, error: &RedisError) -> StoreError {
+        if is_elsewhere(error) {
+            self.look_again.notify_one();
+        }
+        let words = in_words(error);
+        if ends(error) {
+            node.give_up();
+        }
+        words
+    }
+
+    /// Waits until as many replicas have what this connection wrote as are asked for. One waits at a time: the
+    /// connection answers nothing else meanwhile.
+    async fn wait_for_replicas(&self, node: &Node, connection: &mut MultiplexedConnection) -> Result<(), StoreError> {
+        let needed = u64::from(self.terms.wait_replicas);
+        if needed == 0 {
+            return Ok(());
+        }
+        let late = StoreError::Away("Redis' replicas did not answer in time (wait_replicas)".to_owned());
+        let turn = tokio::time::timeout(PATIENCE, node.waiting.lock()).await;
+        let _turn = turn.map_err(|_| late)?;
+        let mut wait = redis::cmd("WAIT");
+        wait.arg(needed).arg(REPLICAS_MS);
+        let asked = wait.query_async(connection).await;
+        let count: u64 = asked.map_err(|error| self.failed(node, &error))?;
+        if count < needed {
+            return Err(StoreError::Away(format!(
+                "{count} of {needed} replicas of Redis have it (wait_replicas)"
+            )));
+        }
+        Ok(())
+    }
+
+    /// Lets Redis decide a rotation.
+    pub(super) async fn rotate(&self, realm: &Arc<RealmIndex>, rotate: &Rotate) -> Result<Outcome, StoreError> {
+        if let Some(refusal) = self.refusal() {
+            return Err(refusal);
+        }
+        let shared = self.shared(realm)?;
+        let key = naming::entry(&shared.prefix, Kind::Token, &rotate.old);
+        let node = self.node_of(&key)?;
+        let mut connection = connection(&node)?;
+        let record = value::record(rotate.grace_until, rotate.until, &rotate.record);
+        let record = record.ok_or_else(|| StoreError::Failed("a rotation cannot be written".to_owned()))?;
+        let mut pipeline = Pipeline::new();
+        let mut call = self.scripts.rotate.key(key);
+        call.key(naming::record(&shared.prefix, &rotate.old)).arg(&record);
+        call.arg(ttl_ms(rotate.until, rotate.now)).arg(self.touch(true));
+        pipeline.invoke_script(&call);
+        let answers = self.run(&node, &mut pipeline, &mut connection).await?;
+        self.wait_for_replicas(&node, &mut connection).await?;
+        self.changes.fetch_add(1, Ordering::Relaxed);
+        let decided = answers.into_iter().next().unwrap_or(Value::Nil);
+        match redis::from_redis_value::<Option<String>>(decided).ok().flatten() {
+            None => Ok(Outcome::Revoked),
+            Some(decided) if decided == record => Ok(Outcome::First(rotate.record.clone())),
+            Some(decided) => {
+                let broken = || {
+                    let key = naming::record(&shared.prefix, &rotate.old);
+                    StoreError::Away(format!(
+                        "Redis has a record of a rotation that cannot be read; delete {key}"
+                    ))
+                };
+                let decided = value::read_record(&decided).ok_or_else(broken)?;
+                join_rotation(realm, &rotate.old, &decided, rotate.now);
+                realm.decide(rotate).ok_or(StoreError::Closed)
+            }
+        }
+    }
+
+    /// Adds to the pipeline what makes an entry stand in Redis as it stands here; says how many commands.
+    pub(super) fn write(&self, pipeline: &mut Pipeline, job: &Job, now: Millis, acknowledge: bool) -> usize {
+        let (prefix, realm) = (&job.shared.prefix, &job.shared.realm);
+        let key = naming::entry(prefix, job.kind, &job.id);
+        let touch = self.touch(acknowledge);
+        let mut raises = realm.raises_of(job.kind, &job.id);
+        let mut count = 0;
+        if let Some(rotation) = realm.rotation(&job.id).filter(|_| job.kind == Kind::Token) {
+            match record_of(&rotation) {
+                Some(record) => {
+                    let mut call = self.scripts.restore.key(&key);
+                    call.key(naming::record(prefix, &job.id)).arg(record);
+                    pipeline.invoke_script(call.arg(ttl_ms(rotation.until(), now)).arg(touch));
+                    count += 1;
+                }
+                // Where it led to is forgotten: that it is used up is not.
+                None => raises.push(Raise {
+                    kind: Kind::Token,
+                    id: job.id.clone(),
+                    level: Level::Hard,
+                    cutoff: Millis(0),
+                    until: rotation.until(),
+                }),
+            }
+        }
+        for raise in raises {
+            let hard = raise.level == Level::Hard;
+            match job.kind {
+                Kind::Token | Kind::Session => {
+                    let mut call = self.scripts.raise.key(&key);
+                    if job.kind == Kind::Token {
+                        call.key(naming::record(prefix, &job.id));
+                    }
+                    call.arg(if hard { "hard" } else { "soft" });
+                    pipeline.invoke_script(call.arg(ttl_ms(raise.until, now)).arg(touch));
+                }
+                Kind::Subject | Kind::Realm => {
+                    let mut call = self.scripts.cutoff.key(&key);
+                    call.arg(if hard { "h" } else { "s" }).arg(raise.cutoff.0);
+                    pipeline.invoke_script(call.arg(raise.until.max(0)).arg(now.0).arg(touch));
+                }
+            }
+            count += 1;
+        }
+        count
+    }
+
+    /// Whether what stands already is written all the same: only what is written can be waited for.
+    fn touch(&self, acknowledge: bool) -> u8 {
+        u8::from(acknowledge && self.terms.wait_replicas > 0)
+    }
+}
+
+/// Whether a refusal says something of the server, and not of one key.
+fn code_is_of_all(error: &RedisError) -> bool {
+    !has_moved(error) && error.code() != Some("WRONGTYPE")
+}
+
+fn connection(node: &Node) -> Result<MultiplexedConnection, StoreError> {
+    match &*node.writes.load() {
+        Some(connection) => Ok(MultiplexedConnection::clone(connection)),
+        None => Err(node
+            .fault()
+            .unwrap_or(StoreError::Away("Redis is being reached".to_owned()))),
+    }
+}
+
+fn record_of(rotation: &Rotation) -> Option<String> {
+    value::record(rotation.grace_until, rotation.until(), rotation.record.as_ref()?)
+}
+
+/// The successor that a raised token leads to, as the script's answer says.
+fn successor(answer: Value) -> Option<Id> {
+    let record: Option<String> = redis::from_redis_value(answer).ok()?;
+    Some(value::read_record(&record?)?.record.successor.clone())
+}
+
+fn ttl_ms(until: i64, now: Millis) -> u64 {
+    Millis::from_seconds(until).since(now).max(1000)
+}

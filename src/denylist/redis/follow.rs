@@ -1,0 +1,330 @@
+//! Following one primary: connect, ask to be told of changes, read everything, read again what changed, put back what
+//! it lost; and know how old all this is.
+
+use std::future::pending;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::time::Duration;
+
+use redis::aio::MultiplexedConnection;
+use redis::{ErrorKind, RedisError};
+use tokio::sync::watch;
+use tokio::time::{Instant, Interval, MissedTickBehavior, interval, sleep, sleep_until};
+use tokio_util::task::AbortOnDropHandle;
+
+use super::age::uptime_ms;
+use super::copy::{self, Sharing};
+use super::durable;
+use super::fleet::{Fleet, random};
+use super::link::{Link, ends, expect_primary, in_words, is_elsewhere};
+use super::naming::pattern;
+use super::node::Node;
+use super::put_back::PutBack;
+
+/// Asks, again and again, whether replicas follow, apart from everything else: it waits for them.
+async fn watch_replicas(node: Arc<Node>, mut writes: MultiplexedConnection, wanted: u64) {
+    let mut ticks = every(PING);
+    loop {
+        ticks.tick().await;
+        let mut wait = redis::cmd("WAIT");
+        match wait.arg(wanted).arg(REPLICAS_MS).query_async(&mut writes).await {
+            Ok(count) => node.followed_by(count, wanted),
+            Err(error) if ends(&error) => return node.give_up(),
+            Err(_) => {} // an ACL forbids it: each change says so
+        }
+    }
+}
+
+/// The realms that share.
+pub(super) type Realms = Arc<Sharing>;
+
+/// How often Redis is asked whether it is there.
+const PING: Duration = Duration::from_secs(1);
+/// How often it is asked whether it keeps what it takes.
+const DURABILITY: Duration = Duration::from_secs(60);
+/// How long replicas may take to answer such a question.
+const REPLICAS_MS: u64 = 200;
+/// Keys that one step of reading everything looks at.
+const SCAN: usize = 1000;
+/// Keys that are read by one question.
+const READ: usize = 250;
+/// From one reading of everything to the next, at the least: who empties a database each second must not keep us reading.
+const AGAIN: Duration = Duration::from_secs(1);
+/// Between connections that fail, in milliseconds, at the least and the most; each time somewhere in between.
+const BACKOFF: (u64, u64) = (50, 500);
+
+/// Follows a primary for as long as it is one of the fleet's.
+pub(super) async fn follow(fleet: Arc<Fleet>, node: Arc<Node>) {
+    let mut realms = fleet.realms.subscribe();
+    loop {
+        let began = Instant::now();
+        let ended = connect(&fleet, &node, &mut realms).await;
+        fleet.forget_if_asked();
+        let Err(error) = ended else { continue };
+        let held = began.elapsed() > Duration::from_millis(BACKOFF.1);
+        if !held || error.is_timeout() || is_elsewhere(&error) {
+            node.writes.store(None); // as bad as the one that reads
+        }
+        node.tell(Some(in_words(&error)));
+        fleet.look_again.notify_one();
+        // A connection that held is made anew at once: who cut it may have cut it alone.
+        let (least, most) = if held { (0, BACKOFF.0) } else { BACKOFF };
+        sleep(Duration::from_millis(least + random(most - least))).await;
+    }
+}
+
+/// One connection; ends well where other prefixes are shared now.
+async fn connect(fleet: &Fleet, node: &Arc<Node>, realms: &mut watch::Receiver<Realms>) -> Result<(), RedisError> {
+    let client = fleet.servers.client(&node.server)?;
+    let shared = realms.borrow_and_update().clone();
+    // First told of changes, then read: whatever changes in between is read again.
+    let prefixes = shared.shared.iter().map(|shared| shared.prefix.as_str());
+    let link = Link::open(&client, prefixes, &fleet.scripts).await?;
+    node.broken.store(false, Ordering::Release);
+    node.read_all.store(false, Ordering::Release);
+    let mut session = Session {
+        fleet,
+        node,
+        pattern: pattern(shared.shared.iter().map(|shared| shared.prefix.as_str())),
+        realms: shared,
+        link,
+        scan: None,
+        read_at: Some(Instant::now()),
+        read_since: Instant::now(),
+        complete: false,
+        put_back: PutBack::default(),
+        evicting: false,
+        scanned_last: false,
+        next_scan: Instant::now(),
+        next_put: Instant::now(),
+    };
+    session.check_durability().await?;
+    node.writes.store(Some(Arc::new(session.link.writes.clone())));
+    node.tell(None);
+    let wanted = u64::from(fleet.terms.wait_replicas);
+    let watch = || tokio::spawn(watch_replicas(node.clone(), session.link.writes.clone(), wanted));
+    let _watch = (wanted > 0).then(|| AbortOnDropHandle::new(watch()));
+    session.run(realms).await
+}
+
+/// One connection's life.
+struct Session<'f> {
+    fleet: &'f Fleet,
+    node: &'f Node,
+    realms: Realms,
+    /// What SCAN is to match.
+    pattern: String,
+    link: Link,
+    /// How far everything is read, while it is.
+    scan: Option<Scan>,
+    /// When everything is to be read next.
+    read_at: Option<Instant>,
+    /// When the last reading began.
+    read_since: Instant,
+    /// Everything was read once on this connection.
+    complete: bool,
+    put_back: PutBack,
+    evicting: bool,
+    scanned_last: bool,
+    next_scan: Instant,
+    next_put: Instant,
+}
+
+/// How far a reading of everything is.
+#[derive(Default)]
+struct Scan {
+    cursor: u64,
+    /// Named by the last SCAN, and still to be read.
+    keys: Vec<Vec<u8>>,
+    /// There is none after that.
+    ends: bool,
+}
+
+impl Session<'_> {
+    async fn run(&mut self, realms: &mut watch::Receiver<Realms>) -> Result<(), RedisError> {
+        let (mut ping, mut minute) = (every(PING), every(DURABILITY));
+        minute.reset();
+        loop {
+            let next = self.next();
+            tokio::select! {
+                () = self.link.news.any() => self.read_again().await?,
+                changed = realms.changed() => return changed.map_err(|_| gone()),
+                _ = ping.tick() => self.probe().await?,
+                _ = minute.tick() => self.check_durability().await?,
+                () = self.node.wake.notified() => self.heed()?,
+                () = at(next) => self.step().await?,
+            }
+        }
+    }
+
+    /// When there is something to do unasked.
+    fn next(&self) -> Option<Instant> {
+        let scan = match self.scan {
+            Some(_) => Some(self.next_scan),
+            None => self.read_at,
+        };
+        let put = (!self.put_back.is_done(self.node)).then_some(self.next_put);
+        scan.into_iter().chain(put).min()
+    }
+
+    fn heed(&mut self) -> Result<(), RedisError> {
+        if self.node.broken.load(Ordering::Acquire) {
+            return Err(gone());
+        }
+        if self.node.read_all.swap(false, Ordering::AcqRel) {
+            self.read_all_later();
+        }
+        Ok(())
+    }
+
+    fn read_all_later(&mut self) {
+        self.read_at
+            .get_or_insert((self.read_since + AGAIN).max(Instant::now()));
+    }
+
+    /// Reads again what changed.
+    async fn read_again(&mut self) -> Result<(), RedisError> {
+        let heard = self.link.news.take();
+        if heard.gone {
+            return Err(gone());
+        }
+        if heard.emptied {
+            // Of some database, perhaps ours: what is known stays, and is put back.
+            self.read_all_later();
+        }
+        let keys: Vec<_> = heard.keys.into_iter().collect();
+        self.read(&keys).await
+    }
+
+    /// Reads keys, two questions at a time: Redis answers one while the answers to the other are looked at.
+    async fn read(&self, keys: &[Vec<u8>]) -> Result<(), RedisError> {
+        for keys in keys.chunks(2 * READ) {
+            let (one, other) = keys.split_at(keys.len().min(READ));
+            let (one, other) = tokio::join!(self.read_some(one), self.read_some(other));
+            one.and(other)?;
+        }
+        Ok(())
+    }
+
+    async fn read_some(&self, keys: &[Vec<u8>]) -> Result<(), RedisError> {
+        copy::read(
+            self.fleet,
+            self.node,
+            self.link.reads.clone(),
+            &self.realms.shared,
+            keys,
+        )
+        .await
+    }
+
+    /// Asks whether Redis is there, and so how old the copy is. A pong can overtake the news of a change that was made
+    /// before its ping, for news is sent at the end of a turn of Redis's loop; it cannot overtake by two.
+    async fn probe(&mut self) -> Result<(), RedisError> {
+        let asked = uptime_ms();
+        for _ in 0..2 {
+            redis::cmd("PING").exec_async(&mut self.link.reads).await?;
+        }
+        expect_primary(&mut self.link.reads).await?;
+        self.read_again().await?;
+        if self.complete {
+            self.node.fresh.prove(asked);
+        }
+        if !self.put_back.is_done(self.node) {
+            self.check_evictions().await?;
+        }
+        Ok(())
+    }
+
+    async fn check_evictions(&mut self) -> Result<(), RedisError> {
+        let evicted = durable::evicted(&mut self.link.reads).await?;
+        self.evicting = self.node.evicted(evicted);
+        Ok(())
+    }
+
+    async fn check_durability(&mut self) -> Result<(), RedisError> {
+        let found = durable::ask(&mut self.link.reads, self.fleet.terms.wait_replicas).await?;
+        self.node.judge(found);
+        Ok(())
+    }
+
+    /// One step of reading everything, or of putting back: neither waits for the other, and they take turns.
+    async fn step(&mut self) -> Result<(), RedisError> {
+        let began = Instant::now();
+        let put = !self.put_back.is_done(self.node) && self.next_put <= began;
+        let scan = self
+            .scan
+            .take_if(|_| self.next_scan <= began && !(put && self.scanned_last));
+        self.scanned_last = scan.is_some();
+        if let Some(scan) = scan {
+            let first = !self.complete;
+            self.scan(scan).await?;
+            // Until everything was read once, nobody is answered.
+            let pause = if first { Duration::ZERO } else { began.elapsed() / 2 };
+            self.next_scan = Instant::now() + pause;
+        } else if put {
+            let link = &mut self.link.writes;
+            let step = self
+                .put_back
+                .step(self.fleet, self.node, &self.realms, link, self.evicting);
+            let pause = step.await?;
+            self.next_put = Instant::now() + pause;
+        } else if self.scan.is_none() && self.read_at.is_some_and(|at| at <= began) {
+            (self.read_at, self.read_since) = (None, began);
+            self.node.begin_reading(self.fleet.next_reading());
+            self.scan = Some(Scan::default());
+            self.next_scan = began;
+        }
+        Ok(())
+    }
+
+    /// Reads what the last SCAN named, while the next one goes on.
+    async fn scan(&mut self, scan: Scan) -> Result<(), RedisError> {
+        let mut command = redis::cmd("SCAN");
+        command
+            .arg(scan.cursor)
+            .arg("MATCH")
+            .arg(&self.pattern)
+            .arg("COUNT")
+            .arg(SCAN);
+        let mut connection = self.link.reads.clone();
+        let next = async {
+            if scan.ends {
+                return Ok::<_, RedisError>(None);
+            }
+            let (cursor, keys) = command.query_async(&mut connection).await?;
+            Ok(Some(Scan {
+                cursor,
+                keys,
+                ends: cursor == 0,
+            }))
+        };
+        let (next, read) = tokio::join!(next, self.read(&scan.keys));
+        read?;
+        self.scan = next?;
+        if self.scan.is_none() {
+            self.put_back = PutBack::after_reading(self.fleet, self.node, &self.realms).await;
+            self.complete = true;
+            self.node.has_read(self.realms.state);
+            // The age is known now, not only by the next ping.
+            self.probe().await?;
+        }
+        Ok(())
+    }
+}
+
+fn every(period: Duration) -> Interval {
+    let mut interval = interval(period);
+    interval.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    interval
+}
+
+async fn at(moment: Option<Instant>) {
+    match moment {
+        Some(moment) => sleep_until(moment).await,
+        None => pending().await,
+    }
+}
+
+fn gone() -> RedisError {
+    (ErrorKind::Io, "the connection was closed").into()
+}

@@ -1,0 +1,233 @@
+//! The redis store: one denylist for a fleet. Every change is one atomic step in Redis, and only then acknowledged; reads
+//! come from the copy in memory, which Redis keeps up to date. What this host revokes is on its own disk as well: Redis
+//! may be away, or lose it.
+
+mod age;
+mod changes;
+mod copy;
+mod durable;
+mod fleet;
+mod follow;
+mod link;
+mod naming;
+mod news;
+mod node;
+mod put_back;
+mod script;
+mod servers;
+mod supervise;
+mod survey;
+mod value;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::change::{Change, Kind, Level, Outcome, Raise, Rotate};
+use super::index::{Index, NONE, PARTS, RealmIndex};
+use super::{Applied, Denylist, Embedded, SharedHealth, StoreHealth};
+use crate::words::Millis;
+use copy::{Shared, Sharing};
+use fleet::Fleet;
+
+pub(crate) use naming::RECORDS;
+pub use servers::{Keys, Reach, ReadKeys, Servers};
+
+/// How the store is used.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Terms {
+    /// How old the copy may be.
+    pub max_staleness: Duration,
+    /// Whether an older one answers all the same.
+    pub serve_stale: bool,
+    /// Whether nothing is acknowledged while Redis can lose it.
+    pub require_durable: bool,
+    /// Replicas that must have a change before it is acknowledged.
+    pub wait_replicas: u32,
+    /// How far the hosts' clocks may differ.
+    pub clock_skew_ms: u64,
+}
+
+/// The redis store.
+pub struct Redis {
+    local: Arc<Embedded>,
+    fleet: Arc<Fleet>,
+}
+
+impl Redis {
+    /// Begins to follow Redis, in the runtime that this is called in. It need not be there yet.
+    pub fn start(local: Arc<Embedded>, servers: Servers, terms: Terms, clock: fn() -> Millis) -> Self {
+        let fleet = Arc::new(Fleet::new(servers, terms, clock));
+        tokio::spawn(supervise::supervise(fleet.clone()));
+        Self { local, fleet }
+    }
+}
+
+impl Denylist for Redis {
+    fn index(&self) -> &Index {
+        self.local.index()
+    }
+
+    fn share(&self, prefixes: &[(String, String)]) {
+        self.fleet.realms.send_if_modified(|standing| {
+            let known = |realm: &Arc<RealmIndex>, prefix: &String| {
+                let same = |shared: &&Arc<Shared>| shared.prefix == *prefix && Arc::ptr_eq(&shared.realm, realm);
+                standing.shared.iter().find(same).cloned()
+            };
+            let state = standing.state + 1;
+            let shared = prefixes.iter().map(|(name, prefix)| {
+                let realm = self.index().realm(name);
+                known(&realm, prefix).unwrap_or_else(|| {
+                    realm.share_since(state); // what lies there was not read yet
+                    let prefix = prefix.clone();
+                    Arc::new(Shared { prefix, realm })
+                })
+            });
+            let shared: Vec<_> = shared.collect();
+            let same = |(one, other): (&Arc<Shared>, &Arc<Shared>)| Arc::ptr_eq(one, other);
+            let changed = standing.shared.len() != shared.len() || !standing.shared.iter().zip(&shared).all(same);
+            if changed {
+                *standing = Arc::new(Sharing { state, shared });
+            }
+            changed
+        });
+    }
+
+    fn stale(&self, realm: &RealmIndex) -> Option<String> {
+        self.fleet.stale().or_else(|| self.fleet.unread(realm))
+    }
+
+    fn apply(&self, realm: &Arc<RealmIndex>, change: Change) -> Applied<'_> {
+        match change {
+            Change::Raise { entries, follow } => {
+                let (realm, fleet) = (realm.clone(), self.fleet.clone());
+                let again = Change::Raise {
+                    entries: entries.clone(),
+                    follow: follow.clone(),
+                };
+                let local = self.local.apply(&realm, again);
+                Box::pin(async move {
+                    // Both at once: it is on this host's disk whatever becomes of Redis.
+                    let ((shared, found), local) = tokio::join!(fleet.raise(&realm, entries, follow), local);
+                    if !found.is_empty() {
+                        let (entries, follow) = (found, None);
+                        drop(self.local.apply(&realm, Change::Raise { entries, follow }).await);
+                    }
+                    shared?;
+                    drop(local); // Redis has it; health tells of the disk
+                    Ok(Outcome::Done)
+                })
+            }
+            Change::Rotate(rotate) => {
+                let (realm, fleet) = (realm.clone(), self.fleet.clone());
+                Box::pin(async move {
+                    if let Some(decided) = realm.decide(&rotate) {
+                        // Known here is not known to the replicas.
+                        if matches!(decided, Outcome::Already(_)) && fleet.terms.wait_replicas > 0 {
+                            fleet.acknowledge(&realm, &rotate.old).await?;
+                        }
+                        return Ok(decided);
+                    }
+                    match fleet.rotate(&realm, &rotate).await? {
+                        Outcome::First(record) => {
+                            // On this host's disk too; health tells of the disk.
+                            drop(self.local.apply(&realm, Change::Keep(rotate)).await);
+                            Ok(Outcome::First(record))
+                        }
+                        other => Ok(other),
+                    }
+                })
+            }
+            Change::Lifetime { .. } => {
+                let done = self.local.apply(realm, change);
+                Box::pin(async move {
+                    let done = done.await;
+                    // Deadlines that were cut short before may be longer now.
+                    self.fleet.nodes.load().iter().for_each(|node| node.ask_for_reading());
+                    done
+                })
+            }
+            other => self.local.apply(realm, other),
+        }
+    }
+
+    fn keep_all(&self, now: Millis) -> Applied<'_> {
+        Box::pin(async move {
+            for realm in self.index().realms() {
+                for part in 0..PARTS {
+                    keep_part(&self.local, &realm, part, now).await?;
+                }
+            }
+            Ok(Outcome::Done)
+        })
+    }
+
+    fn health(&self) -> StoreHealth {
+        let local = self.local.health();
+        let (changes, put_back, owed, unknown) = self.fleet.counts();
+        StoreHealth {
+            kind: "redis",
+            fault: self.fleet.in_the_way().or(local.fault),
+            warnings: self.fleet.warnings(),
+            changes,
+            shared: Some(SharedHealth {
+                age: self.fleet.age(),
+                put_back,
+                owed,
+                unknown,
+            }),
+            ..local
+        }
+    }
+}
+
+/// How many entries of a fleet are put on the host's disk by one commit.
+const KEPT_AT_ONCE: usize = 1000;
+
+/// Puts a part of a realm's entries on the host's disk.
+async fn keep_part(
+    local: &Embedded,
+    realm: &Arc<RealmIndex>,
+    part: usize,
+    now: Millis,
+) -> Result<(), super::StoreError> {
+    let mut ids = Vec::new();
+    realm.unshared(part, NONE, now.seconds(), |kind, id| ids.push((kind, id.clone())));
+    for ids in ids.chunks(KEPT_AT_ONCE) {
+        let (mut entries, mut kept) = (Vec::new(), Vec::new());
+        for (kind, id) in ids {
+            entries.extend(realm.raises_of(*kind, id));
+            let Some(rotation) = realm.rotation(id).filter(|_| *kind == Kind::Token) else {
+                continue;
+            };
+            let (old, until) = (id.clone(), rotation.until());
+            match rotation.record {
+                Some(record) => {
+                    let rotate = Rotate {
+                        session: old.clone(),
+                        old,
+                        until,
+                        subject: None,
+                        login: Millis(0),
+                        now,
+                        grace_until: rotation.grace_until,
+                        record,
+                    };
+                    kept.push(local.apply(realm, Change::Keep(Box::new(rotate))));
+                }
+                // Where it led to is forgotten: that it is used up is not.
+                None => entries.push(Raise {
+                    kind: Kind::Token,
+                    id: old,
+                    level: Level::Hard,
+                    cutoff: Millis(0),
+                    until,
+                }),
+            }
+        }
+        kept.push(local.apply(realm, Change::Raise { entries, follow: None }));
+        for kept in kept {
+            kept.await?; // all of them are under way
+        }
+    }
+    Ok(())
+}

@@ -1,0 +1,55 @@
+//! What Redis tells unasked: which keys changed. Each is kept once, until it is read again.
+
+use std::collections::HashSet;
+use std::sync::{Mutex, PoisonError};
+
+use redis::{PushInfo, PushKind, Value};
+use tokio::sync::Notify;
+
+/// What was heard and not looked at yet.
+#[derive(Default)]
+pub(super) struct Heard {
+    /// These changed.
+    pub(super) keys: HashSet<Vec<u8>>,
+    /// All of some database is gone.
+    pub(super) emptied: bool,
+    /// Nothing more will be heard.
+    pub(super) gone: bool,
+}
+
+/// News of one connection.
+#[derive(Default)]
+pub(super) struct News {
+    heard: Mutex<Heard>,
+    any: Notify,
+}
+
+impl News {
+    /// Takes note of what the connection says.
+    pub(super) fn hear(&self, push: PushInfo) {
+        let mut heard = self.heard.lock().unwrap_or_else(PoisonError::into_inner);
+        match push.kind {
+            PushKind::Invalidate => match push.data.into_iter().next() {
+                Some(Value::Array(keys)) => {
+                    let bytes = |key| redis::from_redis_value(key).ok();
+                    heard.keys.extend(keys.into_iter().filter_map(bytes));
+                }
+                _ => heard.emptied = true,
+            },
+            PushKind::Disconnection => heard.gone = true,
+            _ => return,
+        }
+        drop(heard);
+        self.any.notify_one();
+    }
+
+    /// Ends when there may be something to look at.
+    pub(super) async fn any(&self) {
+        self.any.notified().await;
+    }
+
+    /// All that was heard.
+    pub(super) fn take(&self) -> Heard {
+        std::mem::take(&mut *self.heard.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+}

@@ -1,0 +1,86 @@
+//! The steps that Redis takes as one: scripts, each of one hash slot. What stands higher or longer always stays, and what
+//! is not ours to understand counts as hard.
+
+/// Raises a token or a session. KEYS: the entry, and of a token the record of its rotation.
+/// ARGV: `soft` or `hard`, milliseconds to live, and `1` to write what stands already: only what is written can be waited
+/// for at the replicas. Returns the record.
+pub(super) const RAISE: &str = r"
+local before = redis.pcall('GET', KEYS[1])
+if type(before) == 'table' then before = '?' end
+local level, ttl, touch = ARGV[1], tonumber(ARGV[2]), ARGV[3] == '1'
+if not before then
+  redis.call('SET', KEYS[1], level, 'PX', ttl)
+else
+  if before ~= 'soft' then level = 'hard' end
+  local left = redis.call('PTTL', KEYS[1])
+  if left == -1 then
+    if before ~= level or touch then redis.call('SET', KEYS[1], level) end
+  elseif before ~= level or left < ttl then
+    redis.call('SET', KEYS[1], level, 'PX', math.max(left, ttl))
+  elseif touch then
+    redis.call('PEXPIRE', KEYS[1], left)
+  end
+end
+return KEYS[2] and redis.call('GET', KEYS[2])
+";
+
+/// Raises a subject's or a realm's cutoffs. KEYS: the entry. ARGV: `h` or `s`, the cutoff in milliseconds, the deadline
+/// in seconds, now in milliseconds, `1` as of [`RAISE`]. Returns what stood there.
+pub(super) const CUTOFF: &str = r"
+local before = redis.pcall('GET', KEYS[1])
+if type(before) ~= 'string' then before = '' end
+local function read(which)
+  local cutoff, deadline = string.match(before, which .. ':(%d+):(%d+)')
+  return tonumber(cutoff) or 0, tonumber(deadline) or 0
+end
+local marks = {}
+for _, which in ipairs({ 'h', 's' }) do
+  local cutoff, deadline = read(which)
+  if which == ARGV[1] then
+    cutoff, deadline = math.max(cutoff, tonumber(ARGV[2])), math.max(deadline, tonumber(ARGV[3]))
+  end
+  marks[which] = { cutoff, deadline }
+end
+local h, s = marks.h, marks.s
+local after = string.format('h:%.0f:%.0f,s:%.0f:%.0f', h[1], h[2], s[1], s[2])
+local ttl = math.max(h[2], s[2]) * 1000 - tonumber(ARGV[4])
+local left = redis.call('PTTL', KEYS[1])
+if after ~= before or ARGV[5] == '1' or (left >= 0 and left + 60000 < ttl) then
+  redis.call('SET', KEYS[1], after, 'PX', math.max(ttl, 1000))
+end
+return before
+";
+
+/// Decides a rotation. KEYS: the old token's entry, and the record. ARGV: the record, milliseconds to live, `1` as of
+/// [`RAISE`]. Returns the record that counts, or `false` where the token is revoked.
+pub(super) const ROTATE: &str = r"
+local record = redis.call('GET', KEYS[2])
+if record then
+  local left = redis.call('PTTL', KEYS[2])
+  if ARGV[3] == '1' and left > 0 then redis.call('PEXPIRE', KEYS[2], left) end
+  return record
+end
+local before = redis.pcall('GET', KEYS[1])
+if before and before ~= 'soft' then return false end
+local ttl = tonumber(ARGV[2])
+local left = redis.call('PTTL', KEYS[1])
+redis.call('SET', KEYS[2], ARGV[1], 'PX', ttl)
+if left == -1 then redis.call('SET', KEYS[1], 'hard') else redis.call('SET', KEYS[1], 'hard', 'PX', math.max(left, ttl)) end
+return ARGV[1]
+";
+
+/// Puts back a rotation that is known to have been decided. KEYS and ARGV as of [`ROTATE`].
+pub(super) const RESTORE: &str = r"
+local ttl = tonumber(ARGV[2])
+redis.call('SET', KEYS[2], ARGV[1], 'PX', ttl, 'NX')
+local left = redis.call('PTTL', KEYS[1])
+local hard = redis.pcall('GET', KEYS[1]) == 'hard'
+if left == -1 and not hard then
+  redis.call('SET', KEYS[1], 'hard')
+elseif left ~= -1 and (not hard or left < ttl) then
+  redis.call('SET', KEYS[1], 'hard', 'PX', math.max(left, ttl))
+elseif left > 0 and ARGV[3] == '1' then
+  redis.call('PEXPIRE', KEYS[1], left)
+end
+return redis.call('GET', KEYS[2])
+";

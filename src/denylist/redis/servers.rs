@@ -1,0 +1,120 @@
+//! Where Redis is, and how it is spoken to. Credentials and certificates are read with each connection: who changes
+//! them need not restart anything.
+
+use std::time::Duration;
+
+use redis::aio::MultiplexedConnection;
+use redis::io::tcp::TcpSettings;
+use redis::{
+    AsyncConnectionConfig, Client, ConnectionAddr, ConnectionInfo, ProtocolVersion, RedisError, TlsCertificates,
+};
+
+/// How long Redis may take for anything; and how long a connection that is half open stays unnoticed, less a ping.
+pub(super) const PATIENCE: Duration = Duration::from_secs(2);
+
+/// Where Redis is.
+#[derive(Debug, Clone)]
+pub enum Reach {
+    /// One server.
+    One(ConnectionInfo),
+    /// Whichever server these sentinels call the primary of that name.
+    Sentinels(Vec<ConnectionInfo>, String),
+    /// The primaries of the cluster that these are of.
+    Cluster(Vec<ConnectionInfo>),
+}
+
+/// What a connection is opened with. Never printed.
+#[derive(Default)]
+pub struct Keys {
+    /// The servers' ACL user.
+    pub username: Option<String>,
+    /// And password.
+    pub password: Option<String>,
+    /// The sentinels' ACL user.
+    pub sentinel_username: Option<String>,
+    /// And password.
+    pub sentinel_password: Option<String>,
+    /// For TLS: who signs, and what we show; none for what the system trusts.
+    pub tls: Option<TlsCertificates>,
+}
+
+/// Reads the keys anew; a text says what is wrong with them.
+pub type ReadKeys = Box<dyn Fn() -> Result<Keys, String> + Send + Sync>;
+
+/// Where Redis is, and what opens it.
+pub struct Servers {
+    /// Where.
+    pub reach: Reach,
+    /// With what.
+    pub keys: ReadKeys,
+}
+
+impl Servers {
+    /// One server that asks for nothing.
+    pub fn open(reach: Reach) -> Self {
+        let keys = || Ok(Keys::default());
+        Self {
+            reach,
+            keys: Box::new(keys),
+        }
+    }
+
+    /// What connects to a server that holds entries.
+    pub(super) fn client(&self, server: &ConnectionInfo) -> Result<Client, RedisError> {
+        let keys = self.read_keys()?;
+        client(server, keys.username, keys.password, keys.tls, ProtocolVersion::RESP3)
+    }
+
+    /// Connects to a sentinel, or to a member of a cluster that is asked where the others are.
+    pub(super) async fn guide(&self, server: &ConnectionInfo) -> Result<MultiplexedConnection, RedisError> {
+        let keys = self.read_keys()?;
+        let (username, password) = match self.reach {
+            Reach::Sentinels(..) => (keys.sentinel_username, keys.sentinel_password),
+            _ => (keys.username, keys.password),
+        };
+        // Of a database the servers know, and not those who name them.
+        let settings = server.redis_settings().clone().set_db(0);
+        let server = &server.clone().set_redis_settings(settings);
+        let client = client(server, username, password, keys.tls, ProtocolVersion::RESP2)?;
+        client.get_multiplexed_async_connection_with_config(&patient()).await
+    }
+
+    fn read_keys(&self) -> Result<Keys, RedisError> {
+        (self.keys)().map_err(|why| RedisError::from((redis::ErrorKind::InvalidClientConfig, "its keys", why)))
+    }
+}
+
+/// Waits as long as we do.
+pub(super) fn patient() -> AsyncConnectionConfig {
+    AsyncConnectionConfig::new()
+        .set_connection_timeout(Some(PATIENCE))
+        .set_response_timeout(Some(PATIENCE))
+}
+
+fn client(
+    server: &ConnectionInfo,
+    username: Option<String>,
+    password: Option<String>,
+    tls: Option<TlsCertificates>,
+    protocol: ProtocolVersion,
+) -> Result<Client, RedisError> {
+    let mut settings = server
+        .redis_settings()
+        .clone()
+        .set_protocol(protocol)
+        .set_skip_set_lib_name();
+    if let Some(username) = username {
+        settings = settings.set_username(username);
+    }
+    if let Some(password) = password {
+        settings = settings.set_password(password);
+    }
+    let info = server
+        .clone()
+        .set_redis_settings(settings)
+        .set_tcp_settings(TcpSettings::default().set_nodelay(true));
+    match (tls, info.addr()) {
+        (Some(tls), ConnectionAddr::TcpTls { .. }) => Client::build_with_tls(info, tls),
+        _ => Client::open(info),
+    }
+}

@@ -1,0 +1,116 @@
+//! What entries and records hold.
+
+use std::sync::Arc;
+
+use serde::{Deserialize, Serialize};
+
+use crate::denylist::change::{Kind, Level, Lock, Raise, Record};
+use crate::keyring::{KeyId, Seal};
+use crate::words::{Id, Millis, Seconds};
+
+/// What a value says of an entry.
+pub(super) struct Said {
+    pub(super) raises: Vec<Raise>,
+    /// Whether it is none that we or a gem write: it counts as hard.
+    pub(super) unknown: bool,
+}
+
+/// Reads an entry's value. `until` is its deadline as its time to live says. What cannot be read counts as hard: for a
+/// subject, or a realm, as of `now`.
+pub(super) fn read(kind: Kind, id: &Id, value: &str, until: Seconds, now: Millis) -> Said {
+    let raise = |level, cutoff, until| Raise {
+        kind,
+        id: id.clone(),
+        level,
+        cutoff,
+        until,
+    };
+    match kind {
+        Kind::Token | Kind::Session => {
+            let level = if value == "soft" { Level::Soft } else { Level::Hard };
+            Said {
+                raises: vec![raise(level, Millis(0), until)],
+                unknown: !["soft", "hard"].contains(&value),
+            }
+        }
+        Kind::Subject | Kind::Realm => {
+            let marks: Option<Vec<_>> = value.split(',').map(mark).collect();
+            let unknown = marks.is_none();
+            let marks = marks.unwrap_or_else(|| vec![(Level::Hard, now, until)]);
+            let raises = marks.into_iter().filter(|(_, cutoff, _)| cutoff.0 > 0);
+            Said {
+                raises: raises
+                    .map(|(level, cutoff, until)| raise(level, cutoff, until))
+                    .collect(),
+                unknown,
+            }
+        }
+    }
+}
+
+fn mark(text: &str) -> Option<(Level, Millis, Seconds)> {
+    let mut parts = text.split(':');
+    let level = match parts.next()? {
+        "h" => Level::Hard,
+        "s" => Level::Soft,
+        _ => return None,
+    };
+    let (cutoff, until) = (parts.next()?.parse().ok()?, parts.next()?.parse().ok()?);
+    parts.next().is_none().then_some((level, Millis(cutoff), until))
+}
+
+/// A rotation as its record says it.
+#[derive(Serialize, Deserialize)]
+struct Shape<'a> {
+    successor: &'a str,
+    grace_until: u64,
+    until: Seconds,
+    claims: std::borrow::Cow<'a, str>,
+    nonce: [u8; 16],
+    key: [u8; 16],
+    lock: u8,
+    seal: Seal,
+}
+
+/// A rotation that was decided.
+pub(super) struct Decided {
+    pub(super) grace_until: Millis,
+    pub(super) until: Seconds,
+    pub(super) record: Arc<Record>,
+}
+
+const LOCKS: [Lock; 4] = [Lock::None, Lock::Derived, Lock::Concat, Lock::Claim];
+
+/// The record of a rotation.
+pub(super) fn record(grace_until: Millis, until: Seconds, record: &Record) -> Option<String> {
+    let lock = LOCKS.iter().position(|lock| *lock == record.lock)?;
+    let shape = Shape {
+        successor: &record.successor.to_string(),
+        grace_until: grace_until.0,
+        until,
+        claims: (&*record.claims).into(),
+        nonce: record.nonce,
+        key: record.key.0,
+        lock: u8::try_from(lock).ok()?,
+        seal: record.seal,
+    };
+    serde_json::to_string(&shape).ok()
+}
+
+/// Reads a record; `None` for what is none.
+pub(super) fn read_record(text: &str) -> Option<Decided> {
+    let shape: Shape<'_> = serde_json::from_str(text).ok()?;
+    Some(Decided {
+        grace_until: Millis(shape.grace_until),
+        until: shape.until,
+        record: Arc::new(Record {
+            successor: Id::parse(shape.successor).ok()?,
+            claims: shape.claims.into(),
+            nonce: shape.nonce,
+            key: KeyId(shape.key),
+            lock: *LOCKS.get(usize::from(shape.lock))?,
+            grace_until: Millis(shape.grace_until),
+            seal: shape.seal,
+        }),
+    })
+}
