@@ -3,8 +3,9 @@
 CARGO ?= cargo
 NEED  := tests/tools/need
 
-# What the tests run beside Rust: the kernel's view, keys, and an independent reader and writer of tokens.
-TEST_PACKAGES  := strace openssl python3-jwt python3-cryptography
+# What the tests run beside Rust: the kernel's view, keys, an independent reader and writer of tokens, and what a fleet
+# shares.
+TEST_PACKAGES  := strace openssl python3-jwt python3-cryptography redis-server
 BENCH_PACKAGES := redis-server
 
 # nextest runs tests in processes of their own where it is present; it runs no doctests.
@@ -18,7 +19,7 @@ endif
 TARGET := $(or $(CARGO_TARGET_DIR),target)
 PROVE_STATE := $(abspath $(TARGET))/prove
 CUTS ?= 5000
-PROOFS := prove-rotate prove-crash prove-cuts prove-cancel prove-live
+PROOFS := prove-rotate prove-crash prove-cuts prove-cancel prove-live prove-fleet
 PREFIX ?= /usr/local
 
 .PHONY: run test check prove $(PROOFS) bench docs install clean need-for-tests
@@ -58,6 +59,10 @@ prove-rotate prove-crash prove-cancel prove-live: need-for-tests
 prove-cuts: need-for-tests
 	JWTKEEPER_PROVE_CUTS=$(CUTS) $(CARGO) test --locked -p jwtkeeper --test store -- --nocapture --test-threads=1 powercut faults group
 
+prove-fleet: need-for-tests
+	$(CARGO) build --locked --workspace --examples --bins
+	JWTKEEPER_PROVE=$(PROVE_STATE) $(CARGO) test --locked -p jwtkeeper --test fleet -- --nocapture --test-threads=1
+
 # Rates beside their peers', in one run; target/bench/summary.json keeps them.
 bench:
 	@$(NEED) $(BENCH_PACKAGES)
@@ -73,6 +78,7 @@ install:
 	install -D -m 0755 $(TARGET)/release/jwtkeeperd $(DESTDIR)$(PREFIX)/sbin/jwtkeeperd
 	install -D -m 0755 $(TARGET)/release/jwtkeeperctl $(DESTDIR)$(PREFIX)/bin/jwtkeeperctl
 	install -D -m 0644 systemd/jwtkeeper.service $(DESTDIR)$(PREFIX)/lib/systemd/system/jwtkeeper.service
+	install -D -m 0644 systemd/jwtkeeper.service.d/redis-tcp.conf $(DESTDIR)$(PREFIX)/share/doc/jwtkeeper/redis-tcp.conf
 	install -D -m 0644 systemd/jwtkeeper.sysusers.conf $(DESTDIR)$(PREFIX)/lib/sysusers.d/jwtkeeper.conf
 	install -D -m 0644 examples/jwtkeeper.toml $(DESTDIR)$(PREFIX)/share/doc/jwtkeeper/jwtkeeper.toml
 

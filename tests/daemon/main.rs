@@ -26,6 +26,7 @@ mod hostile;
 mod lost_events;
 mod no_inotify;
 mod operations;
+mod redis_settings;
 mod refused;
 mod reload;
 mod rollback;

@@ -12,12 +12,18 @@
 
 mod conformance;
 mod corrupt;
+mod crowd;
 mod disk;
 mod faults;
 mod files;
+mod fleet;
+mod future;
 mod group;
 mod load;
 mod marks;
 mod powercut;
+mod redis;
 mod reload;
+#[path = "../servers/mod.rs"]
+mod servers;
 mod support;

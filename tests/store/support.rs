@@ -1,7 +1,6 @@
 //! Changes, and what an index says, in few words.
 
 use std::sync::Arc;
-use std::time::{Duration, Instant};
 
 use jwtkeeper::denylist::{
     Change, Cutoffs, Denylist, Embedded, Index, Kind, Level, Lock, Outcome, Raise, RealmIndex, Record, Rotate,
@@ -9,6 +8,11 @@ use jwtkeeper::denylist::{
 };
 use jwtkeeper::keyring::KeyId;
 use jwtkeeper::words::{Id, Millis, Seconds};
+
+#[path = "../../client/tests/support/pace.rs"]
+#[allow(dead_code, missing_docs, unreachable_pub, reason = "shared with other tests")]
+mod waiting;
+pub(crate) use waiting::{pace, until, wait_for};
 
 /// The second at which these tests begin.
 pub(crate) const NOW: i64 = 1_700_000_000;
@@ -29,6 +33,7 @@ pub(crate) fn uuid(number: u64) -> Id {
 /// Ends when the change is durable, or will not be.
 pub(crate) fn wait<T>(future: impl Future<Output = T>) -> T {
     tokio::runtime::Builder::new_current_thread()
+        .enable_time()
         .build()
         .unwrap()
         .block_on(future)
@@ -78,6 +83,8 @@ pub(crate) fn record(successor: &Id) -> Arc<Record> {
         nonce: [7; 16],
         key: KeyId([9; 16]),
         lock: Lock::Derived,
+        grace_until: moment(30),
+        seal: [5; 16],
     })
 }
 
@@ -91,7 +98,10 @@ pub(crate) fn rotate(old: &Id, successor: &Id, second: i64) -> Change {
         login: moment(0),
         now: moment(second),
         grace_until: moment(second + 30),
-        record: record(successor),
+        record: Arc::new(Record {
+            grace_until: moment(second + 30),
+            ..(*record(successor)).clone()
+        }),
     }))
 }
 
@@ -140,15 +150,6 @@ impl Random {
         self.0 ^= self.0 >> 7;
         self.0 ^= self.0 << 17;
         self.0 % limit
-    }
-}
-
-/// Polls until `condition` holds, or fails after ten seconds.
-pub(crate) fn until(what: &str, mut condition: impl FnMut() -> bool) {
-    let end = Instant::now() + Duration::from_secs(10);
-    while !condition() {
-        assert!(Instant::now() < end, "not within 10 s: {what}");
-        std::thread::park_timeout(Duration::from_millis(1));
     }
 }
 

@@ -2,6 +2,7 @@
 
 #![allow(unused_imports, reason = "each test binary uses a part")]
 
+pub mod cases;
 pub mod daemon;
 pub mod follow;
 pub mod load;

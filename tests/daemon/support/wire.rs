@@ -25,12 +25,18 @@ impl Wire {
 
     /// Connects and is welcomed.
     pub fn greeted(socket: &Path) -> Self {
+        Self::greeted_or_refused(socket).unwrap_or_else(|refusal| panic!("{refusal}"))
+    }
+
+    /// Connects, and says how it was refused where it is not welcomed.
+    pub fn greeted_or_refused(socket: &Path) -> Result<Self, String> {
         let mut wire = Self::silent(socket);
         wire.send(&hello(MAGIC, PROTOCOL));
         let message = wire.message().unwrap();
-        let greeting: Greeting<'_> = decode(&message).unwrap();
-        assert!(matches!(greeting, Greeting::Welcome(_)), "{greeting:?}");
-        wire
+        match decode(&message).unwrap() {
+            Greeting::Welcome(_) => Ok(wire),
+            refused => Err(format!("{refused:?}")),
+        }
     }
 
     pub fn send(&mut self, bytes: &[u8]) {

@@ -15,6 +15,7 @@ use crate::support::{
 struct Store {
     denylist: Box<dyn Denylist>,
     _directory: Option<tempfile::TempDir>,
+    _redis: Option<crate::redis::Place>,
 }
 
 impl Store {
@@ -22,6 +23,7 @@ impl Store {
         Self {
             denylist: Box::new(Memory::default()),
             _directory: None,
+            _redis: None,
         }
     }
 
@@ -30,6 +32,15 @@ impl Store {
         Self {
             denylist: Box::new(open(&directory)),
             _directory: Some(directory),
+            _redis: None,
+        }
+    }
+
+    fn shared((denylist, place): (jwtkeeper::denylist::Redis, crate::redis::Place)) -> Self {
+        Self {
+            denylist: Box::new(denylist),
+            _directory: None,
+            _redis: Some(place),
         }
     }
 
@@ -43,14 +54,18 @@ impl Store {
 }
 
 use rotation::{
-    a_flag_does_not_stand_in_the_way_of_rotation, parallel_rotations_have_one_winner, revoking_follows_the_successors,
-    the_first_rotation_wins, what_is_revoked_is_not_rotated,
+    a_circle_of_successors_has_an_end, a_flag_does_not_stand_in_the_way_of_rotation,
+    parallel_rotations_have_one_winner, revoking_follows_the_successors, the_first_rotation_wins,
+    what_is_revoked_is_not_rotated,
 };
 
 macro_rules! suite {
     ($($test:ident)*) => {
         mod memory { $(#[test] fn $test() { super::$test(&super::Store::memory()); })* }
         mod embedded { $(#[test] fn $test() { super::$test(&super::Store::embedded()); })* }
+        mod redis { $(#[test] fn $test() { super::$test(&super::Store::shared(crate::redis::fleet())); })* }
+        mod sentinel { $(#[test] fn $test() { super::$test(&super::Store::shared(crate::redis::with_sentinels())); })* }
+        mod cluster { $(#[test] fn $test() { super::$test(&super::Store::shared(crate::redis::with_cluster())); })* }
     };
 }
 
@@ -63,6 +78,7 @@ suite! {
     what_is_revoked_is_in_force_before_it_is_durable
     the_first_rotation_wins
     what_is_revoked_is_not_rotated
+    a_circle_of_successors_has_an_end
     a_flag_does_not_stand_in_the_way_of_rotation
     revoking_follows_the_successors
     parallel_rotations_have_one_winner

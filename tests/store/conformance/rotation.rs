@@ -73,6 +73,25 @@ pub(super) fn revoking_follows_the_successors(store: &Store) {
     assert!((0..6).all(|n| store.realm().token_revoked(&uuid(n))));
 }
 
+/// Nobody rotates in a circle, but a shared store holds what others wrote there.
+pub(super) fn a_circle_of_successors_has_an_end(store: &Store) {
+    let realm = store.realm();
+    for length in 1..12 {
+        for tail in 0..5 {
+            let number = |step: u64| uuid(length * 1000 + tail * 100 + step);
+            for step in 0..tail + length {
+                let next = if step + 1 < tail + length { step + 1 } else { tail };
+                realm.insert_rotation(&number(step), number(next), moment(30), NOW + 3600, None);
+            }
+            assert!((0..tail + length).all(|step| !realm.token_revoked(&number(step))));
+            let all: HashSet<_> = realm.successors(&number(0)).into_iter().collect();
+            assert!((1..tail + length).all(|step| all.contains(&number(step))), "{all:?}");
+            store.apply(entries(vec![hard(Kind::Token, &number(tail + length - 1))]));
+            assert!((0..tail + length).all(|step| realm.token_revoked(&number(step))));
+        }
+    }
+}
+
 pub(super) fn parallel_rotations_have_one_winner(store: &Store) {
     for round in 0..20 {
         let old = uuid(1000 + round);

@@ -1,0 +1,188 @@
+//! Whoever can write to Redis must not have anything signed by that: a successor is made from what the realm's key has
+//! sealed, for the token that it was sealed for, and from nothing else.
+
+use jwtkeeper_client::{Error, Issue, Minted, Reason, Rotation, blocking};
+use serde_json::Value;
+
+use crate::hosts::{at, host, is_revoked, issue, record};
+use crate::servers::Server;
+use crate::support::{Daemon, until};
+
+/// Two hosts that share a Redis, and one with the same keys and another Redis: what it decides they do not know.
+struct Stage {
+    server: Server,
+    hosts: [Daemon; 2],
+    elsewhere: Server,
+    maker: Daemon,
+}
+
+/// A token in hand, and the genuine record of its rotation.
+struct Decided {
+    token: String,
+    jti: String,
+    record: String,
+    successor: Minted,
+}
+
+fn successor(client: &blocking::Client, token: &str) -> Minted {
+    match client.rotate(token).unwrap() {
+        Rotation::Rotated(minted) => minted,
+        other => panic!("refused: {other:?}"),
+    }
+}
+
+impl Stage {
+    fn new() -> Self {
+        let (server, elsewhere) = (Server::start(), Server::start());
+        let hosts = [(); 2].map(|()| host(at(&server.url())));
+        let maker = host(at(&elsewhere.url()));
+        Self {
+            server,
+            hosts,
+            elsewhere,
+            maker,
+        }
+    }
+
+    fn decide(&self, minted: &Minted) -> Decided {
+        let successor = successor(&self.maker.client(), minted.token());
+        let record = self.elsewhere.ask(&["GET", &record(&minted.jti)]);
+        let (token, jti) = (minted.token().to_owned(), minted.jti.clone());
+        Decided {
+            token,
+            jti,
+            record,
+            successor,
+        }
+    }
+
+    /// A token that nobody who shares the first Redis has rotated.
+    fn fresh(&self) -> Decided {
+        let minted = self.hosts[0]
+            .client()
+            .issue(Issue::new().claims(r#"{"sub":"somebody"}"#));
+        self.decide(&minted.unwrap())
+    }
+
+    fn put(&self, jti: &str, text: &str) {
+        self.server.ask::<()>(&["SET", &record(jti), text, "EX", "3600"]);
+    }
+
+    fn not_signed(&self, what: &str, decided: &Decided, record: &str, words: &str) {
+        assert_ne!(record, decided.record, "{what}: nothing is changed");
+        self.put(&decided.jti, record);
+        for host in &self.hosts {
+            let answer = host.client().rotate(decided.token.as_str());
+            let error: Error = match answer {
+                Err(error) => error,
+                Ok(other) => panic!("{what}: {other:?}"),
+            };
+            assert!(error.is_unavailable(), "{what}: {error}");
+            assert!(error.to_string().contains(words), "{what}: {error}");
+        }
+    }
+}
+
+type Change = fn(&mut Value);
+
+fn changed(record: &str, change: impl FnOnce(&mut Value)) -> String {
+    let mut document: Value = record.parse().unwrap();
+    change(&mut document);
+    document.to_string()
+}
+
+fn flip(bytes: &mut Value) {
+    bytes[3] = (bytes[3].as_u64().unwrap() ^ 1).into();
+}
+
+const NOT_OURS: &str = "was not made by this realm's key";
+
+/// The claims of a record, with another subject.
+fn of_another_subject(document: &mut Value) {
+    let mut claims: Value = document["claims"].as_str().unwrap().parse().unwrap();
+    assert_eq!(claims["sub"], "somebody");
+    claims["sub"] = "root".into();
+    document["claims"] = claims.to_string().into();
+}
+
+#[test]
+fn a_record_that_was_changed_makes_no_token() {
+    let stage = Stage::new();
+    let changes: [(&str, Change); 5] = [
+        ("the claims", of_another_subject),
+        ("the nonce", |document| flip(&mut document["nonce"])),
+        ("the seal", |document| flip(&mut document["seal"])),
+        ("the lock", |document| document["lock"] = 2.into()),
+        ("the successor", |document| document["successor"] = "another".into()),
+    ];
+    for (what, change) in changes {
+        let decided = stage.fresh();
+        let record = changed(&decided.record, change);
+        stage.not_signed(what, &decided, &record, NOT_OURS);
+    }
+    let decided = stage.fresh();
+    let record = changed(&decided.record, |document| flip(&mut document["key"]));
+    stage.not_signed("the key", &decided, &record, "no longer there");
+}
+
+#[test]
+fn the_record_of_another_token_makes_no_token() {
+    let stage = Stage::new();
+    let other = stage.fresh();
+    let decided = stage.fresh();
+    stage.not_signed("another token's", &decided, &other.record, NOT_OURS);
+    // Of the same subject, one rotation after the other.
+    let later = stage.decide(&other.successor);
+    let decided = stage.fresh();
+    stage.not_signed("an earlier session's", &decided, &later.record, NOT_OURS);
+    let next = stage.decide(&decided.successor);
+    stage.not_signed("its own predecessor's", &next, &decided.record, NOT_OURS);
+}
+
+#[test]
+fn what_cannot_be_read_makes_no_token() {
+    let stage = Stage::new();
+    for text in ["", "{}", "hard", "null"] {
+        let decided = stage.fresh();
+        stage.not_signed("junk", &decided, text, "cannot be read");
+    }
+}
+
+#[test]
+fn a_genuine_record_leads_to_its_successor_on_every_host() {
+    let stage = Stage::new();
+    let decided = stage.fresh();
+    stage.put(&decided.jti, &decided.record);
+    for host in &stage.hosts {
+        // The same bytes: HS256 is deterministic.
+        let minted = successor(&host.client(), &decided.token);
+        assert_eq!(minted.token(), decided.successor.token());
+        assert!(host.client().validate(minted.token()).unwrap().is_valid());
+    }
+}
+
+/// Who has a token that was rotated long ago, and writes to Redis, gets no successor by that.
+#[test]
+fn a_grace_that_was_made_longer_makes_no_token() {
+    let server = Server::start();
+    let url = server.url();
+    let setup = || at(&url).lines("rotation_grace = \"1s\"");
+    let one = host(setup());
+    let minted = issue(&one.client());
+    successor(&one.client(), minted.token());
+    until("the grace is over", || is_revoked(&one.client(), minted.token()));
+    let genuine: String = server.ask(&["GET", &record(&minted.jti)]);
+    let longer = changed(&genuine, |document| {
+        document["grace_until"] = (document["grace_until"].as_u64().unwrap() + 3_600_000).into();
+    });
+    server.ask::<()>(&["SET", &record(&minted.jti), &longer, "EX", "3600"]);
+    // One that has not seen the rotation before.
+    let other = host(setup());
+    for host in [&one, &other] {
+        match host.client().rotate(minted.token()) {
+            Ok(Rotation::Invalid(reason)) => assert_eq!(reason, Reason::Revoked),
+            Ok(other) => panic!("{other:?}"),
+            Err(error) => assert!(error.to_string().contains(NOT_OURS), "{error}"),
+        }
+    }
+}

@@ -1,0 +1,84 @@
+//! What health says of a shared store.
+
+use std::time::Duration;
+
+use serde_json::Value;
+
+use crate::hosts::{MAX_STALENESS, at, complaints, entry, host, issue, revoke};
+use crate::servers::Server;
+use crate::support::{Daemon, until};
+
+fn store(daemon: &Daemon) -> Value {
+    daemon.health()["store"].clone()
+}
+
+#[test]
+fn it_says_how_old_the_copy_is() {
+    let mut server = Server::start();
+    server.kill();
+    let daemon = at(&server.url()).start();
+    assert!(store(&daemon).get("age_ms").is_some_and(Value::is_null));
+    assert!(complaints(&daemon).contains("Redis is away"), "{}", complaints(&daemon));
+    server.restart();
+    let age = |daemon: &Daemon| Some(Duration::from_millis(store(daemon)["age_ms"].as_u64()?));
+    until("the copy is fresh", || {
+        age(&daemon).is_some_and(|age| age < MAX_STALENESS)
+    });
+    server.kill();
+    until("the copy is old", || age(&daemon).unwrap() > MAX_STALENESS);
+}
+
+#[test]
+fn it_says_what_redis_does_not_have() {
+    let server = Server::start();
+    let daemon = host(at(&server.url()));
+    assert_eq!(store(&daemon)["owed"], 0);
+    server.ask::<()>(&["CONFIG", "SET", "maxmemory", "1"]);
+    let minted = issue(&daemon.client());
+    daemon.client().revoke_token(minted.token(), None).unwrap_err();
+    // The token, and the session that it began.
+    until("both are owed", || store(&daemon)["owed"] == 2);
+    assert!(complaints(&daemon).contains("maxmemory"), "{}", complaints(&daemon));
+    server.ask::<()>(&["CONFIG", "SET", "maxmemory", "0"]);
+    until("nothing is owed", || store(&daemon)["owed"] == 0);
+    until("nothing is wrong any more", || {
+        !complaints(&daemon).contains("raise maxmemory")
+    });
+}
+
+#[test]
+fn it_says_what_was_put_back() {
+    let server = Server::start();
+    let daemon = host(at(&server.url()));
+    for _ in 0..10 {
+        let minted = issue(&daemon.client());
+        revoke(&daemon.client(), minted.token());
+    }
+    assert_eq!(store(&daemon)["put_back"], 0);
+    server.ask::<()>(&["FLUSHALL"]);
+    until("all is put back", || {
+        server.ask::<u64>(&["DBSIZE"]) == 20 && store(&daemon)["put_back"] == 20
+    });
+}
+
+#[test]
+fn it_says_what_it_does_not_understand() {
+    let server = Server::start();
+    let daemon = host(at(&server.url()));
+    assert_eq!(store(&daemon)["unknown"], 0);
+    server.ask::<()>(&["SETEX", &entry("odd"), "100", "HARD"]);
+    server.ask::<()>(&["RPUSH", &entry("list"), "x"]);
+    until("both are told of", || store(&daemon)["unknown"] == 2);
+}
+
+/// A server without persistence, or one that evicts, can lose entries: that is said, and does no harm to readiness.
+#[test]
+fn it_warns_of_what_can_lose_entries() {
+    let server = Server::with(&["--maxmemory", "100mb", "--maxmemory-policy", "volatile-ttl"]);
+    let daemon = host(at(&server.url()));
+    until("it warns", || {
+        let said = complaints(&daemon);
+        said.contains("volatile-ttl") && said.contains("appendonly")
+    });
+    assert!(daemon.client().health().unwrap().ready);
+}

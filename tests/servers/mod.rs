@@ -1,0 +1,25 @@
+//! Real redis-servers for tests, each in a temporary directory, with what stands between them and their clients. None
+//! outlives the test: each is killed when dropped, and by the kernel when the thread that started it ends. So start
+//! them on the test's own thread.
+
+#![allow(
+    missing_docs,
+    unreachable_pub,
+    dead_code,
+    unused_imports,
+    reason = "each test binary uses a part"
+)]
+
+pub mod cluster;
+pub mod one;
+pub mod process;
+pub mod proxy;
+pub mod sentinel;
+pub mod tls;
+
+pub use cluster::Cluster;
+pub use one::Server;
+pub use process::{Process, free_port, free_ports};
+pub use proxy::{Flow, Proxy};
+pub use sentinel::Sentinels;
+pub use tls::Authority;

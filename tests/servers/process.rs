@@ -1,0 +1,86 @@
+//! A server as a process: started, stopped, killed; and a port for it to listen at.
+
+use std::fs;
+use std::net::TcpListener;
+use std::path::Path;
+use std::process::{Child, Command, Stdio};
+use std::sync::atomic::{AtomicU16, Ordering};
+use std::time::Duration;
+
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
+use redis::{FromRedisValue, RedisResult};
+
+/// How long a server may take to answer a test.
+const PATIENCE: Duration = Duration::from_secs(20);
+/// Below the ports that the kernel hands out, and so low that a cluster's bus (10,000 higher) has a port too.
+const PORTS: std::ops::Range<u16> = 20_000..32_000;
+
+/// A redis-server, killed when dropped, or when the thread that started it ends.
+pub struct Process(Child);
+
+impl Process {
+    /// Starts one in this directory, with what it says in `log` there.
+    pub fn start(directory: &Path, arguments: &[String]) -> Self {
+        let log = fs::OpenOptions::new()
+            .create(true)
+            .append(true)
+            .open(directory.join("log"))
+            .unwrap();
+        let mut command = Command::new("setpriv");
+        command.args(["--pdeathsig", "KILL", "redis-server"]).args(arguments);
+        command.current_dir(directory).stdin(Stdio::null());
+        command.stdout(log.try_clone().unwrap()).stderr(log);
+        Self(command.spawn().unwrap())
+    }
+
+    pub fn id(&self) -> u32 {
+        self.0.id()
+    }
+
+    pub fn signal(&self, signal: Signal) {
+        kill(Pid::from_raw(self.0.id() as i32), signal).unwrap();
+    }
+
+    /// kill -9.
+    pub fn kill(&mut self) {
+        let _ = self.0.kill(); // it may be dead already
+        self.0.wait().unwrap();
+    }
+}
+
+impl Drop for Process {
+    fn drop(&mut self) {
+        self.kill();
+    }
+}
+
+/// Asks as redis-cli would.
+pub fn ask<T: FromRedisValue>(url: &str, words: &[&str]) -> RedisResult<T> {
+    let mut connection = redis::Client::open(url)?.get_connection_with_timeout(PATIENCE)?;
+    connection.set_read_timeout(Some(PATIENCE))?;
+    let mut command = redis::cmd(words[0]);
+    command.arg(&words[1..]);
+    command.query(&mut connection)
+}
+
+/// A port of the loopback that nobody listens at, nor did a moment ago. Each process begins somewhere else.
+pub fn free_port() -> u16 {
+    static NEXT: AtomicU16 = AtomicU16::new(0);
+    let span = PORTS.end - PORTS.start;
+    let begin = (std::process::id().wrapping_mul(617) % u32::from(span)) as u16;
+    loop {
+        let number = NEXT.fetch_add(1, Ordering::Relaxed);
+        assert!(number < span, "no port is free");
+        let port = PORTS.start + (begin + number) % span;
+        // A cluster's bus is 10,000 higher.
+        let free = |port: u16| TcpListener::bind(("127.0.0.1", port)).is_ok();
+        if free(port) && free(port + 10_000) {
+            return port;
+        }
+    }
+}
+
+pub fn free_ports<const N: usize>() -> [u16; N] {
+    [(); N].map(|()| free_port())
+}
