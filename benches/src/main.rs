@@ -8,13 +8,16 @@ mod client;
 mod compare;
 mod dialect;
 mod fault;
+mod fleet;
 mod in_process;
 mod machine;
 mod measure;
 mod peers;
 mod report;
+mod rounds;
 mod shape;
 mod startup;
+mod stores;
 mod work;
 
 use std::process::ExitCode;
@@ -26,7 +29,7 @@ use crate::args::{Args, Part};
 use crate::changes::Changes;
 use crate::fault::{Doing, Result};
 use crate::machine::Machine;
-use crate::peers::daemon::Home;
+use crate::peers::daemon::{Home, Store};
 use crate::peers::{echo, redis};
 use crate::report::Report;
 use crate::shape::Pace;
@@ -47,7 +50,9 @@ fn main() -> ExitCode {
 }
 
 fn bench(args: &Args) -> Result<()> {
-    let redis = args.wants(Part::Validate).then(redis::version).transpose()?;
+    let asks_redis = [Part::Validate, Part::Stores, Part::Fleet];
+    let asks_redis = asks_redis.into_iter().any(|part| args.wants(part));
+    let redis = asks_redis.then(redis::version).transpose()?;
     let program = args.daemon()?;
     let dir = args.dir()?;
     let disk = tempfile::Builder::new()
@@ -58,7 +63,7 @@ fn bench(args: &Args) -> Result<()> {
     let sockets = tempfile::tempdir().doing("a directory for the sockets")?;
     let pace = if args.quick { Pace::QUICK } else { Pace::FULL };
     let loops = args.loops();
-    let home = Home::make(&program, disk.path(), sockets.path())?;
+    let home = Home::make(&program, disk.path(), sockets.path(), "daemon", Store::Embedded)?;
 
     let machine = Machine::look(&dir, redis);
     machine.lines().iter().for_each(|line| println!("{line}"));
@@ -86,6 +91,19 @@ fn bench(args: &Args) -> Result<()> {
         .any(|part| args.wants(part))
     {
         changes(args, &Changes::start(&home, pace, loops)?, &mut report)?;
+    }
+    if args.wants(Part::Stores) {
+        report.stores(&stores::measure(
+            &home,
+            &program,
+            disk.path(),
+            sockets.path(),
+            pace,
+            loops,
+        )?);
+    }
+    if args.wants(Part::Fleet) {
+        report.fleet(&fleet::measure(&program, disk.path(), sockets.path(), pace, loops)?);
     }
 
     println!("\n{}", report.table());

@@ -76,16 +76,19 @@ pub(crate) struct Pace {
     pub(crate) alone: Duration,
     /// How often each start is repeated.
     pub(crate) starts: usize,
+    /// Revocations that a fleet shares.
+    pub(crate) shared: usize,
 }
 
 impl Pace {
-    /// The whole bench: below three minutes.
+    /// The whole bench: some five minutes.
     pub(crate) const FULL: Pace = Pace {
         rounds: 5,
         warm_up: Duration::from_millis(300),
         compared: Duration::from_millis(1000),
         alone: Duration::from_millis(2000),
         starts: 5,
+        shared: 1_000_000,
     };
 
     /// Enough to see that everything works; its figures mean little.
@@ -95,5 +98,6 @@ impl Pace {
         compared: Duration::from_millis(150),
         alone: Duration::from_millis(150),
         starts: 1,
+        shared: 10_000,
     };
 }

@@ -2,7 +2,7 @@
 
 use std::fs;
 use std::path::Path;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use jwtkeeper::denylist::{Denylist, Embedded};
 
@@ -13,11 +13,9 @@ use crate::peers::daemon::{Daemon, Home};
 use crate::work;
 
 /// Entries of the full store.
-const ENTRIES: usize = 100_000;
+pub(crate) const ENTRIES: usize = 100_000;
 /// Entries written in one step while it is filled.
 const STEP: usize = 1000;
-/// How long a daemon has been idle when its memory is looked at.
-const IDLE: Duration = Duration::from_millis(300);
 
 /// The figures. Times are from the process's start to the answer to its first ping, in milliseconds.
 #[derive(Debug, Clone, Copy)]
@@ -41,7 +39,7 @@ pub(crate) fn measure(home: &Home, aside: &Path, starts: usize) -> Result<Startu
         home.empty_store()?;
         let (daemon, time) = timed_start(home)?;
         ready.push(time);
-        memory.push(idle_rss_mib(&daemon)?);
+        memory.push(daemon.idle_mib()?);
     }
     home.empty_store()?;
     fill(home.state())?;
@@ -51,9 +49,9 @@ pub(crate) fn measure(home: &Home, aside: &Path, starts: usize) -> Result<Startu
         home.no_store()?;
         copy(aside, home.state())?;
         let (daemon, time) = timed_start(home)?;
-        check_full(&daemon)?;
+        daemon.wait_for(ENTRIES)?;
         load.push(time);
-        full.push(idle_rss_mib(&daemon)?);
+        full.push(daemon.idle_mib()?);
         drop(daemon); // by SIGKILL
         after_kill.push(timed_start(home)?.1);
     }
@@ -72,31 +70,12 @@ fn timed_start(home: &Home) -> Result<(Daemon, f64)> {
     Ok((daemon, ms(began.elapsed())))
 }
 
-fn idle_rss_mib(daemon: &Daemon) -> Result<f64> {
-    let until = Instant::now() + IDLE;
-    while Instant::now() < until {
-        std::thread::park_timeout(IDLE);
-    }
-    let status = fs::read_to_string(format!("/proc/{}/status", daemon.peer.pid())).doing("the daemon's status")?;
-    let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"));
-    let kib = line.and_then(|line| line.trim().strip_suffix(" kB")?.parse::<f64>().ok());
-    Ok(kib.ok_or("the daemon's status has no VmRSS")? / 1024.0)
-}
-
-fn check_full(daemon: &Daemon) -> Result<()> {
-    let health = daemon.health()?;
-    match health.pointer("/store/entries").and_then(serde_json::Value::as_u64) {
-        Some(entries) if entries >= ENTRIES as u64 => Ok(()),
-        entries => Err(format!("the daemon loaded {entries:?} of {ENTRIES} entries").into()),
-    }
-}
-
-/// Fills the store while no daemon has it.
-fn fill(state: &Path) -> Result<()> {
+/// Fills the store while no daemon has it, with the jtis of [`work::denied`].
+pub(crate) fn fill(state: &Path) -> Result<()> {
     let now = work::now()?;
     let store = Embedded::open(state, now, 2000).doing("filling the store")?;
     let realm = store.index().realm("default");
-    let jtis: Vec<_> = work::jtis(now, 3).take(ENTRIES).collect();
+    let jtis: Vec<_> = work::denied(now).take(ENTRIES).collect();
     let runtime = runtime()?;
     for step in jtis.chunks(STEP) {
         runtime

@@ -109,6 +109,11 @@ pub(crate) fn jtis(now: Millis, seed: u64) -> impl Iterator<Item = Id> {
     })
 }
 
+/// The jtis that a full store holds.
+pub(crate) fn denied(now: Millis) -> impl Iterator<Item = Id> {
+    jtis(now, 3)
+}
+
 /// SplitMix64: the same numbers from the same seed.
 struct Random(u64);
 

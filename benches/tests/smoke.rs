@@ -1,4 +1,5 @@
-//! The bench runs and writes down what it measured: the part that needs no daemon and no redis-server.
+//! The bench runs and writes down what it measured: a part that needs no daemon, and one that needs a redis-server and
+//! the daemon of this build (cargo build --workspace --bins), and where no time is too short on a machine that is busy.
 
 use std::process::Command;
 
@@ -19,6 +20,29 @@ fn a_part_runs_and_is_written_down() {
         assert!(summary[name].as_f64().unwrap() > 0.0, "{summary}");
     }
     assert_eq!(summary["mode"], "quick, only in-process");
+}
+
+#[test]
+fn what_a_fleet_shares_is_measured_and_written_down() {
+    let dir = tempfile::tempdir().unwrap();
+    let output = Command::new(env!("CARGO_BIN_EXE_jwtkeeper-bench"))
+        .args(["--quick", "--only", "fleet", "--dir"])
+        .arg(dir.path())
+        .output()
+        .unwrap();
+    assert!(output.status.success(), "{output:?}");
+    let table = String::from_utf8(output.stdout).unwrap();
+    assert!(table.contains("of which 10000 were made"), "{table}");
+    let summary = std::fs::read(dir.path().join("summary.json")).unwrap();
+    let summary: serde_json::Value = serde_json::from_slice(&summary).unwrap();
+    for name in [
+        "revokes_per_s",
+        "revokes_redis_mib",
+        "followed_daemon_mib",
+        "loaded_complete_ms",
+    ] {
+        assert!(summary["fleet"][name].as_f64().unwrap() > 0.0, "{summary}");
+    }
 }
 
 #[test]

@@ -6,9 +6,11 @@ use std::os::unix::fs::OpenOptionsExt;
 use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
+use std::time::{Duration, Instant};
 
 use aws_lc_rs::signature::{ECDSA_P256_SHA256_FIXED_SIGNING, EcdsaKeyPair};
 use jwtkeeper_wire::{Answer, Op, Reply, Request, decode, put_frame};
+use serde_json::Value;
 
 use super::{Peer, read_frame, socket_in};
 use crate::client::Asked;
@@ -24,6 +26,21 @@ pub(crate) const AUDIENCE: &str = "example.com";
 pub(crate) const ES256: &str = "es256";
 /// Requests on their way in [`Daemon::ask_all`].
 const WINDOW: usize = 256;
+/// How long the store may take until it is complete.
+const COMPLETE: Duration = Duration::from_secs(300);
+/// How often it is looked at.
+const LOOK: Duration = Duration::from_millis(2);
+/// How long a daemon has been idle when its memory is looked at.
+const IDLE: Duration = Duration::from_millis(300);
+
+/// Where a daemon keeps its denylist.
+#[derive(Clone, Copy)]
+pub(crate) enum Store<'p> {
+    /// In its state_dir.
+    Embedded,
+    /// In this Redis as well.
+    Redis(&'p Peer),
+}
 
 /// A directory with all that the daemon needs but a store.
 pub(crate) struct Home {
@@ -34,12 +51,14 @@ pub(crate) struct Home {
 }
 
 impl Home {
-    /// Writes configuration and keys into `disk`; the socket will be in `sockets`, where paths are short.
-    pub(crate) fn make(program: &Path, disk: &Path, sockets: &Path) -> Result<Self> {
+    /// Writes configuration and keys into a directory `name` of `disk`; the socket will be in `sockets`, where paths
+    /// are short.
+    pub(crate) fn make(program: &Path, disk: &Path, sockets: &Path, name: &str, store: Store<'_>) -> Result<Self> {
+        let disk = disk.join(name);
         let home = Self {
             program: program.to_owned(),
             config: disk.join("jwtkeeper.toml"),
-            socket: socket_in(sockets, "daemon.sock"),
+            socket: socket_in(sockets, &format!("{name}.sock")),
             state: disk.join("state"),
         };
         fs::create_dir_all(&home.state).doing("the daemon's state_dir")?;
@@ -48,16 +67,23 @@ impl Home {
         let key = key.to_pkcs8v1().doing("an ES256 key")?;
         let key = pem::encode(&pem::Pem::new("PRIVATE KEY", key.as_ref()));
         write_private(&disk.join("es256.pem"), key.as_bytes())?;
-        fs::write(&home.config, home.text()).doing("the daemon's configuration")?;
+        fs::write(&home.config, home.text(store)).doing("the daemon's configuration")?;
         Ok(home)
     }
 
-    fn text(&self) -> String {
+    fn text(&self, store: Store<'_>) -> String {
+        let store = match store {
+            Store::Embedded => String::new(),
+            Store::Redis(server) => {
+                let url = format!("redis+unix://{}", server.socket.display());
+                format!("[store]\nkind = \"redis\"\n\n[store.redis]\nurl = \"{url}\"\n\n")
+            }
+        };
         let (socket, state) = (self.socket.display(), self.state.display());
         let names =
             format!("issuer = \"{ISSUER}\"\naudience = \"{AUDIENCE}\"\nexpiry = \"24h\"\nmax_lifetime = \"30d\"");
         format!(
-            "socket = \"{socket}\"\nstate_dir = \"{state}\"\n\n[log]\nlevel = \"warn\"\n\n\
+            "socket = \"{socket}\"\nstate_dir = \"{state}\"\n\n[log]\nlevel = \"warn\"\n\n{store}\
              [realms.default]\nalgorithm = \"HS256\"\nsecret_file = \"secret\"\n{names}\n\n\
              [realms.{ES256}]\nalgorithm = \"ES256\"\nkey_file = \"es256.pem\"\n{names}\n"
         )
@@ -156,11 +182,59 @@ impl Daemon {
     }
 
     /// The health document.
-    pub(crate) fn health(&self) -> Result<serde_json::Value> {
+    pub(crate) fn health(&self) -> Result<Value> {
         self.ask(Op::Health, |answer| match answer {
             Answer::Health { document, .. } => serde_json::from_slice(document).doing("the health document"),
             _ => Err("no health document".into()),
         })
+    }
+
+    /// Waits until the store has no fault and holds so many entries at least.
+    pub(crate) fn wait_for(&self, entries: usize) -> Result<()> {
+        let deadline = Instant::now() + COMPLETE;
+        loop {
+            let health = self.health()?;
+            let held = health.pointer("/store/entries").and_then(Value::as_u64).unwrap_or(0);
+            let fault = health.pointer("/store/fault").unwrap_or(&Value::Null);
+            if fault.is_null() && held >= entries as u64 {
+                return Ok(());
+            }
+            if Instant::now() > deadline {
+                return Err(format!("the daemon holds {held} of {entries} entries; its store's fault: {fault}").into());
+            }
+            std::thread::park_timeout(LOOK);
+        }
+    }
+
+    /// A line of the process's status, in MiB: `VmRSS` is what it takes, `VmHWM` the most that it ever took.
+    pub(crate) fn memory_mib(&self, name: &str) -> Result<f64> {
+        let status = fs::read_to_string(format!("/proc/{}/status", self.peer.pid())).doing("the daemon's status")?;
+        let line = status
+            .lines()
+            .find_map(|line| line.strip_prefix(name)?.strip_prefix(':'));
+        let kib = line.and_then(|line| line.trim().strip_suffix(" kB")?.parse::<f64>().ok());
+        Ok(kib.ok_or_else(|| format!("the daemon's status has no {name}"))? / 1024.0)
+    }
+
+    /// What it takes (`VmRSS`, in MiB) once it has been idle for a while: until then it may still be busy with what it
+    /// was asked or told.
+    pub(crate) fn idle_mib(&self) -> Result<f64> {
+        const TICK: Duration = Duration::from_millis(10);
+        let deadline = Instant::now() + COMPLETE;
+        let mut worked = self.peer.cpu()?;
+        loop {
+            let until = Instant::now() + IDLE;
+            while Instant::now() < until {
+                std::thread::park_timeout(IDLE);
+            }
+            let before = std::mem::replace(&mut worked, self.peer.cpu()?);
+            if worked.saturating_sub(before) <= TICK {
+                return self.memory_mib("VmRSS");
+            }
+            if Instant::now() > deadline {
+                return Err("the daemon is never idle".into());
+            }
+        }
     }
 }
 

@@ -1,11 +1,14 @@
 //! The figures, printed and written down.
 
+mod fleet;
+
 use serde_json::{Map, Value, json};
 
 use crate::changes::Rows;
 use crate::compare::{Compared, PEERS};
 use crate::in_process::InProcess;
 use crate::measure::{Measured, round};
+use crate::rounds::Rounds;
 use crate::shape::{C1, C50, C50_LOOPS, C50X32, C50X32_LOOPS, SHAPES};
 use crate::startup::Startup;
 
@@ -55,22 +58,14 @@ impl Report {
     /// Validate, echo and redis.
     pub(crate) fn compared(&mut self, compared: &Compared) {
         for peer in PEERS {
-            let mut shapes = Map::new();
-            for series in compared.series.iter().filter(|series| series.peer == peer) {
-                let measured = Measured::median(&series.runs);
-                self.row(peer, series.shape.name, &measured);
-                shapes.insert(series.shape.name.to_owned(), measured.json());
-            }
-            self.note(peer, Value::Object(shapes));
+            self.rows(peer, &series(&compared.rounds, peer));
         }
-        let mut ratios = Map::new();
         for (peer, other) in [("redis_get", "redis"), ("echo", "echo")] {
             for shape in SHAPES {
-                let ratio = (compared.ratio(peer, shape) * 1000.0).round() / 1000.0;
-                ratios.insert(format!("validate_vs_{other}_{}", shape.name), json!(ratio));
+                let name = format!("validate_vs_{other}_{}", shape.name);
+                self.ratio(name, compared.ratio(peer, shape));
             }
         }
-        self.note("ratios", Value::Object(ratios));
         self.note("token_bytes", json!(compared.token_bytes));
         for (shape, name, bound) in [
             (C1, "validate / redis GET, c1", 1.1),
@@ -137,6 +132,17 @@ impl Report {
         self.figure("memory with 100,000 entries", figures.full_rss_mib, "MiB");
     }
 
+    fn ratio(&mut self, name: String, value: f64) {
+        let ratios = self.summary.entry("ratios").or_insert_with(|| json!({}));
+        if let Value::Object(ratios) = ratios {
+            ratios.insert(name, json!((value * 1000.0).round() / 1000.0));
+        }
+    }
+
+    fn heading(&mut self, text: &str) {
+        self.figures.push(text.to_owned());
+    }
+
     fn target(&mut self, name: &'static str, value: f64, bound: Bound, unit: &'static str) {
         self.targets.push(Target {
             name,
@@ -160,7 +166,7 @@ impl Report {
             ..
         } = measured;
         self.rows.push(format!(
-            "{name:<16}{shape:<14}{rps:>12.0}{p50_us:>12.1}{p99_us:>12.1}{p999_us:>12.1}{cpu_us:>12.2}"
+            "{name:<20}{shape:<14}{rps:>12.0}{p50_us:>12.1}{p99_us:>12.1}{p999_us:>12.1}{cpu_us:>12.2}"
         ));
     }
 
@@ -174,7 +180,7 @@ impl Report {
         let mut lines = Vec::new();
         if !self.rows.is_empty() {
             let head = ["per second", "p50 µs", "p99 µs", "p99.9 µs", "cpu µs"].map(|name| format!("{name:>12}"));
-            lines.push(format!("{:<16}{:<14}{}", "operation", "shape", head.concat()));
+            lines.push(format!("{:<20}{:<14}{}", "operation", "shape", head.concat()));
             lines.extend(self.rows.iter().cloned());
             lines.push(String::new());
         }
@@ -182,6 +188,14 @@ impl Report {
         lines.extend(self.figures.iter().cloned());
         lines.join("\n")
     }
+}
+
+/// The medians of one peer's runs.
+fn series(rounds: &Rounds, peer: &str) -> Rows {
+    let series = rounds.0.iter().filter(|series| series.peer == peer);
+    series
+        .map(|series| (series.shape, Measured::median(&series.runs)))
+        .collect()
 }
 
 #[cfg(test)]
