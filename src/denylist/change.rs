@@ -55,6 +55,26 @@ pub enum Lock {
     Claim,
 }
 
+impl Lock {
+    /// All of them, in the order of their codes.
+    const ALL: [Lock; 4] = [Lock::None, Lock::Derived, Lock::Concat, Lock::Claim];
+
+    /// Its number wherever it is kept, and under a seal.
+    pub fn code(self) -> u8 {
+        match self {
+            Lock::None => 0,
+            Lock::Derived => 1,
+            Lock::Concat => 2,
+            Lock::Claim => 3,
+        }
+    }
+
+    /// That of a number; `None` for one that no lock has.
+    pub fn of(code: u8) -> Option<Self> {
+        Self::ALL.get(usize::from(code)).copied()
+    }
+}
+
 /// A successor, as recorded: enough to make it again, and neither a token nor a cookie secret.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Record {

@@ -91,7 +91,7 @@ pub(super) fn put_rotation(realm: &str, rotate: &Rotate, rows: &mut Rows) -> Res
         claims: &rotate.record.claims,
         nonce: rotate.record.nonce,
         key: rotate.record.key.0,
-        lock: lock_code(rotate.record.lock),
+        lock: rotate.record.lock.code(),
     };
     put(
         record_until(rotate.grace_until),
@@ -174,7 +174,7 @@ fn put_record(index: &Index, row: &RecordRow<'_>, seal: Seal, until: Seconds) ->
         claims: row.claims.into(),
         nonce: row.nonce,
         key: KeyId(row.key),
-        lock: lock_of(row.lock).ok_or(BadRow)?,
+        lock: Lock::of(row.lock).ok_or(BadRow)?,
         grace_until: Millis(row.grace_until),
         seal,
     });
@@ -215,19 +215,4 @@ fn level_of(code: u8) -> Option<Level> {
     [Level::Soft, Level::Hard]
         .into_iter()
         .find(|level| level_code(*level) == code)
-}
-
-fn lock_code(lock: Lock) -> u8 {
-    match lock {
-        Lock::None => 0,
-        Lock::Derived => 1,
-        Lock::Concat => 2,
-        Lock::Claim => 3,
-    }
-}
-
-fn lock_of(code: u8) -> Option<Lock> {
-    [Lock::None, Lock::Derived, Lock::Concat, Lock::Claim]
-        .into_iter()
-        .find(|lock| lock_code(*lock) == code)
 }

@@ -7,6 +7,7 @@ mod issue;
 mod minter;
 mod revoke;
 mod rotate;
+mod seal;
 mod validate;
 
 use std::sync::Arc;

@@ -9,6 +9,7 @@ use zeroize::Zeroizing;
 use super::admission::{Admitted, LockState, Origin};
 use super::claims::{Draft, Wanted};
 use super::issue::{as_minted, check_size, lock_of, sign};
+use super::seal::sealed;
 use super::validate::{accept, judge_claims, reused, seconds, session_end};
 use super::{Keeper, Minted, Refusal, Rotated, Served};
 use crate::denylist::{Change, Lock, MARGIN, Outcome, Record, Rotate};
@@ -227,28 +228,6 @@ fn successor(served: &Served, old: &Admitted<'_>, record: &Record) -> Result<Min
         claims: record.claims.as_ref().into(),
         cookie: value.map(Zeroizing::new),
     })
-}
-
-/// What a seal is on: which token of which session leads to which claims, until when, and how they are locked.
-fn sealed<T>(old: &Admitted<'_>, record: &Record, with: impl FnOnce(&[&[u8]]) -> T) -> T {
-    let (jti, session) = (old.jti.to_string(), old.session.to_string());
-    let lock = [match record.lock {
-        Lock::None => 0,
-        Lock::Derived => 1,
-        Lock::Concat => 2,
-        Lock::Claim => 3,
-    }];
-    let successor = record.successor.to_string();
-    with(&[
-        jti.as_bytes(),
-        session.as_bytes(),
-        successor.as_bytes(),
-        record.claims.as_bytes(),
-        &record.nonce,
-        &record.key.0,
-        &lock,
-        &record.grace_until.0.to_le_bytes(),
-    ])
 }
 
 /// The value to set: `new.old` while an old tab may still send the old token with the new cookie; the new one alone

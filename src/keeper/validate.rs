@@ -5,8 +5,9 @@ use jwtkeeper_wire::{Cause, Reason};
 
 use super::admission::{Admitted, LockState, Origin, admit};
 use super::minter::end_of_second;
+use super::seal::is_forged;
 use super::{Keeper, Rejection, Reuse, Served, Verdict};
-use crate::denylist::{Level, Stands};
+use crate::denylist::{Level, Rotation, Stands};
 use crate::jwt::Version;
 use crate::realm::{CookieLock, Policy};
 use crate::words::{Millis, Seconds};
@@ -108,8 +109,15 @@ fn check_denylist(served: &Served, now: Millis, admitted: &Admitted<'_>) -> Resu
         // Past its grace it is revoked whatever its successors are: they may be many, and are not looked through.
         Some(rotation) if now >= rotation.grace_until => Err(reused(admitted)),
         Some(rotation) if index.token_revoked(&rotation.successor) => Err(Reason::Revoked.into()),
+        // Who can write to a shared store must not turn a revoked token into a rotated one.
+        Some(rotation) if has_forged_record(served, admitted, rotation) => Err(Reason::Revoked.into()),
         _ => Ok(stands),
     }
+}
+
+fn has_forged_record(served: &Served, admitted: &Admitted<'_>, rotation: &Rotation) -> bool {
+    let record = rotation.record.as_ref();
+    record.is_some_and(|record| is_forged(served, admitted, record))
 }
 
 /// The rejection of a rotated token after its grace.

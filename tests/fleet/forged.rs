@@ -1,7 +1,7 @@
 //! Whoever can write to Redis must not have anything signed by that: a successor is made from what the realm's key has
 //! sealed, for the token that it was sealed for, and from nothing else.
 
-use jwtkeeper_client::{Error, Issue, Minted, Reason, Rotation, blocking};
+use jwtkeeper_client::{Issue, Minted, Reason, Rotation, blocking};
 use serde_json::Value;
 
 use crate::hosts::{at, host, is_revoked, issue, record};
@@ -72,13 +72,15 @@ impl Stage {
         assert_ne!(record, decided.record, "{what}: nothing is changed");
         self.put(&decided.jti, record);
         for host in &self.hosts {
-            let answer = host.client().rotate(decided.token.as_str());
-            let error: Error = match answer {
-                Err(error) => error,
+            match host.client().rotate(decided.token.as_str()) {
+                // Another host has said meanwhile that it is used up.
+                Ok(Rotation::Invalid(reason)) => assert_eq!(reason, Reason::Revoked, "{what}"),
                 Ok(other) => panic!("{what}: {other:?}"),
-            };
-            assert!(error.is_unavailable(), "{what}: {error}");
-            assert!(error.to_string().contains(words), "{what}: {error}");
+                Err(error) => {
+                    assert!(error.is_unavailable(), "{what}: {error}");
+                    assert!(error.to_string().contains(words), "{what}: {error}");
+                }
+            }
         }
     }
 }
@@ -145,6 +147,41 @@ fn what_cannot_be_read_makes_no_token() {
     for text in ["", "{}", "hard", "null"] {
         let decided = stage.fresh();
         stage.not_signed("junk", &decided, text, "cannot be read");
+    }
+}
+
+/// A forgery, of a token's own record and another's.
+type Forge = fn(&str, &str) -> String;
+
+/// A daemon that starts knows of a revocation only what Redis says.
+#[test]
+fn a_forged_record_makes_no_revoked_token_a_rotated_one() {
+    let stage = Stage::new();
+    let other = stage.fresh();
+    let forgeries: [(&str, Forge); 3] = [
+        ("another grace", |own, _| {
+            changed(own, |document| {
+                document["grace_until"] = (document["grace_until"].as_u64().unwrap() + 1).into();
+            })
+        }),
+        ("another key", |own, _| {
+            changed(own, |document| flip(&mut document["key"]))
+        }),
+        ("another token's", |_, other| other.to_owned()),
+    ];
+    let revoked = forgeries.map(|(what, forge)| {
+        let decided = stage.fresh();
+        stage.hosts[0].client().revoke_jti(&decided.jti).unwrap();
+        stage.put(&decided.jti, &forge(&decided.record, &other.record));
+        (what, decided)
+    });
+    let started = host(at(&stage.server.url()));
+    for (what, decided) in revoked {
+        assert!(is_revoked(&started.client(), &decided.token), "{what}: validated");
+        match started.client().rotate(decided.token.as_str()).unwrap() {
+            Rotation::Invalid(reason) => assert_eq!(reason, Reason::Revoked, "{what}"),
+            other => panic!("{what}: {other:?}"),
+        }
     }
 }
 

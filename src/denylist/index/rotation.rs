@@ -5,7 +5,7 @@ use std::sync::atomic::Ordering;
 
 use super::entry::{Expiring, Reading};
 use super::{RealmIndex, clamp, write};
-use crate::denylist::change::{Level, Record, Rotate};
+use crate::denylist::change::{Kind, Level, Raise, Record, Rotate};
 use crate::denylist::{MARGIN, Outcome};
 use crate::words::{Id, Millis, Seconds};
 
@@ -27,6 +27,17 @@ impl Rotation {
     /// When it may be forgotten.
     pub fn until(&self) -> Seconds {
         Seconds::from(self.until)
+    }
+
+    /// What is left of the rotation of `old` where its record is gone: that it is used up is not forgotten.
+    pub(in crate::denylist) fn used_up(&self, old: Id) -> Raise {
+        Raise {
+            kind: Kind::Token,
+            id: old,
+            level: Level::Hard,
+            cutoff: Millis(0),
+            until: self.until(),
+        }
     }
 }
 

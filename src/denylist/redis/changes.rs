@@ -249,14 +249,7 @@ impl Fleet {
                     pipeline.invoke_script(call.arg(ttl_ms(rotation.until(), now)).arg(touch));
                     count += 1;
                 }
-                // Where it led to is forgotten: that it is used up is not.
-                None => raises.push(Raise {
-                    kind: Kind::Token,
-                    id: job.id.clone(),
-                    level: Level::Hard,
-                    cutoff: Millis(0),
-                    until: rotation.until(),
-                }),
+                None => raises.push(rotation.used_up(job.id.clone())),
             }
         }
         for raise in raises {

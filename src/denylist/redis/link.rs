@@ -131,9 +131,9 @@ fn code(error: &RedisError) -> Option<&str> {
     }
 }
 
-/// Whether an error says that a key lies at another primary.
+/// Whether an error says that a key lies at another primary, or is on its way there.
 pub(super) fn has_moved(error: &RedisError) -> bool {
-    matches!(code(error), Some("MOVED" | "ASK"))
+    matches!(code(error), Some("MOVED" | "ASK" | "TRYAGAIN"))
 }
 
 /// Whether an error says that the primary may be elsewhere now.

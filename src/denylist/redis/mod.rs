@@ -22,7 +22,7 @@ mod value;
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::change::{Change, Kind, Level, Outcome, Raise, Rotate};
+use super::change::{Change, Kind, Outcome, Rotate};
 use super::index::{Index, NONE, PARTS, RealmIndex};
 use super::{Applied, Denylist, Embedded, SharedHealth, StoreHealth};
 use crate::words::Millis;
@@ -199,30 +199,21 @@ async fn keep_part(
             let Some(rotation) = realm.rotation(id).filter(|_| *kind == Kind::Token) else {
                 continue;
             };
-            let (old, until) = (id.clone(), rotation.until());
-            match rotation.record {
-                Some(record) => {
-                    let rotate = Rotate {
-                        session: old.clone(),
-                        old,
-                        until,
-                        subject: None,
-                        login: Millis(0),
-                        now,
-                        grace_until: rotation.grace_until,
-                        record,
-                    };
-                    kept.push(local.apply(realm, Change::Keep(Box::new(rotate))));
-                }
-                // Where it led to is forgotten: that it is used up is not.
-                None => entries.push(Raise {
-                    kind: Kind::Token,
-                    id: old,
-                    level: Level::Hard,
-                    cutoff: Millis(0),
-                    until,
-                }),
-            }
+            let Some(record) = rotation.record.clone() else {
+                entries.push(rotation.used_up(id.clone()));
+                continue;
+            };
+            let rotate = Rotate {
+                session: id.clone(),
+                old: id.clone(),
+                until: rotation.until(),
+                subject: None,
+                login: Millis(0),
+                now,
+                grace_until: rotation.grace_until,
+                record,
+            };
+            kept.push(local.apply(realm, Change::Keep(Box::new(rotate))));
         }
         kept.push(local.apply(realm, Change::Raise { entries, follow: None }));
         for kept in kept {

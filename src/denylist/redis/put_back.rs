@@ -11,7 +11,7 @@ use redis::{Pipeline, RedisError};
 use super::copy::soon;
 use super::fleet::{Fleet, random};
 use super::follow::Realms;
-use super::link::{ends, in_words, is_elsewhere};
+use super::link::{ends, has_moved, in_words, is_elsewhere};
 use super::node::{Job, Node};
 use crate::denylist::index::PARTS;
 
@@ -118,33 +118,34 @@ impl PutBack {
         let began = Instant::now();
         let mut answers = fleet.scripts.run(&mut pipeline, connection).await?.into_iter();
         let took = began.elapsed();
-        let mut refused = None;
-        let mut done = 0;
+        let (mut done, mut moving, mut refused) = (0, None, None);
         for (job, commands) in asked {
             // All of them are taken, whatever the first says.
             let answers: Vec<_> = answers.by_ref().take(commands).collect();
             match answers.into_iter().find_map(Result::err) {
                 None => done += 1, // and it is noted once it was read there
                 Some(error) => {
-                    refused = Some(error);
                     node.owe([job]);
+                    let what = if has_moved(&error) { &mut moving } else { &mut refused };
+                    *what = Some(error);
                 }
             }
         }
         fleet.count_put_back(done);
+        if moving.iter().chain(&refused).any(is_elsewhere) {
+            fleet.look_again.notify_one();
+        }
         match refused {
-            None if evicting => Ok(SLOW),
+            Some(error) if ends(&error) => Err(error),
+            Some(error) => {
+                node.tell_refusal(Some(in_words(&error)));
+                Ok(SLOW)
+            }
+            // Of a slot that is on its way elsewhere nothing is taken until it is there: that is no fault of the server.
+            None if evicting || done == 0 => Ok(SLOW),
             None => {
                 node.tell_refusal(None);
                 Ok(PAUSE.max(took))
-            }
-            Some(error) if ends(&error) => Err(error),
-            Some(error) => {
-                if is_elsewhere(&error) {
-                    fleet.look_again.notify_one();
-                }
-                node.tell_refusal(Some(in_words(&error)));
-                Ok(SLOW)
             }
         }
     }

@@ -79,11 +79,8 @@ pub(super) struct Decided {
     pub(super) record: Arc<Record>,
 }
 
-const LOCKS: [Lock; 4] = [Lock::None, Lock::Derived, Lock::Concat, Lock::Claim];
-
 /// The record of a rotation.
 pub(super) fn record(grace_until: Millis, until: Seconds, record: &Record) -> Option<String> {
-    let lock = LOCKS.iter().position(|lock| *lock == record.lock)?;
     let shape = Shape {
         successor: &record.successor.to_string(),
         grace_until: grace_until.0,
@@ -91,7 +88,7 @@ pub(super) fn record(grace_until: Millis, until: Seconds, record: &Record) -> Op
         claims: (&*record.claims).into(),
         nonce: record.nonce,
         key: record.key.0,
-        lock: u8::try_from(lock).ok()?,
+        lock: record.lock.code(),
         seal: record.seal,
     };
     serde_json::to_string(&shape).ok()
@@ -108,7 +105,7 @@ pub(super) fn read_record(text: &str) -> Option<Decided> {
             claims: shape.claims.into(),
             nonce: shape.nonce,
             key: KeyId(shape.key),
-            lock: *LOCKS.get(usize::from(shape.lock))?,
+            lock: Lock::of(shape.lock)?,
             grace_until: Millis(shape.grace_until),
             seal: shape.seal,
         }),
