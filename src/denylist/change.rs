@@ -42,6 +42,19 @@ pub struct Raise {
     pub until: Seconds,
 }
 
+impl Raise {
+    /// Revokes a token or a session.
+    pub fn hard(kind: Kind, id: Id, until: Seconds) -> Self {
+        Self {
+            kind,
+            id,
+            level: Level::Hard,
+            cutoff: Millis(0),
+            until,
+        }
+    }
+}
+
 /// How a recorded successor is locked.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Lock {

@@ -67,13 +67,7 @@ impl Keeper {
         target: Revoke<'_>,
     ) -> Result<Result<(), Rejection>, Refusal> {
         let until = self.retention(served, now);
-        let hard = |kind, id| Raise {
-            kind,
-            id,
-            level: Level::Hard,
-            cutoff: Millis(0),
-            until,
-        };
+        let hard = |kind, id| Raise::hard(kind, id, until);
         let mut follow = None;
         let entries = match target {
             Revoke::Token { token, cookie } => {

@@ -101,6 +101,23 @@ pub fn record(jti: &str) -> String {
     format!("jwtkeeper-rotation:{{{}}}", entry(jti))
 }
 
+/// A user `app` who may do anything, with this password and no other.
+pub fn user(server: &Server, password: &str) {
+    let password = format!(">{password}");
+    let words = [
+        "ACL",
+        "SETUSER",
+        "app",
+        "on",
+        "resetpass",
+        &password,
+        "~*",
+        "&*",
+        "+@all",
+    ];
+    server.ask::<()>(&words);
+}
+
 /// What holds the entries.
 pub trait Holder {
     /// Those of the keys that do not hold `hard`, and expire, all where it does not answer.

@@ -2,29 +2,13 @@
 
 use jwtkeeper_client::Minted;
 
-use crate::hosts::{Holder, at, complaints, entry, host, is_ready, issue, ready, revoke};
+use crate::hosts::{Holder, at, complaints, entry, host, is_ready, issue, ready, revoke, user};
 use crate::servers::Server;
 use crate::support::{Daemon, until};
 
 const FIRST: &str = "first-open-sesame";
 const SECOND: &str = "second-open-sesame";
 const WRONG: &str = "third-open-sesame";
-
-fn user(server: &Server, password: &str) {
-    let password = format!(">{password}");
-    let words = [
-        "ACL",
-        "SETUSER",
-        "app",
-        "on",
-        "resetpass",
-        &password,
-        "~*",
-        "&*",
-        "+@all",
-    ];
-    server.ask::<()>(&words);
-}
 
 fn start(server: &Server) -> Daemon {
     user(server, FIRST);

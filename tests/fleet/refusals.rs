@@ -1,7 +1,7 @@
 //! What Redis answers when it cannot take a revocation: whoever asked is told what it is and what to do, it holds on
 //! this host, and comes to Redis and to the others once the cause is gone, with nobody asking again.
 
-use crate::hosts::{Holder, at, entry, host, is_revoked, issue, record, revoke, revoked_at, session, settings};
+use crate::hosts::{Holder, at, entry, host, is_revoked, issue, record, revoke, revoked_at, session, settings, user};
 use crate::servers::Server;
 use crate::support::{Daemon, until};
 
@@ -124,21 +124,7 @@ fn that_wants_a_password_now() {
 #[test]
 fn that_has_another_password_now() {
     let server = Server::start();
-    let user = |password: &str| {
-        let password = format!(">{password}");
-        server.ask::<()>(&[
-            "ACL",
-            "SETUSER",
-            "app",
-            "on",
-            "resetpass",
-            &password,
-            "~*",
-            "&*",
-            "+@all",
-        ]);
-    };
-    user("right");
+    user(&server, "right");
     let [one, other] = [(); 2].map(|()| {
         let setup = at(&server.url());
         setup.write_secret("password", b"right\n");
@@ -149,14 +135,14 @@ fn that_has_another_password_now() {
         &server,
         [&one, &other],
         |_| {
-            user("another");
+            user(&server, "another");
             server.ask::<u64>(&["CLIENT", "KILL", "USER", "app"]);
             until("the daemon has seen it", || {
                 crate::hosts::complaints(&one).contains("password_file")
             });
         },
         &["password_file"],
-        |_| user("right"),
+        |_| user(&server, "right"),
     );
 }
 

@@ -31,13 +31,7 @@ impl Rotation {
 
     /// What is left of the rotation of `old` where its record is gone: that it is used up is not forgotten.
     pub(in crate::denylist) fn used_up(&self, old: Id) -> Raise {
-        Raise {
-            kind: Kind::Token,
-            id: old,
-            level: Level::Hard,
-            cutoff: Millis(0),
-            until: self.until(),
-        }
+        Raise::hard(Kind::Token, old, self.until())
     }
 }
 

@@ -184,14 +184,7 @@ fn follow(fleet: &Fleet, job: &Job, decided: &Decided) {
     let Some((_, until)) = shared.realm.token_until(&job.id) else {
         return;
     };
-    let raise = Raise {
-        kind,
-        id: id.clone(),
-        level: Level::Hard,
-        cutoff: Millis(0),
-        until,
-    };
-    if shared.realm.raise(&raise) {
+    if shared.realm.raise(&Raise::hard(kind, id.clone(), until)) {
         let shared = shared.clone();
         fleet.owe(Job { shared, kind, id });
     }
