@@ -6,7 +6,7 @@ use std::io;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use jwtkeeper_wire::ErrorCode;
+use jwtkeeper_wire::{ClientCode, ErrorCode};
 
 /// Why a call has no answer. It says nothing of the token that was asked about.
 #[derive(Debug, thiserror::Error)]
@@ -178,6 +178,27 @@ impl Error {
     /// The peer may not do this.
     pub fn is_not_permitted(&self) -> bool {
         self.kind() == ErrorKind::NotPermitted
+    }
+
+    /// Another try may well be answered: nothing is wrong but that the daemon cannot be reached, or cannot answer now.
+    pub fn is_temporary(&self) -> bool {
+        matches!(
+            self.kind(),
+            ErrorKind::Unreachable | ErrorKind::Timeout | ErrorKind::Unavailable
+        )
+    }
+
+    /// Its number in the one table of codes: the daemon's own code, or the client's (3xx).
+    pub fn number(&self) -> u16 {
+        let own = match (&*self.repr, self.code()) {
+            (_, Some(code)) => return code.code(),
+            (Repr::Unreachable { .. }, _) if self.is_not_permitted() => ClientCode::SocketForbidden,
+            (Repr::Unreachable { .. }, _) => ClientCode::Unreachable,
+            (Repr::Timeout { .. }, _) => ClientCode::Timeout,
+            (Repr::TooLarge { .. }, _) => ClientCode::RequestTooLarge,
+            (Repr::Protocol { .. } | Repr::Daemon { .. }, _) => ClientCode::Protocol,
+        };
+        own.code()
     }
 
     /// The daemon's own code; `None` when the error arose on this side.

@@ -95,6 +95,21 @@ codes! {
 }
 
 codes! {
+    /// Why there is no answer, where the client itself says so. 3xx: none of these travels.
+    ClientCode {
+        Unreachable = 300, "unreachable", "No daemon answers at the socket; it says nothing of the token.";
+        Timeout = 301, "timeout", "The deadline passed; whether the daemon did what was asked is not known.";
+        Protocol = 302, "protocol", "The other end does not keep to the protocol, or does not run as the uid that it should.";
+        RequestTooLarge = 303, "request_too_large", "The request is longer than the daemon takes; send fewer claims.";
+        SocketForbidden = 304, "socket_forbidden", "The modes of the socket or of its directory keep this process out.";
+        BadArgument = 310, "bad_argument", "An argument is NULL, too long, not UTF-8 or out of range.";
+        Busy = 311, "busy", "The reply is in use by another thread; give each thread a reply of its own.";
+        OutOfTurn = 312, "out_of_turn", "The reply holds no token whose rotation is due: authenticate first.";
+        Panicked = 313, "panicked", "A fault of the library; the call was given up.";
+    }
+}
+
+codes! {
     /// Why a token is not valid, in the order of the checks.
     Reason {
         Malformed = 1, "malformed", "Not a JWT in strict compact form, or a claim is missing or has a wrong type.";

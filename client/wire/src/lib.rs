@@ -8,7 +8,7 @@ mod frame;
 mod message;
 
 pub use codec::{DecodeError, EncodeError, decode, encode};
-pub use codes::{Cause, CodeRow, ErrorCode, Reason, State};
+pub use codes::{Cause, ClientCode, CodeRow, ErrorCode, Reason, State};
 pub use frame::{FrameError, LENGTH_BYTES, MAX_FRAME, frame_length, put_frame};
 pub use message::{
     Answer, Before, Cookie, Extension, FlagTarget, Greeting, Hello, Limits, MAGIC, Minted, OP_COUNT, Op, PROTOCOL,

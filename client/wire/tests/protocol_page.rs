@@ -7,7 +7,7 @@ mod support;
 
 use std::fmt::Write;
 
-use jwtkeeper_wire::{Cause, CodeRow, ErrorCode, Reason, State};
+use jwtkeeper_wire::{Cause, ClientCode, CodeRow, ErrorCode, Reason, State};
 use support::{bless, golden, hex, repository, unhex};
 
 const BEGIN: &str = "<!-- codes: begin -->\n";
@@ -24,6 +24,10 @@ fn table(title: &str, rows: impl Iterator<Item = CodeRow>) -> String {
 fn tables() -> String {
     [
         table("Error codes", ErrorCode::ALL.iter().filter_map(|code| code.row())),
+        table(
+            "Codes of the clients, which never travel",
+            ClientCode::ALL.iter().filter_map(|code| code.row()),
+        ),
         table("Reasons", Reason::ALL.iter().filter_map(|code| code.row())),
         table("Causes", Cause::ALL.iter().filter_map(|code| code.row())),
         table("States", State::ALL.iter().filter_map(|code| code.row())),

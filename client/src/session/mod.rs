@@ -1,0 +1,150 @@
+//! The session flow of an app, in rules without I/O: where a request's token and lock cookie stand, what an answer of
+//! the daemon's means for the request, and how the cookie is cleared. Every language's middleware follows these.
+//!
+//! A request whose token is absent or invalid is not authenticated (401); one whose token could not be judged is
+//! answered 503, and nothing is cleared; a rotation that is due but cannot be had now leaves the old token serving.
+
+use cookie::{Cookie, time::OffsetDateTime};
+use jwtkeeper_wire::{ErrorCode, Reason};
+
+use crate::error::Error;
+
+/// The lock cookie as a browser knows it. It says what the realm's `cookie` section says in the daemon's
+/// configuration, whose defaults are these.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct LockCookie {
+    /// Its name: `jwt_keeper` unless told otherwise.
+    pub name: String,
+    /// The `Domain` attribute: none unless told otherwise.
+    pub domain: Option<String>,
+    /// The `Path` attribute: `/` unless told otherwise.
+    pub path: Option<String>,
+    /// The `Secure` attribute: set unless told otherwise.
+    pub secure: bool,
+}
+
+impl Default for LockCookie {
+    fn default() -> Self {
+        Self {
+            name: "jwt_keeper".to_owned(),
+            domain: None,
+            path: Some("/".to_owned()),
+            secure: true,
+        }
+    }
+}
+
+impl LockCookie {
+    /// Its value in a `Cookie` header (RFC 6265 section 4.2.1). Of several the first counts: the one of the longest
+    /// path.
+    pub fn find<'a>(&self, header: &'a str) -> Option<&'a str> {
+        header
+            .split(';')
+            .filter_map(|pair| pair.split_once('='))
+            .find(|(name, _)| name.trim() == self.name)
+            .map(|(_, value)| unquote(value.trim()))
+    }
+
+    /// The value of a `Set-Cookie` header that takes it from the browser.
+    pub fn clear(&self) -> String {
+        let mut cookie = Cookie::build((self.name.as_str(), ""))
+            .max_age(cookie::time::Duration::ZERO)
+            .expires(OffsetDateTime::UNIX_EPOCH)
+            .secure(self.secure)
+            .http_only(true);
+        if let Some(domain) = &self.domain {
+            cookie = cookie.domain(domain.as_str());
+        }
+        if let Some(path) = &self.path {
+            cookie = cookie.path(path.as_str());
+        }
+        cookie.build().to_string()
+    }
+}
+
+fn unquote(value: &str) -> &str {
+    value
+        .strip_prefix('"')
+        .and_then(|rest| rest.strip_suffix('"'))
+        .unwrap_or(value)
+}
+
+/// The token of an `Authorization` header (RFC 6750 section 2.1); the scheme's case does not matter. `None` for
+/// another scheme, and for a header without a token.
+pub fn bearer(authorization: &str) -> Option<&str> {
+    let (scheme, token) = authorization.trim().split_once([' ', '\t'])?;
+    let token = token.trim_start();
+    (scheme.eq_ignore_ascii_case("bearer") && !token.is_empty()).then_some(token)
+}
+
+/// Whether a token that is invalid for this reason takes its cookie with it: no other token could still need it.
+pub fn clears_cookie(reason: Reason) -> bool {
+    matches!(reason, Reason::Expired | Reason::Revoked)
+}
+
+/// Whether a request goes on with its old token, which is valid, when rotating it ended in this error. It does
+/// not where the app's own claims are at fault: the app must hear of that.
+pub fn goes_on(error: &Error) -> bool {
+    error.is_temporary()
+        || error.is_not_permitted()
+        || matches!(error.code(), Some(ErrorCode::ValidateOnly | ErrorCode::ForeignToken))
+}
+
+/// The HTTP status of a request whose token could not be judged: 503 where another try may be answered, 500 where
+/// the set-up is wrong.
+pub fn status(error: &Error) -> u16 {
+    if error.is_temporary() { 503 } else { 500 }
+}
+
+/// The value of a `WWW-Authenticate` header of an answer 401 (RFC 6750 section 3): why is the daemon's log's to say.
+pub fn challenge(presented: bool) -> &'static str {
+    if presented {
+        r#"Bearer error="invalid_token""#
+    } else {
+        "Bearer"
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_bearer_is_a_scheme_and_a_token() {
+        assert_eq!(bearer("Bearer a.b.c"), Some("a.b.c"));
+        assert_eq!(bearer(" bEARER \t a.b.c "), Some("a.b.c"));
+        for none in [
+            "",
+            "Bearer",
+            "Bearer ",
+            "a.b.c",
+            "Basic YTpi",
+            "Bearera.b.c",
+            "Token a.b.c",
+        ] {
+            assert_eq!(bearer(none), None, "{none}");
+        }
+    }
+
+    #[test]
+    fn a_cookie_is_found_by_its_whole_name() {
+        let cookie = LockCookie::default();
+        assert_eq!(cookie.find("a=1; jwt_keeper=x.y; b=2"), Some("x.y"));
+        assert_eq!(cookie.find("jwt_keeper=\"x\";jwt_keeper=z"), Some("x"));
+        assert_eq!(cookie.find("jwt_keeper="), Some(""));
+        for none in ["", "jwt_keeper", "xjwt_keeper=1", "jwt_keeper2=1", "JWT_KEEPER=1"] {
+            assert_eq!(cookie.find(none), None, "{none}");
+        }
+    }
+
+    #[test]
+    fn a_cleared_cookie_names_the_same_place() {
+        let mut cookie = LockCookie::default();
+        cookie.domain = Some("example.com".to_owned());
+        assert_eq!(
+            cookie.clear(),
+            "jwt_keeper=; HttpOnly; Secure; Path=/; Domain=example.com; Max-Age=0; Expires=Thu, 01 Jan 1970 00:00:00 GMT"
+        );
+    }
+}
