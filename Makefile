@@ -67,6 +67,8 @@ prove-fleet: need-for-tests
 bench:
 	@$(NEED) $(BENCH_PACKAGES)
 	$(CARGO) build --locked --release -p jwtkeeper -p jwtkeeper-bench --bins
+	$(CARGO) build --locked --release -p jwtkeeper-capi
+	$(CARGO) build --locked --release -p jwtkeeper-client --example load
 	$(TARGET)/release/jwtkeeper-bench
 
 # The documentation of the crates, in target/doc.
