@@ -3,9 +3,9 @@
 CARGO ?= cargo
 NEED  := tests/tools/need
 
-# What the tests run beside Rust: the kernel's view, keys, an independent reader and writer of tokens, and what a fleet
-# shares.
-TEST_PACKAGES  := strace openssl python3-jwt python3-cryptography redis-server
+# What the tests run beside Rust: the kernel's view, keys, an independent reader and writer of tokens, what a fleet
+# shares, and C against libjwtkeeper.
+TEST_PACKAGES  := strace openssl python3-jwt python3-cryptography redis-server gcc g++ libc6-dev pkg-config valgrind
 BENCH_PACKAGES := redis-server
 
 # nextest runs tests in processes of their own where it is present; it runs no doctests.
@@ -34,7 +34,7 @@ test: need-for-tests
 	$(CARGO) fmt --all --check
 	$(CARGO) clippy --locked --workspace --all-targets -- -D warnings
 	$(CARGO) check --locked -p jwtkeeper-client
-	$(CARGO) build --locked --workspace --examples --bins
+	$(CARGO) build --locked --workspace --lib --examples --bins
 	$(RUN_TESTS)
 
 need-for-tests:
