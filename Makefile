@@ -21,8 +21,11 @@ PROVE_STATE := $(abspath $(TARGET))/prove
 CUTS ?= 5000
 PROOFS := prove-rotate prove-crash prove-cuts prove-cancel prove-live prove-fleet
 PREFIX ?= /usr/local
+# Where what is to be installed was built.
+BUILT ?= $(TARGET)/release
+VERSION := $(shell sed -n 's/^version = "\(.*\)"$$/\1/p' Cargo.toml | head -n 1)
 
-.PHONY: run test check prove $(PROOFS) bench docs install clean need-for-tests
+.PHONY: run test check prove $(PROOFS) bench docs install install-lib clean need-for-tests
 
 # A daemon on a throw-away secret and an embedded store in target/dev; it prints how to use it.
 run:
@@ -77,12 +80,25 @@ docs:
 
 install:
 	$(CARGO) build --locked --release --bin jwtkeeperd --bin jwtkeeperctl
+	$(CARGO) build --locked --release -p jwtkeeper-capi
+	@$(MAKE) --no-print-directory install-lib
 	install -D -m 0755 $(TARGET)/release/jwtkeeperd $(DESTDIR)$(PREFIX)/sbin/jwtkeeperd
 	install -D -m 0755 $(TARGET)/release/jwtkeeperctl $(DESTDIR)$(PREFIX)/bin/jwtkeeperctl
 	install -D -m 0644 systemd/jwtkeeper.service $(DESTDIR)$(PREFIX)/lib/systemd/system/jwtkeeper.service
 	install -D -m 0644 systemd/jwtkeeper.service.d/redis-tcp.conf $(DESTDIR)$(PREFIX)/share/doc/jwtkeeper/redis-tcp.conf
 	install -D -m 0644 systemd/jwtkeeper.sysusers.conf $(DESTDIR)$(PREFIX)/lib/sysusers.d/jwtkeeper.conf
 	install -D -m 0644 examples/jwtkeeper.toml $(DESTDIR)$(PREFIX)/share/doc/jwtkeeper/jwtkeeper.toml
+
+# libjwtkeeper alone, as it lies in $(BUILT).
+install-lib: LIB = $(DESTDIR)$(PREFIX)/lib
+install-lib:
+	install -D -m 0755 $(BUILT)/libjwtkeeper.so $(LIB)/libjwtkeeper.so.$(VERSION)
+	ln -sf libjwtkeeper.so.$(VERSION) $(LIB)/libjwtkeeper.so.0
+	ln -sf libjwtkeeper.so.0 $(LIB)/libjwtkeeper.so
+	install -D -m 0644 $(BUILT)/libjwtkeeper.a $(LIB)/libjwtkeeper.a
+	install -D -m 0644 client/capi/include/jwtkeeper.h $(DESTDIR)$(PREFIX)/include/jwtkeeper.h
+	install -d $(LIB)/pkgconfig
+	sed 's|@PREFIX@|$(PREFIX)|; s|@VERSION@|$(VERSION)|' client/capi/jwtkeeper.pc.in > $(LIB)/pkgconfig/jwtkeeper.pc
 
 clean:
 	$(CARGO) clean
