@@ -94,8 +94,9 @@ mod tests {
         clear(&mut cleared, &cookie).unwrap();
         assert!(are_written(&cleared, &cookie));
         assert!(are_written(&headers(&[(AUTHORIZATION, b"")]), &cookie));
-        let others: &[_] = &[(SET_COOKIE, b"jwt_keeper2=1"), (SET_COOKIE, b"a=jwt_keeper=1")];
-        assert!(!are_written(&headers(others), &cookie));
+        for other in [&b"jwt_keeper2=1"[..], b"a=jwt_keeper=1"] {
+            assert!(!are_written(&headers(&[(SET_COOKIE, other)]), &cookie));
+        }
     }
 
     #[test]
