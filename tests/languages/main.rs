@@ -27,6 +27,7 @@ mod conformance;
 mod drive;
 mod exchange;
 mod passage;
+mod restart;
 mod rust;
 mod stage;
 mod tokens;

@@ -7,4 +7,3 @@ use crate::conformance::conforms;
 fn the_layer_conforms() {
     conforms(&Language::new("rust axum", built("examples/conformance_rust"), &[]));
 }
-
