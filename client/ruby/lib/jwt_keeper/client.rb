@@ -40,13 +40,8 @@ module JWTKeeper
 
     # Another client, of another realm of the same daemon, over the same connections.
     def for_realm(realm)
-      # Not a dup: that would free this client's handle twice.
-      other = self.class.allocate
-      other.instance_exec(@library, @place, @handle) do |library, place, handle|
-        @library = library
-        @place = place
-        own { |out| library.client_for_realm.call(handle, *text(realm), out) }
-      end
+      other = dup
+      other.send(:own) { |out| @library.client_for_realm.call(@handle, *text(realm), out) }
       other
     end
 
@@ -171,11 +166,6 @@ module JWTKeeper
       ask(:cookie_clear) { |reply| reply.text(:reply_set_cookie) }
     end
 
-    # A copy would free the handle twice.
-    def initialize_copy(_)
-      raise TypeError, "can't copy #{self.class}"
-    end
-
     def inspect
       "#<#{self.class}>"
     end
@@ -184,10 +174,18 @@ module JWTKeeper
     REALM_EXPIRY = -1
     private_constant :NOW, :REALM_EXPIRY
 
+    # What frees a handle once, however often its client is copied. A child of fork leaves its parent's clients alone.
     # @api private
-    def self.freeing(free, address, pid)
-      ->(_) { free.call(address) if Process.pid == pid }
+    class Keeper
+      def initialize(free, handle)
+        ObjectSpace.define_finalizer(self, self.class.freeing(free, handle, Process.pid))
+      end
+
+      def self.freeing(free, handle, pid)
+        ->(_) { free.call(handle) if Process.pid == pid }
+      end
     end
+    private_constant :Keeper
 
     private
 
@@ -214,7 +212,10 @@ module JWTKeeper
     end
 
     def moment(time)
-      time.nil? ? NOW : (time.to_time.to_r * 1000).floor
+      return NOW if time.nil?
+
+      time = time.to_time if time.respond_to?(:to_time)
+      (time.to_r * 1000).floor
     end
 
     def set(config, option, *values)
@@ -225,7 +226,7 @@ module JWTKeeper
       out = Fiddle::Pointer.malloc(Fiddle::SIZEOF_VOIDP, Fiddle::RUBY_FREE)
       raise_fault(yield(out), 'the client')
       @handle = out[0, out.size].unpack1('J')
-      ObjectSpace.define_finalizer(self, self.class.freeing(@library.client_free, @handle, Process.pid))
+      @keeper = Keeper.new(@library.client_free, @handle)
     end
 
     def raise_fault(code, what)
