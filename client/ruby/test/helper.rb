@@ -92,18 +92,19 @@ class Daemon
   end
 end
 
-# A program that serves HTTP, prints `listening PORT`, and is ended with all that it started.
+# A program that serves HTTP, prints a line that names its port, and is ended with all that it started.
 class App
   attr_reader :port
 
-  def initialize(*command, environment)
+  def initialize(*command, environment, ready: /^listening (\d+)$/)
     @output, output = IO.pipe
-    @pid = Process.spawn(environment, RbConfig.ruby, *command, in: File::NULL, out: output, pgroup: true)
+    log = "#{DAEMON.directory}/app.log"
+    @pid = Process.spawn(environment, RbConfig.ruby, *command, in: File::NULL, out: output, err: [log, 'a'], pgroup: true)
     output.close
-    line = @output.each_line.find { |text| text.start_with?('listening ') }
-    raise "#{command.join(' ')} did not listen" unless line
+    line = @output.each_line.find { |text| text.match?(ready) }
+    raise "#{command.join(' ')} did not listen:\n#{File.read(log)}" unless line
 
-    @port = Integer(line[/\d+/])
+    @port = Integer(line[ready, 1])
     # What it says later must not fill the pipe.
     Thread.new { IO.copy_stream(@output, File::NULL) }
   end

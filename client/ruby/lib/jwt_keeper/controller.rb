@@ -124,7 +124,7 @@ module JWTKeeper
 
     def write_lock_cookie(token)
       jar = signed_cookies
-      return Headers.add_cookie(response.headers, token.cookie.set_cookie) unless jar
+      return Headers.replace_cookie(response.headers, token.cookie.set_cookie) unless jar
 
       jar[token.cookie.name] = token.to_cookie
     end
@@ -133,7 +133,7 @@ module JWTKeeper
       place = JWTKeeper.client.place
       return cookies.delete(place[:name], **place.slice(:domain, :path).compact) if signed_cookies
 
-      Headers.add_cookie(response.headers, session&.set_cookie || JWTKeeper.client.clear_cookie)
+      Headers.replace_cookie(response.headers, session&.set_cookie || JWTKeeper.client.clear_cookie)
     end
   end
 end

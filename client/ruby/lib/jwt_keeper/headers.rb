@@ -19,18 +19,25 @@ module JWTKeeper
       headers[key] = value if headers[key].nil?
     end
 
-    # Adds a Set-Cookie header to the others, unless they set this cookie already.
+    # Adds a cookie to the others, unless the response sets it already.
     def add_cookie(headers, cookie)
-      key = key(headers, 'Set-Cookie')
-      others = Array(headers[key]).flat_map { |text| text.split("\n") }
-      name = cookie[/\A[^=]*/]
-      return if others.any? { |other| other[/\A[^=]*/].strip == name }
-
-      headers[key] = headers[key].is_a?(String) ? [*others, cookie].join("\n") : joined([*others, cookie])
+      replace_cookie(headers, cookie) if cookies(headers).none? { |other| same?(other, cookie) }
     end
 
-    def joined(cookies)
-      lower_case? ? cookies : cookies.join("\n")
+    # Adds a cookie to the others, in the place of one of its name.
+    def replace_cookie(headers, cookie)
+      all = cookies(headers).reject { |other| same?(other, cookie) } << cookie
+      key = key(headers, 'Set-Cookie')
+      array = headers[key].nil? ? lower_case? : headers[key].is_a?(Array)
+      headers[key] = array ? all : all.join("\n")
+    end
+
+    def cookies(headers)
+      Array(headers[key(headers, 'Set-Cookie')]).flat_map { |text| text.split("\n") }
+    end
+
+    def same?(cookie, other)
+      cookie[/\A[^=]*/].strip == other[/\A[^=]*/].strip
     end
 
     # Rack 3 wants lower case.
