@@ -27,6 +27,7 @@ mod conformance;
 mod drive;
 mod exchange;
 mod passage;
+mod ruby;
 mod rust;
 mod stage;
 mod tokens;
