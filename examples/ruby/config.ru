@@ -2,13 +2,15 @@
 
 # A Rack app whose sessions jwtkeeperd keeps: log in, see a profile, log out. With `make run` in another terminal:
 #
-#   JWTKEEPER_SOCKET=target/dev/jwtkeeper.sock JWTKEEPER_LIBRARY=target/release/libjwtkeeper.so puma -C examples/ruby/puma.rb
+#   JWTKEEPER_SOCKET=target/dev/jwtkeeper.sock JWTKEEPER_LIBRARY=target/release/libjwtkeeper.so \
+#     puma -C examples/ruby/puma.rb
 #
 #   curl -i localhost:8080/login -d '{"user":"demo","password":"demo"}'     # shows Authorization: Bearer TOKEN
 #   curl -i localhost:8080/profile -H 'Authorization: Bearer TOKEN'
 #   curl -i -X POST localhost:8080/logout -H 'Authorization: Bearer TOKEN'
 #
-# `cargo build --release -p jwtkeeper-capi` makes libjwtkeeper.so. Where the realm locks its tokens, send the cookie back.
+# `cargo build --release -p jwtkeeper-capi` makes libjwtkeeper.so. Where the realm locks its tokens, send the cookie
+# back.
 $LOAD_PATH.unshift File.expand_path('../../client/ruby/lib', __dir__)
 require 'jwt_keeper'
 require 'json'
@@ -26,7 +28,8 @@ def log_in(env)
   return json(401, { error: 'wrong user or password' }) unless given == { 'user' => 'demo', 'password' => 'demo' }
 
   minted = JWTKeeper.client.issue({ sub: 'demo', user: 'demo' })
-  json(200, { user: 'demo' }, { 'Authorization' => minted.authorization, 'Set-Cookie' => minted.cookie&.set_cookie }.compact)
+  headers = { 'Authorization' => minted.authorization, 'Set-Cookie' => minted.cookie&.set_cookie }
+  json(200, { user: 'demo' }, headers.compact)
 rescue JSON::ParserError
   json(400, { error: 'not JSON' })
 rescue JWTKeeper::UnavailableError

@@ -140,7 +140,8 @@ class ClientTest < Minitest::Test
     verdict = locked.validate(minted.token, cookie: minted.cookie.value)
     use = JWTKeeper::Configuration.new(secret: 'secret-key', socket: DAEMON.socket)
     session = locked.session(minted.authorization, minted.cookie.value)
-    shown = [minted, verdict, minted.cookie, use, session, locked].map { |object| [object.inspect, object.to_s].join }.join
+    objects = [minted, verdict, minted.cookie, use, session, locked]
+    shown = objects.map { |object| [object.inspect, object.to_s].join }.join
     [minted.token, minted.cookie.value, 'secret-claim', 'secret-key'].each { |secret| refute_includes shown, secret }
   end
 

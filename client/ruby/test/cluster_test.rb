@@ -10,7 +10,8 @@ class ClusterTest < Minitest::Test
 
   def setup
     environment = { 'JWTKEEPER_SOCKET' => DAEMON.socket, 'REALM' => realm }
-    @app = App.new('-S', 'puma', '-C', File.expand_path('cluster_puma.rb', __dir__), environment, ready: /Listening on .*:(\d+)$/)
+    puma = ['-S', 'puma', '-C', File.expand_path('cluster_puma.rb', __dir__)]
+    @app = App.new(*puma, environment, ready: /Listening on .*:(\d+)$/)
     @client = DAEMON.client(realm: realm)
   end
 
@@ -55,7 +56,8 @@ class ClusterTest < Minitest::Test
   end
 
   def ask(authorization, cookie)
-    @app.request(:Get, '/', { 'Authorization' => authorization, 'Cookie' => cookie && "jwt_keeper=#{cookie.value}" }.compact)
+    headers = { 'Authorization' => authorization, 'Cookie' => cookie && "jwt_keeper=#{cookie.value}" }
+    @app.request(:Get, '/', headers.compact)
   end
 end
 

@@ -1,7 +1,7 @@
 # frozen_string_literal: true
 
-# The controller methods by the gem's names, in an object that is like a controller as far as they need it. rails_test.rb
-# has the real one.
+# The controller methods by the gem's names, in an object that is like a controller as far as they need it.
+# rails_test.rb has the real one.
 require_relative 'helper'
 
 class ControllerTest < Minitest::Test
@@ -63,6 +63,10 @@ class ControllerTest < Minitest::Test
     end
   end
 
+  def plain
+    Plain.new('Authorization' => "Bearer #{@token.to_jwt}", 'Cookie' => "jwt_keeper=#{@token.cookie_secret}")
+  end
+
   def test_a_valid_token_is_handed_over
     controller = signed
     controller.require_authentication
@@ -121,7 +125,7 @@ class ControllerTest < Minitest::Test
 
   def test_without_cookies_the_lock_goes_through_headers
     JWTKeeper::Token.rotate(@token.id)
-    controller = Plain.new('Authorization' => "Bearer #{@token.to_jwt}", 'Cookie' => "jwt_keeper=#{@token.cookie_secret}")
+    controller = plain
     controller.require_authentication
     assert_equal controller.seen.cookie.set_cookie, controller.response.headers['Set-Cookie']
     controller.clear_authentication_token
@@ -140,7 +144,7 @@ class ControllerTest < Minitest::Test
 
   def test_logout_after_a_rotation_in_the_same_response
     JWTKeeper::Token.rotate(@token.id)
-    controller = Plain.new('Authorization' => "Bearer #{@token.to_jwt}", 'Cookie' => "jwt_keeper=#{@token.cookie_secret}")
+    controller = plain
     controller.require_authentication
     controller.clear_authentication_token
     assert_match(/\Ajwt_keeper=;/, controller.response.headers['Set-Cookie'])

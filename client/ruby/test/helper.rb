@@ -99,7 +99,8 @@ class App
   def initialize(*command, environment, ready: /^listening (\d+)$/)
     @output, output = IO.pipe
     log = "#{DAEMON.directory}/app.log"
-    @pid = Process.spawn(environment, RbConfig.ruby, *command, in: File::NULL, out: output, err: [log, 'a'], pgroup: true)
+    streams = { in: File::NULL, out: output, err: [log, 'a'] }
+    @pid = Process.spawn(environment, RbConfig.ruby, *command, **streams, pgroup: true)
     output.close
     line = @output.each_line.find { |text| text.match?(ready) }
     raise "#{command.join(' ')} did not listen:\n#{File.read(log)}" unless line

@@ -1,6 +1,7 @@
 # frozen_string_literal: true
 
-# Threads and processes: a waiting call lets other threads run, many threads share one client, and a client outlives fork.
+# Threads and processes: a waiting call lets other threads run, many threads share one client, and a client outlives
+# fork.
 require_relative 'helper'
 require 'socket'
 

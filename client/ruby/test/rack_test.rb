@@ -2,6 +2,7 @@
 
 # The Rack middleware: what the shared cases of tests/session_flow.json do not show.
 require_relative 'helper'
+require 'minitest/mock'
 require 'stringio'
 
 class RackTest < Minitest::Test
@@ -61,6 +62,15 @@ class RackTest < Minitest::Test
     refute headers.key?('Set-Cookie')
   end
 
+  def test_rack_3_gets_lower_case
+    flag
+    JWTKeeper.const_get(:Headers).stub(:lower_case?, true) do
+      _, headers, = app.call(env)
+      token = @env['jwt_keeper.token']
+      assert_equal({ 'authorization' => "Bearer #{token.to_jwt}", 'set-cookie' => [token.cookie.set_cookie] }, headers)
+    end
+  end
+
   def test_what_the_app_wrote_itself_stands
     flag
     own = { 'authorization' => 'Bearer its-own', 'Set-Cookie' => 'jwt_keeper=its-own; Path=/' }
@@ -69,7 +79,8 @@ class RackTest < Minitest::Test
   end
 
   def test_except
-    [[['/login'], '/login'], [[%r{\A/assets/}], '/assets/x'], [->(env) { env['PATH_INFO'] == '/free' }, '/free']].each do |except, path|
+    free = ->(env) { env['PATH_INFO'] == '/free' }
+    { ['/login'] => '/login', [%r{\A/assets/}] => '/assets/x', free => '/free' }.each do |except, path|
       assert_equal 200, app(except: except).call({ 'PATH_INFO' => path }).first
       assert_equal 401, app(except: except).call({ 'PATH_INFO' => "/x#{path}" }).first
       assert_equal 401, app(except: except).call({ 'PATH_INFO' => "#{path[0, 5]}/" }).first
@@ -93,7 +104,9 @@ class RackTest < Minitest::Test
 
   def test_bytes_from_outside
     ["Bearer \xff\0", "Bearer  x ", 'Bearer', '', "Bearer #{'x' * 10_000}"].each do |header|
-      assert_equal 401, app.call({ 'PATH_INFO' => '/', 'HTTP_AUTHORIZATION' => header.b, 'HTTP_COOKIE' => "\xff=\0; jwt_keeper=\xff".b }).first
+      cookie = "\xff=\0; jwt_keeper=\xff".b
+      env = { 'PATH_INFO' => '/', 'HTTP_AUTHORIZATION' => header.b, 'HTTP_COOKIE' => cookie }
+      assert_equal 401, app.call(env).first
     end
   end
 end

@@ -71,7 +71,9 @@ class RailsTest < Minitest::Test
     assert_equal [[7, true]], answers.map { |answer| JSON.parse(answer.body).values_at('uid', 'renewed') }.uniq
     successors = answers.map { |answer| jti(answer['Authorization']) }.uniq
     assert_equal 1, successors.size
-    answers.each { |answer| assert_equal '200', ask(app, :Get, '/profile', answer['Authorization'], App.cookie_pair(answer)).code }
+    answers.each do |answer|
+      assert_equal '200', ask(app, :Get, '/profile', answer['Authorization'], App.cookie_pair(answer)).code
+    end
     # Another tab: the old token with the cookie that the rotation set.
     assert_equal '200', ask(app, :Get, '/profile', authorization, App.cookie_pair(answers.first)).code
   end
@@ -80,7 +82,8 @@ class RailsTest < Minitest::Test
     app = app()
     authorization, cookie = log_in(app)
     bare = client.issue
-    [[nil, nil], [authorization, nil], [authorization, "#{cookie}0"], [authorization, 'jwt_keeper=00112233445566778899aabbccddeeff'],
+    unsigned = 'jwt_keeper=00112233445566778899aabbccddeeff'
+    [[nil, nil], [authorization, nil], [authorization, "#{cookie}0"], [authorization, unsigned],
      [bare.authorization, "jwt_keeper=#{bare.cookie.value}"]].each do |token, presented|
       answer = ask(app, :Get, '/profile', token, presented)
       assert_equal ['401', token ? 'Bearer error="invalid_token"' : 'Bearer'], [answer.code, answer['WWW-Authenticate']]

@@ -54,8 +54,8 @@ class TokenTest < Minitest::Test
   end
 
   def test_the_errors_have_the_gems_names
-    names = %w[NotAuthenticatedError InvalidTokenError ExpiredTokenError RevokedTokenError EarlyTokenError BadIssuerError
-               LousyAudienceError]
+    names = %w[NotAuthenticatedError InvalidTokenError ExpiredTokenError RevokedTokenError EarlyTokenError
+               BadIssuerError LousyAudienceError]
     assert(names.all? { |name| JWTKeeper.const_get(name) < StandardError })
     assert(names[2..].all? { |name| JWTKeeper.const_get(name) < JWTKeeper::InvalidTokenError })
   end
@@ -108,8 +108,9 @@ class TokenTest < Minitest::Test
     use(realm: 'locked')
     token = Token.create(uid: 1)
     assert_match(/\A\h{32}\z/, token.cookie_secret)
-    assert_equal({ value: token.cookie_secret, httponly: true, expires: Time.at(token.claims[:exp]), path: '/', secure: true,
-                   same_site: :strict }, token.to_cookie)
+    expires = Time.at(token.claims[:exp])
+    place = { path: '/', secure: true, httponly: true, same_site: :strict }
+    assert_equal({ value: token.cookie_secret, expires: expires, **place }, token.to_cookie)
     assert_nil Token.find(token.to_jwt)
     assert_nil Token.find(token.to_jwt, cookie_secret: '0' * 32)
     found = Token.find(token.to_jwt, cookie_secret: token.cookie_secret)

@@ -24,7 +24,9 @@ module JWTKeeper
     # @api private
     def self.read(reply)
       claims = reply.text(:reply_claims)
-      claims ? new(claims_json: claims, rotation: reply.cause) : new(reason: reply.reason, meaning: reply.reason_meaning)
+      return new(claims_json: claims, rotation: reply.cause) if claims
+
+      new(reason: reply.reason, meaning: reply.reason_meaning)
     end
 
     # @api private

@@ -28,7 +28,8 @@ module JWTKeeper
         set(config, :connect_timeout_ms, milliseconds(connect_timeout)) if connect_timeout
         set(config, :server_uid, server_uid) if server_uid
         set(config, :max_idle, max_idle) if max_idle
-        set(config, :cookie, *text(@place[:name]), *text(@place[:domain]), *text(@place[:path]), @place[:secure] ? 1 : 0)
+        where = @place.values_at(:name, :domain, :path).flat_map { |value| text(value) }
+        set(config, :cookie, *where, @place[:secure] ? 1 : 0)
         own { |out| @library.client_new.call(config, out) }
       ensure
         @library.config_free.call(config)
@@ -50,7 +51,8 @@ module JWTKeeper
       ask(:ping) { true }
     end
 
-    # Mints a token. Claims are a Hash to merge in, JSON text, or nil; ttl is in seconds: the realm's expiry unless given.
+    # Mints a token. Claims are a Hash to merge in, JSON text, or nil; ttl is in seconds: the realm's expiry unless
+    # given.
     # @return [Minted]
     def issue(claims = nil, ttl: nil)
       raise ArgumentError, 'a ttl is 0 or more seconds' if ttl&.negative?

@@ -42,8 +42,8 @@ module JWTKeeper
 
       self.class.explained = true
       moved = @moved.keys.map { |option| "#{option} (#{MOVED[option]})" }.join(', ')
-      warn "JWTKeeper: these options are jwtkeeperd's now, set in its configuration as named in brackets, and ignored " \
-           "here: #{moved}"
+      warn "JWTKeeper: these options are jwtkeeperd's now, set in its configuration as named in brackets, and " \
+           "ignored here: #{moved}"
     end
 
     def freeze

@@ -1,8 +1,8 @@
 # frozen_string_literal: true
 
-# The session flow for controllers, with the names of the gem's. In Rails it is in ActionController::Base already; another
-# class includes it when it has `request` and `response` with headers. The lock cookie goes through `cookies.signed` where
-# there is one, as with the gem, and otherwise through the headers.
+# The session flow for controllers, with the names of the gem's. In Rails it is in ActionController::Base already;
+# another class includes it when it has `request` and `response` with headers. The lock cookie goes through
+# `cookies.signed` where there is one, as with the gem, and otherwise through the headers.
 module JWTKeeper
   module Controller
     # Rails: a token that cannot be judged now is answered 503. The app's own rescue_from goes before.
@@ -13,8 +13,8 @@ module JWTKeeper
       base.rescue_from UnavailableError, with: :authentication_unavailable
     end
 
-    # For before_action: goes on with a valid token, which is rotated when that is due; else not_authenticated. Raises an
-    # UnavailableError, and clears nothing, where the token cannot be judged now.
+    # For before_action: goes on with a valid token, which is rotated when that is due; else not_authenticated. Raises
+    # an UnavailableError, and clears nothing, where the token cannot be judged now.
     def require_authentication
       token = read_authentication_token
       return refuse_authentication if token.nil?
@@ -62,8 +62,8 @@ module JWTKeeper
       @authentication_token = nil
     end
 
-    # Answers a request that is not authenticated; to be overridden. To the front page, as the gem has it, where there is
-    # one; else 401.
+    # Answers a request that is not authenticated; to be overridden. To the front page, as the gem has it, where there
+    # is one; else 401.
     def not_authenticated
       if respond_to?(:redirect_to, true) && respond_to?(:root_path, true)
         redirect_to root_path
@@ -77,7 +77,8 @@ module JWTKeeper
     # Is given the token of an authenticated request; to be overridden.
     def authenticated(token); end
 
-    # Gives the new private claims of a token that is rotated: a Hash, or nil to carry the old ones over; to be overridden.
+    # Gives the new private claims of a token that is rotated: a Hash, or nil to carry the old ones over; to be
+    # overridden.
     def regenerate_claims(old_token); end
 
     # Answers a request whose token cannot be judged now; to be overridden.

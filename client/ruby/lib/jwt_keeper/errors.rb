@@ -32,7 +32,8 @@ module JWTKeeper
     private_class_method :kind
   end
 
-  # Nothing can be said of the token now; another try may be answered. A web request ends in 503, and nothing is cleared.
+  # Nothing can be said of the token now; another try may be answered. A web request ends in 503, and nothing is
+  # cleared.
   class UnavailableError < Error; end
 
   # No daemon answers at the socket.

@@ -65,12 +65,12 @@ module JWTKeeper
 
     def initialize
       library = Fiddle.dlopen(ENV['JWTKEEPER_LIBRARY'] || NAME)
-      CALLS.each { |name, form| instance_variable_set(:"@#{name}", function(library, name, form)) }
-      QUICK.each { |name, form| instance_variable_set(:"@#{name}", function(library, name, form, **self.class.holding)) }
+      CALLS.each { |name, form| bind(library, name, form) }
+      QUICK.each { |name, form| bind(library, name, form, **self.class.holding) }
       @idle = []
       @names = {}
     rescue Fiddle::DLError => e
-      raise LibraryError, "cannot use libjwtkeeper (JWTKEEPER_LIBRARY names it, else the loader finds #{NAME}): #{e.message}"
+      raise LibraryError, "cannot use libjwtkeeper (JWTKEEPER_LIBRARY, or else #{NAME}): #{e.message}"
     end
 
     # Lends a reply that nobody else uses. Each thread, and each call within a call, has its own.
@@ -117,9 +117,9 @@ module JWTKeeper
 
     private
 
-    def function(library, name, form, **how)
-      arguments, result = form
-      Fiddle::Function.new(library["jwtkeeper_#{name}"], arguments, result, Fiddle::Function::DEFAULT, **how)
+    def bind(library, name, form, **how)
+      function = Fiddle::Function.new(library["jwtkeeper_#{name}"], *form, Fiddle::Function::DEFAULT, **how)
+      instance_variable_set(:"@#{name}", function)
     end
   end
   private_constant :Library

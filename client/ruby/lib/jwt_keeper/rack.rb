@@ -11,8 +11,8 @@ module JWTKeeper
     # @param client [Client, nil] the process's unless given
     # @param except [Array<String, Regexp>, #call] whole paths, patterns of them, or a question of the environment:
     #   requests that need no token
-    # @param regenerate_claims [#call, nil] is given the old Token and the environment when rotation is due, and gives the
-    #   new private claims: a Hash, JSON text, or nil to carry the old ones over
+    # @param regenerate_claims [#call, nil] is given the old Token and the environment when rotation is due, and gives
+    #   the new private claims: a Hash, JSON text, or nil to carry the old ones over
     def initialize(app, client: nil, except: [], regenerate_claims: nil)
       @app = app
       @client = client

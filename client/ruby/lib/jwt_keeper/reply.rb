@@ -1,7 +1,7 @@
 # frozen_string_literal: true
 
-# A jwtkeeper_reply, which holds what one call came to until the next call. It belongs to whoever took it from the library,
-# and everything that is read from it is a copy.
+# A jwtkeeper_reply, which holds what one call came to until the next call. It belongs to whoever took it from the
+# library, and everything that is read from it is a copy.
 module JWTKeeper
   # @api private
   class Reply

@@ -36,8 +36,8 @@ module JWTKeeper
     end
 
     # Rotates a token whose rotation is due; new claims are a Hash, JSON text or nil, which carries the old ones over.
-    # Then `minted` is the successor, or `put_off` says why there is none now and the old token serves on, or the request
-    # is no longer authenticated. Claims that are at fault raise, and may be followed by others.
+    # Then `minted` is the successor, or `put_off` says why there is none now and the old token serves on, or the
+    # request is no longer authenticated. Claims that are at fault raise, and may be followed by others.
     def rotate(claims = nil)
       return unless (reply = @reply)
 

@@ -1,11 +1,12 @@
 # frozen_string_literal: true
 
-# A token, with the names of the gem's: made by `create`, found by `find`. What it says of itself it asks the daemon anew
-# each time.
+# A token, with the names of the gem's: made by `create`, found by `find`. What it says of itself it asks the daemon
+# anew each time.
 module JWTKeeper
   class Token
     # The cookie secret that came with the token, or that its browser is to get; nil without a lock. claims_json: the
-    # claims, byte for byte. rotation: why it was to be rotated when it was found (:flagged, :stale_version ...), or nil.
+    # claims, byte for byte. rotation: why it was to be rotated when it was found (:flagged, :stale_version ...), or
+    # nil.
     attr_reader :cookie_secret, :claims_json, :rotation
 
     class << self
