@@ -102,6 +102,12 @@ class RackTest < Minitest::Test
     assert_equal 200, app.call(env).first
   end
 
+  def test_the_token_is_what_the_library_found
+    request = env.merge('HTTP_AUTHORIZATION' => "  bEARER \t#{@minted.token} \u00a0".b)
+    assert_equal 200, app.call(request).first
+    assert_equal @minted.token, @env['jwt_keeper.token'].to_jwt
+  end
+
   def test_bytes_from_outside
     ["Bearer \xff\0", "Bearer  x ", 'Bearer', '', "Bearer #{'x' * 10_000}"].each do |header|
       cookie = "\xff=\0; jwt_keeper=\xff".b

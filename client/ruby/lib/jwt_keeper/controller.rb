@@ -25,6 +25,7 @@ module JWTKeeper
         return refuse_authentication unless session.authenticated?
 
         write_authentication_token(token.send(:become, session.minted)) if session.minted
+        log_authentication(:warn, "rotation is put off: #{session.put_off}") if session.put_off
       end
       echo_authentication_token(token)
       authenticated(token)
@@ -35,12 +36,11 @@ module JWTKeeper
     def read_authentication_token
       return @authentication_token if @authentication_token
 
-      authorization = request.headers['Authorization']
       cookie = read_lock_cookie
-      @authentication_session = JWTKeeper.client.session(authorization, cookie)
+      @authentication_session = JWTKeeper.client.session(request.headers['Authorization'], cookie)
       return unless @authentication_session.authenticated?
 
-      @authentication_token = Token.from_session(@authentication_session, authorization.split.last, cookie)
+      @authentication_token = Token.from_session(@authentication_session, cookie)
     end
 
     # Sends a token to the browser, with its lock cookie when it was just minted; nil clears both.
@@ -83,7 +83,7 @@ module JWTKeeper
 
     # Answers a request whose token cannot be judged now; to be overridden.
     def authentication_unavailable(error)
-      logger&.error("JWTKeeper: #{error.message}") if respond_to?(:logger, true)
+      log_authentication(:error, error.message)
       response.headers['Retry-After'] = '1'
       head :service_unavailable
     end
@@ -109,6 +109,10 @@ module JWTKeeper
       return unless JWTKeeper.configuration.echo_authorization
 
       response.headers['Authorization'] ||= "Bearer #{token.to_jwt}"
+    end
+
+    def log_authentication(level, message)
+      logger&.public_send(level, "JWTKeeper: #{message}") if respond_to?(:logger, true)
     end
 
     def signed_cookies

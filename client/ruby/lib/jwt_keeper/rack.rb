@@ -32,7 +32,7 @@ module JWTKeeper
       end
       return refuse(session) unless session.authenticated?
 
-      token = Token.from_session(session, bearer(env), cookie)
+      token = Token.from_session(session, cookie)
       if session.rotation
         rotate(session, token, env)
         return refuse(session) unless session.authenticated?
@@ -83,11 +83,6 @@ module JWTKeeper
 
     def log(env, message)
       env['rack.errors']&.puts("JWTKeeper: #{message}")
-    end
-
-    # The library has judged the header: the token is its last word.
-    def bearer(env)
-      env['HTTP_AUTHORIZATION'].split.last
     end
   end
 end

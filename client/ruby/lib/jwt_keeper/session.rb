@@ -4,10 +4,15 @@
 # libjwtkeeper's; Rack and Controller carry what this says to the response.
 module JWTKeeper
   class Session
-    # The claims to go on with, as JSON text; nil when the request is not authenticated. reason: why its token is not
-    # valid. rotation: why it is to be rotated. challenge: the WWW-Authenticate header of an answer 401. set_cookie: the
-    # Set-Cookie header to send. minted: the successor, after `rotate`. put_off: why there is none now.
-    attr_reader :claims_json, :reason, :rotation, :challenge, :set_cookie, :minted, :put_off
+    # The one part of an Authorization header, found good by the library, that looks like this is its token.
+    COMPACT = /[\w-]+\.[\w-]+\.[\w-]+/n.freeze
+    private_constant :COMPACT
+
+    # The claims to go on with, as JSON text; nil when the request is not authenticated. token: the one that came, when
+    # it is valid. reason: why it is not. rotation: why it is to be rotated. challenge: the WWW-Authenticate header of an
+    # answer 401. set_cookie: the Set-Cookie header to send. minted: the successor, after `rotate`. put_off: why there is
+    # none now.
+    attr_reader :claims_json, :token, :reason, :rotation, :challenge, :set_cookie, :minted, :put_off
 
     # Raises an UnavailableError where the token cannot be judged now: answer 503, and clear nothing.
     def initialize(client, library, handle, authorization, cookie)
@@ -19,6 +24,7 @@ module JWTKeeper
         reply.check(library.session_authenticate.call(handle, authorization, authorization.to_s.bytesize,
                                                       cookie, cookie.to_s.bytesize, reply.address))
         read(reply)
+        @token = authorization.b[COMPACT].force_encoding(Encoding::UTF_8) if authenticated?
         # The library keeps the token to rotate in the reply: no other call may have it until then.
         @reply = reply if rotation
       ensure

@@ -51,8 +51,8 @@ module JWTKeeper
       end
 
       # @api private
-      def from_session(session, raw_token, cookie_secret)
-        new(raw_token, session.claims_json, cookie_secret || nil, session.rotation)
+      def from_session(session, cookie_secret)
+        new(session.token, session.claims_json, cookie_secret || nil, session.rotation)
       end
 
       private :new
@@ -70,7 +70,7 @@ module JWTKeeper
     end
 
     def initialize(raw_token, claims_json, cookie_secret, rotation)
-      @raw_token = raw_token.to_s.dup.freeze
+      @raw_token = raw_token.dup.freeze
       @claims_json = claims_json
       @cookie_secret = cookie_secret
       @rotation = rotation
