@@ -28,6 +28,7 @@ mod drive;
 mod exchange;
 mod passage;
 mod restart;
+mod ruby;
 mod rust;
 mod stage;
 mod tokens;
