@@ -15,7 +15,11 @@ pub fn examples_work(language: &Language) {
         let lines = format!("cookie_lock = \"{lock}\"\n");
         let setup = Setup::bare().realm("default", "HS256", SECRET.as_bytes(), &lines);
         let daemon = setup.start();
-        let app = language.start("listening on http://127.0.0.1:", &daemon.setup.socket(), &[("PORT", "0")]);
+        let app = language.start(
+            "listening on http://127.0.0.1:",
+            &daemon.setup.socket(),
+            &[("PORT", "0")],
+        );
         let secrets = lives(&app, &daemon, lock == "required");
         app.kept_quiet_about(secrets.iter().map(String::as_str));
     }
@@ -32,7 +36,10 @@ impl Browser<'_> {
     fn ask(&mut self, method: &str, path: &str, body: Option<&Value>) -> Response {
         let authorization = self.token.as_ref().map(|token| format!("Bearer {token}"));
         let cookie = self.cookie.as_ref().map(|value| format!("{LOCK_COOKIE}={value}"));
-        let headers = [("Authorization", authorization.as_deref()), ("Cookie", cookie.as_deref())];
+        let headers = [
+            ("Authorization", authorization.as_deref()),
+            ("Cookie", cookie.as_deref()),
+        ];
         let body = body.map(Value::to_string);
         let response = ask(method, &self.app.url(path), &headers, body.as_deref());
         if let Some(token) = response.token() {
@@ -61,7 +68,11 @@ fn lives(app: &App, daemon: &Daemon, locked: bool) -> Vec<String> {
     assert_eq!(browser.profile().status, 401, "without a login");
     let wrong = browser.ask("POST", "/login", Some(&json!({ "user": "demo", "password": "wrong" })));
     assert_eq!(wrong.status, 401);
-    assert_eq!((wrong.token(), wrong.lock_cookies().len()), (None, 0), "after a wrong password");
+    assert_eq!(
+        (wrong.token(), wrong.lock_cookies().len()),
+        (None, 0),
+        "after a wrong password"
+    );
 
     let right = browser.ask("POST", "/login", Some(&json!({ "user": "demo", "password": "demo" })));
     assert!(matches!(right.status, 200 | 204), "login answers {}", right.status);
@@ -70,7 +81,10 @@ fn lives(app: &App, daemon: &Daemon, locked: bool) -> Vec<String> {
     let first_cookie = browser.cookie.clone();
     let shown = browser.profile();
     assert_eq!(shown.status, 200);
-    assert!(shown.token().is_none() && shown.lock_cookies().is_empty(), "nothing is due");
+    assert!(
+        shown.token().is_none() && shown.lock_cookies().is_empty(),
+        "nothing is due"
+    );
     assert_eq!(serde_json::from_str::<Value>(&shown.body).unwrap()["user"], "demo");
     if locked {
         let cookie = browser.cookie.take();
@@ -102,7 +116,10 @@ fn lives(app: &App, daemon: &Daemon, locked: bool) -> Vec<String> {
         (browser.token, browser.cookie) = (Some(token.clone()), cookie.clone());
         let refused = browser.profile();
         assert_eq!(refused.status, 401, "after logout");
-        assert_eq!(refused.header("WWW-Authenticate"), Some(r#"Bearer error="invalid_token""#));
+        assert_eq!(
+            refused.header("WWW-Authenticate"),
+            Some(r#"Bearer error="invalid_token""#)
+        );
     }
     let cookies = [first_cookie, second_cookie].into_iter().flatten();
     [first, second].into_iter().chain(cookies).collect()

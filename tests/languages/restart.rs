@@ -23,7 +23,7 @@ impl Drop for Load {
 }
 
 /// Restarts the daemon, in turn by SIGTERM and by kill -9, under the load of benches/languages.
-fn hears_of_no_restart(language: &str) {
+pub fn hears_of_no_restart(language: &str) {
     let mut daemon = Setup::new().start();
     let token = daemon.client().issue(Issue::new()).unwrap();
     let proving = std::env::var_os("JWTKEEPER_PROVE").is_some();
@@ -65,9 +65,4 @@ fn hears_of_no_restart(language: &str) {
         "{language}: {restarts} restarts, {} calls, no errors; p50 {} µs, p99 {} µs, longest {} µs",
         figures["calls"], figures["p50_us"], figures["p99_us"], figures["max_us"]
     );
-}
-
-#[test]
-fn rust() {
-    hears_of_no_restart("rust");
 }

@@ -6,15 +6,24 @@ use std::process::Command;
 
 use crate::app::{Language, built, root};
 use crate::conformance::conforms;
+use crate::restart::hears_of_no_restart;
 
 #[test]
 fn the_middleware_conforms() {
-    conforms(&Language::new("ruby rack", "ruby", &["tests/languages/apps/ruby_rack.rb"]));
+    conforms(&Language::new(
+        "ruby rack",
+        "ruby",
+        &["tests/languages/apps/ruby_rack.rb"],
+    ));
 }
 
 #[test]
 fn the_controller_conforms() {
-    conforms(&Language::new("ruby controller", "ruby", &["tests/languages/apps/ruby_controller.rb"]));
+    conforms(&Language::new(
+        "ruby controller",
+        "ruby",
+        &["tests/languages/apps/ruby_controller.rb"],
+    ));
 }
 
 #[test]
@@ -35,4 +44,9 @@ fn the_package_s_own_tests_pass() {
         run += 1;
     }
     assert!(run > 0, "there are no tests");
+}
+
+#[test]
+fn hears_of_no_restarts() {
+    hears_of_no_restart("ruby");
 }
