@@ -3,9 +3,10 @@
 CARGO ?= cargo
 NEED  := tests/tools/need
 
-# What the tests run beside Rust: the kernel's view, keys, an independent reader and writer of tokens, and what a fleet
-# shares.
-TEST_PACKAGES  := strace openssl python3-jwt python3-cryptography redis-server
+# What the tests run beside Rust: the kernel's view, keys, an independent reader and writer of tokens, what a fleet
+# shares, and the languages that have a package, with what their apps stand on.
+TEST_PACKAGES  := strace openssl python3-jwt python3-cryptography redis-server \
+                  ruby ruby-rack ruby-minitest ruby-actionpack ruby-railties puma
 BENCH_PACKAGES := redis-server
 
 # nextest runs tests in processes of their own where it is present; it runs no doctests.
@@ -67,6 +68,8 @@ prove-fleet: need-for-tests
 bench:
 	@$(NEED) $(BENCH_PACKAGES)
 	$(CARGO) build --locked --release -p jwtkeeper -p jwtkeeper-bench --bins
+	$(CARGO) build --locked --release -p jwtkeeper-capi
+	$(CARGO) build --locked --release -p jwtkeeper-client --example load
 	$(TARGET)/release/jwtkeeper-bench
 
 # The documentation of the crates, in target/doc.

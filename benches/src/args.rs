@@ -53,6 +53,8 @@ pub(crate) enum Part {
     Stores,
     /// What 1,000,000 revocations cost that a fleet shares through Redis
     Fleet,
+    /// A validate from each language, beside the Rust client
+    Languages,
 }
 
 impl Args {

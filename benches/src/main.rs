@@ -10,6 +10,7 @@ mod dialect;
 mod fault;
 mod fleet;
 mod in_process;
+mod languages;
 mod machine;
 mod measure;
 mod peers;
@@ -104,6 +105,10 @@ fn bench(args: &Args) -> Result<()> {
     }
     if args.wants(Part::Fleet) {
         report.fleet(&fleet::measure(&program, disk.path(), sockets.path(), pace, loops)?);
+    }
+    if args.wants(Part::Languages) {
+        let build = program.parent().ok_or("the daemon lies in no directory")?;
+        report.languages(&languages::measure(&home, build, pace.rounds, pace.compared)?);
     }
 
     println!("\n{}", report.table());

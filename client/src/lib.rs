@@ -40,6 +40,6 @@ pub use answer::{Claims, Cookie, Document, Health, Imported, Minted, Revoked, Ro
 pub use config::Config;
 pub use error::{Error, ErrorKind};
 pub use given::{Before, NewClaims};
-pub use jwtkeeper_wire::{Cause, ClientCode, DEFAULT_REALM, DEFAULT_SOCKET, ErrorCode, Reason, State};
+pub use jwtkeeper_wire::{Cause, ClientCode, CodeRow, DEFAULT_REALM, DEFAULT_SOCKET, ErrorCode, Reason, State};
 pub use operation::Operation;
 pub use request::{Flag, GetHealth, GetJwks, GetStatus, Import, Issue, Ping, Reload, Revoke, Rotate, Validate};

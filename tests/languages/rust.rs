@@ -3,6 +3,7 @@
 use crate::app::{Language, built};
 use crate::conformance::conforms;
 use crate::drive::examples_work;
+use crate::restart::hears_of_no_restart;
 
 #[test]
 fn the_layer_conforms() {
@@ -12,4 +13,9 @@ fn the_layer_conforms() {
 #[test]
 fn the_example_works() {
     examples_work(&Language::new("examples/axum", built("example-axum"), &[]));
+}
+
+#[test]
+fn hears_of_no_restarts() {
+    hears_of_no_restart("rust");
 }

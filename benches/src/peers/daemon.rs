@@ -94,6 +94,11 @@ impl Home {
         &self.config
     }
 
+    /// The socket.
+    pub(crate) fn socket(&self) -> &Path {
+        &self.socket
+    }
+
     /// The directory of the store.
     pub(crate) fn state(&self) -> &Path {
         &self.state

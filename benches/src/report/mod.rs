@@ -1,6 +1,7 @@
 //! The figures, printed and written down.
 
 mod fleet;
+mod languages;
 
 use serde_json::{Map, Value, json};
 

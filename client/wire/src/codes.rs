@@ -2,6 +2,8 @@
 //! table in docs/protocol.md come from here. Codes are appended, never reused; one that this build does not
 //! know is kept as `Other`.
 
+use std::ffi::CStr;
+
 use serde::{Deserialize, Serialize};
 
 /// A row of a table of codes.
@@ -13,6 +15,18 @@ pub struct CodeRow {
     pub name: &'static str,
     /// What it means, and what to do.
     pub meaning: &'static str,
+    /// The name for C.
+    pub c_name: &'static CStr,
+    /// The meaning for C.
+    pub c_meaning: &'static CStr,
+}
+
+/// A literal that ends in its only NUL.
+const fn c_text(text: &'static str) -> &'static CStr {
+    match CStr::from_bytes_with_nul(text.as_bytes()) {
+        Ok(text) => text,
+        Err(_) => c"",
+    }
 }
 
 macro_rules! codes {
@@ -39,7 +53,13 @@ macro_rules! codes {
             /// The row of the table; `None` for a code that this build does not know.
             pub const fn row(self) -> Option<CodeRow> {
                 match self {
-                    $($enum::$variant => Some(CodeRow { code: $code, name: $name, meaning: $meaning }),)*
+                    $($enum::$variant => Some(CodeRow {
+                        code: $code,
+                        name: $name,
+                        meaning: $meaning,
+                        c_name: c_text(concat!($name, "\0")),
+                        c_meaning: c_text(concat!($meaning, "\0")),
+                    }),)*
                     $enum::Other(_) => None,
                 }
             }

@@ -15,7 +15,19 @@ const END: &str = "<!-- codes: end -->";
 
 fn table(title: &str, rows: impl Iterator<Item = CodeRow>) -> String {
     let mut table = format!("\n### {title}\n\n| code | name | meaning |\n|---|---|---|\n");
-    for CodeRow { code, name, meaning } in rows {
+    for CodeRow {
+        code,
+        name,
+        meaning,
+        c_name,
+        c_meaning,
+        ..
+    } in rows
+    {
+        assert_eq!(
+            (c_name.to_bytes(), c_meaning.to_bytes()),
+            (name.as_bytes(), meaning.as_bytes())
+        );
         writeln!(table, "| {code} | `{name}` | {meaning} |").unwrap();
     }
     table

@@ -1,0 +1,132 @@
+//! What comes from C, checked: handles and strings. Nothing is read before it is known to be wanted, and a length that
+//! no object can have is refused unread.
+
+use std::borrow::Cow;
+use std::ffi::{CStr, c_char};
+
+use jwtkeeper_client::{Before, ClientCode, Error, session};
+
+/// As a length: the string ends at its NUL.
+pub const JWTKEEPER_NUL: usize = usize::MAX;
+
+/// As a time: the moment of the call, which a repeated attempt keeps.
+pub const JWTKEEPER_NOW: i64 = -1;
+
+/// As a ttl: what the realm says.
+pub const JWTKEEPER_REALM_EXPIRY: i64 = -1;
+
+/// Why a call has no answer.
+pub(crate) enum Fault {
+    /// An argument that cannot be meant; says which.
+    Argument(&'static str, &'static str),
+    OutOfTurn,
+    Client(Error),
+}
+
+impl Fault {
+    pub(crate) fn code(&self) -> i32 {
+        match self {
+            Self::Argument(..) => code(ClientCode::BadArgument),
+            Self::OutOfTurn => code(ClientCode::OutOfTurn),
+            Self::Client(error) => error.number().into(),
+        }
+    }
+
+    /// The HTTP status of a request that asked for this.
+    pub(crate) fn status(&self) -> u16 {
+        match self {
+            Self::Client(error) => session::status(error),
+            _ => 500,
+        }
+    }
+
+    pub(crate) fn message(&self) -> String {
+        match self {
+            Self::Argument(name, fault) => format!("{name} {fault}"),
+            Self::OutOfTurn => meaning(ClientCode::OutOfTurn).to_owned(),
+            Self::Client(error) => match error.lines().count() {
+                0 | 1 => error.to_string(),
+                _ => error.lines().collect::<Vec<_>>().join("\n"),
+            },
+        }
+    }
+}
+
+impl From<Error> for Fault {
+    fn from(error: Error) -> Self {
+        Self::Client(error)
+    }
+}
+
+pub(crate) fn code(code: ClientCode) -> i32 {
+    code.code().into()
+}
+
+pub(crate) fn meaning(code: ClientCode) -> &'static str {
+    code.row().map_or("", |row| row.meaning)
+}
+
+/// A string that may be left out: NULL is none, whatever its length.
+///
+/// # Safety
+/// `text` is NULL, or points to `length` readable bytes (to a NUL-terminated string where that is
+/// [`JWTKEEPER_NUL`]) which nobody changes for `'a`.
+pub(crate) unsafe fn optional<'a>(
+    name: &'static str,
+    text: *const c_char,
+    length: usize,
+) -> Result<Option<&'a [u8]>, Fault> {
+    if text.is_null() {
+        return Ok(None);
+    }
+    if length == JWTKEEPER_NUL {
+        // SAFETY: by this function's contract.
+        return Ok(Some(unsafe { CStr::from_ptr(text) }.to_bytes()));
+    }
+    if length > isize::MAX as usize {
+        return Err(Fault::Argument(name, "is longer than anything in memory can be"));
+    }
+    // SAFETY: by this function's contract; the length is one that an object can have.
+    Ok(Some(unsafe { std::slice::from_raw_parts(text.cast(), length) }))
+}
+
+/// A string that must be given.
+///
+/// # Safety
+/// As of [`optional`].
+pub(crate) unsafe fn required<'a>(name: &'static str, text: *const c_char, length: usize) -> Result<&'a [u8], Fault> {
+    // SAFETY: by this function's contract.
+    unsafe { optional(name, text, length) }?.ok_or(Fault::Argument(name, "is NULL"))
+}
+
+/// Text that must be given, and be UTF-8.
+///
+/// # Safety
+/// As of [`optional`].
+pub(crate) unsafe fn utf8<'a>(name: &'static str, text: *const c_char, length: usize) -> Result<&'a str, Fault> {
+    // SAFETY: by this function's contract.
+    let bytes = unsafe { required(name, text, length) }?;
+    std::str::from_utf8(bytes).map_err(|_| Fault::Argument(name, "is not UTF-8"))
+}
+
+/// What a browser sent, which may be any bytes: what is not UTF-8 is replaced, and so is judged as what it is, wrong.
+///
+/// # Safety
+/// As of [`optional`].
+pub(crate) unsafe fn lossy<'a>(
+    name: &'static str,
+    text: *const c_char,
+    length: usize,
+) -> Result<Option<Cow<'a, str>>, Fault> {
+    // SAFETY: by this function's contract.
+    Ok(unsafe { optional(name, text, length) }?.map(String::from_utf8_lossy))
+}
+
+/// A cutoff: milliseconds since 1970-01-01T00:00:00Z, or [`JWTKEEPER_NOW`].
+pub(crate) fn before(before_ms: i64) -> Result<Before, Fault> {
+    match u64::try_from(before_ms) {
+        Ok(at) => Ok(Before::At(at)),
+        Err(_) if before_ms == JWTKEEPER_NOW => Ok(Before::Now),
+        Err(_) => Err(Fault::Argument("before_ms", "is negative and not JWTKEEPER_NOW")),
+    }
+}

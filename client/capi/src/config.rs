@@ -1,0 +1,188 @@
+//! How a client reaches its daemon, set one by one before a client is made of it.
+
+use std::ffi::{OsStr, c_char};
+use std::os::unix::ffi::OsStrExt;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::time::Duration;
+
+use jwtkeeper_client::session::LockCookie;
+use jwtkeeper_client::{ClientCode, Config};
+
+use crate::argument::{Fault, code, required, utf8};
+
+/// How a client reaches its daemon, how long it waits, and where the lock cookie lies. To be used by one thread at a
+/// time.
+#[derive(Clone, Default)]
+pub struct ConfigHandle {
+    pub(crate) client: Config,
+    pub(crate) cookie: LockCookie,
+}
+
+/// The defaults: the socket that JWTKEEPER_SOCKET names in the environment, or else
+/// /run/jwtkeeper/jwtkeeper.sock; the realm `default`; 5 seconds for a call in all. NULL only when something is
+/// very wrong.
+#[unsafe(no_mangle)]
+pub extern "C" fn jwtkeeper_config_new() -> *mut ConfigHandle {
+    catch_unwind(|| Box::into_raw(Box::default())).unwrap_or(std::ptr::null_mut())
+}
+
+/// Gives it back. NULL is let pass.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn jwtkeeper_config_free(config: *mut ConfigHandle) {
+    if !config.is_null() {
+        // SAFETY: by the contract it came from jwtkeeper_config_new, and is given back once.
+        drop(unsafe { Box::from_raw(config) });
+    }
+}
+
+/// Sets one thing, or nothing at all.
+///
+/// # Safety
+/// `config` is NULL or a live handle that no other thread uses.
+unsafe fn set(config: *mut ConfigHandle, change: impl FnOnce(&mut ConfigHandle) -> Result<(), Fault>) -> i32 {
+    // SAFETY: by this function's contract.
+    let Some(config) = (unsafe { config.as_mut() }) else {
+        return code(ClientCode::BadArgument);
+    };
+    match catch_unwind(AssertUnwindSafe(|| change(config))) {
+        Ok(Ok(())) => 0,
+        Ok(Err(fault)) => fault.code(),
+        Err(_) => code(ClientCode::Panicked),
+    }
+}
+
+/// The path of the daemon's socket.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn jwtkeeper_config_set_socket(
+    config: *mut ConfigHandle,
+    path: *const c_char,
+    path_len: usize,
+) -> i32 {
+    let change = |config: &mut ConfigHandle| {
+        // SAFETY: the caller keeps the contract of strings.
+        let path = unsafe { required("path", path, path_len) }?;
+        config.client.socket = OsStr::from_bytes(path).into();
+        Ok(())
+    };
+    // SAFETY: the caller keeps the contract of handles.
+    unsafe { set(config, change) }
+}
+
+/// The realm of all calls; empty means the daemon's `default`.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn jwtkeeper_config_set_realm(
+    config: *mut ConfigHandle,
+    realm: *const c_char,
+    realm_len: usize,
+) -> i32 {
+    let change = |config: &mut ConfigHandle| {
+        // SAFETY: the caller keeps the contract of strings.
+        config.client.realm = unsafe { utf8("realm", realm, realm_len) }?.to_owned();
+        Ok(())
+    };
+    // SAFETY: the caller keeps the contract of handles.
+    unsafe { set(config, change) }
+}
+
+/// What the client calls itself in the daemon's log: a name and a version, never a secret.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn jwtkeeper_config_set_name(
+    config: *mut ConfigHandle,
+    name: *const c_char,
+    name_len: usize,
+) -> i32 {
+    let change = |config: &mut ConfigHandle| {
+        // SAFETY: the caller keeps the contract of strings.
+        config.client.name = unsafe { utf8("name", name, name_len) }?.to_owned();
+        Ok(())
+    };
+    // SAFETY: the caller keeps the contract of handles.
+    unsafe { set(config, change) }
+}
+
+fn span(name: &'static str, milliseconds: u64) -> Result<Duration, Fault> {
+    match milliseconds {
+        0 => Err(Fault::Argument(name, "is 0")),
+        milliseconds => Ok(Duration::from_millis(milliseconds)),
+    }
+}
+
+/// How long a call may take in all, in milliseconds, with connecting and trying again: 5000 unless told otherwise.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn jwtkeeper_config_set_deadline_ms(config: *mut ConfigHandle, deadline_ms: u64) -> i32 {
+    let change = |config: &mut ConfigHandle| {
+        config.client.deadline = span("deadline_ms", deadline_ms)?;
+        Ok(())
+    };
+    // SAFETY: the caller keeps the contract of handles.
+    unsafe { set(config, change) }
+}
+
+/// How long one attempt to connect may take, in milliseconds: 2000 unless told otherwise.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn jwtkeeper_config_set_connect_timeout_ms(config: *mut ConfigHandle, timeout_ms: u64) -> i32 {
+    let change = |config: &mut ConfigHandle| {
+        config.client.connect_timeout = span("timeout_ms", timeout_ms)?;
+        Ok(())
+    };
+    // SAFETY: the caller keeps the contract of handles.
+    unsafe { set(config, change) }
+}
+
+/// The uid that the daemon must run as; a peer of another uid is not spoken to. Unchecked unless set.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn jwtkeeper_config_set_server_uid(config: *mut ConfigHandle, uid: u32) -> i32 {
+    let change = |config: &mut ConfigHandle| {
+        config.client.server_uid = Some(uid);
+        Ok(())
+    };
+    // SAFETY: the caller keeps the contract of handles.
+    unsafe { set(config, change) }
+}
+
+/// How many unused connections are kept for later calls: 16 unless told otherwise.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn jwtkeeper_config_set_max_idle(config: *mut ConfigHandle, max_idle: usize) -> i32 {
+    let change = |config: &mut ConfigHandle| {
+        config.client.max_idle = max_idle;
+        Ok(())
+    };
+    // SAFETY: the caller keeps the contract of handles.
+    unsafe { set(config, change) }
+}
+
+/// Where the lock cookie lies, as the realm's `cookie` section says in the daemon's configuration. `name` is
+/// `jwt_keeper` there unless told otherwise; `domain` NULL is none; `path` NULL is none (`/` unless this is
+/// called); `secure` 0 is for plain http alone. Needed only to clear the cookie.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn jwtkeeper_config_set_cookie(
+    config: *mut ConfigHandle,
+    name: *const c_char,
+    name_len: usize,
+    domain: *const c_char,
+    domain_len: usize,
+    path: *const c_char,
+    path_len: usize,
+    secure: i32,
+) -> i32 {
+    let change = |config: &mut ConfigHandle| {
+        let mut cookie = LockCookie::default();
+        // SAFETY: the caller keeps the contract of strings.
+        cookie.name = unsafe { utf8("name", name, name_len) }?.to_owned();
+        cookie.domain = match domain.is_null() {
+            true => None,
+            // SAFETY: as above.
+            false => Some(unsafe { utf8("domain", domain, domain_len) }?.to_owned()),
+        };
+        cookie.path = match path.is_null() {
+            true => None,
+            // SAFETY: as above.
+            false => Some(unsafe { utf8("path", path, path_len) }?.to_owned()),
+        };
+        cookie.secure = secure != 0;
+        config.cookie = cookie;
+        Ok(())
+    };
+    // SAFETY: the caller keeps the contract of handles.
+    unsafe { set(config, change) }
+}

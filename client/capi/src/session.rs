@@ -1,0 +1,156 @@
+//! The session flow in two calls: what a request's headers come to, and the successor when rotation is due.
+
+use std::ffi::c_char;
+
+use jwtkeeper_client::session::{bearer, challenge, clears_cookie, goes_on};
+use jwtkeeper_client::{Cause, Reason, Rotate, Rotation, Validate, Verdict};
+
+use crate::argument::{Fault, lossy, optional};
+use crate::client::ClientHandle;
+use crate::reply::{Answer, Presented, ReplyHandle, ask, run};
+
+/// A request that is not authenticated: without a token, or with one that is invalid for a reason.
+fn not_authenticated(client: &ClientHandle, reason: Option<Reason>) -> Answer {
+    let mut answer = Answer {
+        reason,
+        ..Answer::default()
+    };
+    answer.session.status = 401;
+    answer.session.challenge = Some(challenge(reason.is_some()).into());
+    answer.session.clears_cookie = reason.is_some_and(clears_cookie);
+    if answer.session.clears_cookie {
+        answer.set_cookie = Some(client.cookie.clear().into());
+    }
+    answer
+}
+
+/// Whether a request is authenticated: `authorization` is its header of that name, `cookie` the value of its lock cookie
+/// (see jwtkeeper_cookie_find), each NULL when it has none.
+///
+/// Answered, jwtkeeper_reply_status is 200 or 401. At 200 jwtkeeper_reply_claims are the token's; where
+/// jwtkeeper_reply_cause is not 0, rotation is due: call jwtkeeper_session_rotate with the same reply. At 401 answer with
+/// jwtkeeper_reply_challenge, and with jwtkeeper_reply_set_cookie where there is one. Not answered, the status is 503 or
+/// 500: answer with it, and clear nothing.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn jwtkeeper_session_authenticate(
+    client: *const ClientHandle,
+    authorization: *const c_char,
+    authorization_len: usize,
+    cookie: *const c_char,
+    cookie_len: usize,
+    reply: *mut ReplyHandle,
+) -> i32 {
+    let work = |client: &ClientHandle| {
+        // SAFETY: the caller keeps the contract of strings.
+        let authorization = unsafe { lossy("authorization", authorization, authorization_len) }?;
+        // SAFETY: as above.
+        let cookie = unsafe { lossy("cookie", cookie, cookie_len) }?;
+        let Some(token) = authorization.as_deref().and_then(bearer) else {
+            return Ok(not_authenticated(client, None));
+        };
+        let validate = Validate::new(token).cookie(cookie.as_deref()).realm(&client.realm);
+        let (claims, rotation) = match client.shared.validate(validate)? {
+            Verdict::Valid { claims, rotation } => (claims, rotation),
+            Verdict::Invalid(reason) => return Ok(not_authenticated(client, Some(reason))),
+        };
+        let mut answer = Answer {
+            valid: true,
+            cause: rotation,
+            ..Answer::default()
+        };
+        answer.claims(claims);
+        answer.session.status = 200;
+        answer.session.due = rotation.map(|_: Cause| Presented {
+            token: token.as_bytes().to_vec(),
+            cookie: cookie.map(Into::into),
+        });
+        Ok(answer)
+    };
+    // SAFETY: the caller keeps the contract of handles.
+    unsafe { ask(client, reply, work) }
+}
+
+/// Rotates the token that the last jwtkeeper_session_authenticate of this reply found due. `claims` are the new private
+/// claims, a JSON object; NULL carries the old token's over.
+///
+/// Answered at status 200 with jwtkeeper_reply_authorization, and perhaps jwtkeeper_reply_set_cookie, to send, and the
+/// successor's claims; or at 200 without, when it cannot be rotated now: the request goes on with the old token and its
+/// claims, and jwtkeeper_reply_message says why; or at 401 as above. Where the claims are at fault the result is their
+/// code, and the reply still holds the old token: it can be called again with others.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn jwtkeeper_session_rotate(
+    client: *const ClientHandle,
+    claims: *const c_char,
+    claims_len: usize,
+    reply: *mut ReplyHandle,
+) -> i32 {
+    let work = |client: &ClientHandle, answer: &mut Answer| {
+        // SAFETY: the caller keeps the contract of strings.
+        let claims = unsafe { optional("claims", claims, claims_len) }?;
+        let due = answer.session.due.as_ref().ok_or(Fault::OutOfTurn)?;
+        let mut rotate = Rotate::new(&due.token)
+            .cookie(due.cookie.as_deref())
+            .realm(&client.realm);
+        if let Some(claims) = claims {
+            rotate = rotate.claims(claims);
+        }
+        match client.shared.rotate(rotate) {
+            Ok(Rotation::Rotated(minted)) => {
+                *answer = Answer::default();
+                answer.minted(minted);
+                answer.session.status = 200;
+            }
+            Ok(Rotation::Invalid(reason)) => *answer = not_authenticated(client, Some(reason)),
+            Err(error) if goes_on(&error) => return Ok(error.to_string()),
+            Err(error) => return Err(error.into()),
+        }
+        Ok(String::new())
+    };
+    // SAFETY: the caller keeps the contract of handles.
+    unsafe { run(client, reply, work) }
+}
+
+/// The value of the client's lock cookie in a `Cookie` header: a part of `header` itself, without a NUL behind it, whose
+/// length is written to `value_len`. NULL when it is not there, and nothing is written.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn jwtkeeper_cookie_find(
+    client: *const ClientHandle,
+    header: *const c_char,
+    header_len: usize,
+    value_len: *mut usize,
+) -> *const c_char {
+    // SAFETY: the caller keeps the contract of handles.
+    let Some(client) = (unsafe { client.as_ref() }) else {
+        return std::ptr::null();
+    };
+    // SAFETY: the caller keeps the contract of strings.
+    let Ok(Some(header)) = (unsafe { optional("header", header, header_len) }) else {
+        return std::ptr::null();
+    };
+    // Bytes that are not UTF-8 belong to other cookies, or make this one wrong.
+    let found = header.split(|&byte| byte == b';').find_map(|pair| {
+        let pair = std::str::from_utf8(pair).ok()?;
+        client.cookie.find(pair)
+    });
+    let Some(value) = found else { return std::ptr::null() };
+    if value_len.is_null() {
+        return std::ptr::null();
+    }
+    // SAFETY: the caller keeps the contract of outputs.
+    unsafe { *value_len = value.len() };
+    value.as_ptr().cast()
+}
+
+/// The value of a `Set-Cookie` header that takes the client's lock cookie from the browser: for the reply of a logout. It
+/// is shown by jwtkeeper_reply_set_cookie; the daemon is not asked.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn jwtkeeper_cookie_clear(client: *const ClientHandle, reply: *mut ReplyHandle) -> i32 {
+    let work = |client: &ClientHandle| {
+        Ok(Answer {
+            set_cookie: Some(client.cookie.clear().into()),
+            ..Answer::default()
+        })
+    };
+    // SAFETY: the caller keeps the contract of handles.
+    unsafe { ask(client, reply, work) }
+}
