@@ -4,8 +4,9 @@ CARGO ?= cargo
 NEED  := tests/tools/need
 
 # What the tests run beside Rust: the kernel's view, keys, an independent reader and writer of tokens, what a fleet
-# shares, and C against libjwtkeeper.
-TEST_PACKAGES  := strace openssl python3-jwt python3-cryptography redis-server gcc g++ libc6-dev pkg-config valgrind
+# shares, C against libjwtkeeper, and the languages that have a package, with what their apps stand on.
+TEST_PACKAGES  := strace openssl python3-jwt python3-cryptography redis-server gcc g++ libc6-dev pkg-config valgrind \
+                  ruby ruby-rack ruby-minitest ruby-actionpack ruby-railties puma
 BENCH_PACKAGES := redis-server
 
 # nextest runs tests in processes of their own where it is present; it runs no doctests.
@@ -76,7 +77,7 @@ bench:
 
 # The documentation of the crates, in target/doc.
 docs:
-	RUSTDOCFLAGS="-D warnings" $(CARGO) doc --locked --workspace --no-deps --features jwtkeeper-client/tokio
+	RUSTDOCFLAGS="-D warnings" $(CARGO) doc --locked --workspace --no-deps --features jwtkeeper-client/tower
 
 install:
 	$(CARGO) build --locked --release --bin jwtkeeperd --bin jwtkeeperctl

@@ -9,6 +9,22 @@ use jwtkeeper_wire::{ErrorCode, Reason};
 
 use crate::error::Error;
 
+#[cfg(feature = "tower")]
+mod flow;
+#[cfg(feature = "tower")]
+mod headers;
+#[cfg(feature = "tower")]
+mod layer;
+#[cfg(feature = "tower")]
+mod request;
+
+#[cfg(feature = "tower")]
+pub use headers::{clear, write};
+#[cfg(feature = "tower")]
+pub use layer::{Regenerated, SessionLayer, SessionService};
+#[cfg(feature = "tower")]
+pub use request::Session;
+
 /// The lock cookie as a browser knows it. It says what the realm's `cookie` section says in the daemon's
 /// configuration, whose defaults are these.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -140,8 +156,10 @@ mod tests {
 
     #[test]
     fn a_cleared_cookie_names_the_same_place() {
-        let mut cookie = LockCookie::default();
-        cookie.domain = Some("example.com".to_owned());
+        let cookie = LockCookie {
+            domain: Some("example.com".to_owned()),
+            ..LockCookie::default()
+        };
         assert_eq!(
             cookie.clear(),
             "jwt_keeper=; HttpOnly; Secure; Path=/; Domain=example.com; Max-Age=0; Expires=Thu, 01 Jan 1970 00:00:00 GMT"

@@ -1,0 +1,144 @@
+# frozen_string_literal: true
+
+# The session flow for controllers, with the names of the gem's. In Rails it is in ActionController::Base already;
+# another class includes it when it has `request` and `response` with headers. The lock cookie goes through
+# `cookies.signed` where there is one, as with the gem, and otherwise through the headers.
+module JWTKeeper
+  module Controller
+    # Rails: a token that cannot be judged now is answered 503. The app's own rescue_from goes before.
+    def self.included(base)
+      return unless base.respond_to?(:rescue_from)
+      return if base.rescue_handlers.any? { |name, _| name == UnavailableError.name }
+
+      base.rescue_from UnavailableError, with: :authentication_unavailable
+    end
+
+    # For before_action: goes on with a valid token, which is rotated when that is due; else not_authenticated. Raises
+    # an UnavailableError, and clears nothing, where the token cannot be judged now.
+    def require_authentication
+      token = read_authentication_token
+      return refuse_authentication if token.nil?
+
+      if token.rotation
+        session = session_to_rotate(token)
+        session.rotate(regenerate_claims(token)) if session.authenticated?
+        return refuse_authentication unless session.authenticated?
+
+        write_authentication_token(token.send(:become, session.minted)) if session.minted
+        log_authentication(:warn, "rotation is put off: #{session.put_off}") if session.put_off
+      end
+      echo_authentication_token(token)
+      authenticated(token)
+    end
+
+    # The request's token, when it is valid; else nil.
+    # @return [Token, nil]
+    def read_authentication_token
+      return @authentication_token if @authentication_token
+
+      cookie = read_lock_cookie
+      @authentication_session = JWTKeeper.client.session(request.headers['Authorization'], cookie)
+      return unless @authentication_session.authenticated?
+
+      @authentication_token = Token.from_session(@authentication_session, cookie)
+    end
+
+    # Sends a token to the browser, with its lock cookie when it was just minted; nil clears both.
+    # @return [Token, nil]
+    def write_authentication_token(token)
+      return clear_authentication_token if token.nil?
+
+      response.headers['Authorization'] = "Bearer #{token.to_jwt}"
+      write_lock_cookie(token) if token.cookie
+      @authentication_session = nil
+      @authentication_token = token
+    end
+
+    # Takes token and lock cookie from the browser: for a logout.
+    def clear_authentication_token
+      response.headers.delete('Authorization')
+      clear_lock_cookie
+      @authentication_session = nil
+      @authentication_token = nil
+    end
+
+    # Answers a request that is not authenticated; to be overridden. To the front page, as the gem has it, where there
+    # is one; else 401.
+    def not_authenticated
+      if respond_to?(:redirect_to, true) && respond_to?(:root_path, true)
+        redirect_to root_path
+      elsif respond_to?(:head, true)
+        head :unauthorized
+      else
+        raise NotAuthenticatedError, 'not authenticated'
+      end
+    end
+
+    # Is given the token of an authenticated request; to be overridden.
+    def authenticated(token); end
+
+    # Gives the new private claims of a token that is rotated: a Hash, or nil to carry the old ones over; to be
+    # overridden.
+    def regenerate_claims(old_token); end
+
+    # Answers a request whose token cannot be judged now; to be overridden.
+    def authentication_unavailable(error)
+      log_authentication(:error, error.message)
+      response.headers['Retry-After'] = '1'
+      head :service_unavailable
+    end
+
+    private
+
+    # The cookie goes only when no other token could still need it.
+    def refuse_authentication
+      session = @authentication_session
+      response.headers.delete('Authorization')
+      response.headers['WWW-Authenticate'] = session&.challenge || 'Bearer'
+      clear_lock_cookie(session) if session&.clears_cookie?
+      @authentication_token = nil
+      not_authenticated
+    end
+
+    # That of read_authentication_token, or one for a token that the app read by itself.
+    def session_to_rotate(token)
+      @authentication_session ||= JWTKeeper.client.session("Bearer #{token.to_jwt}", token.cookie_secret)
+    end
+
+    def echo_authentication_token(token)
+      return unless JWTKeeper.configuration.echo_authorization
+
+      response.headers['Authorization'] ||= "Bearer #{token.to_jwt}"
+    end
+
+    def log_authentication(level, message)
+      logger&.public_send(level, "JWTKeeper: #{message}") if respond_to?(:logger, true)
+    end
+
+    def signed_cookies
+      jar = cookies if respond_to?(:cookies, true)
+      jar.signed if jar.respond_to?(:signed)
+    end
+
+    def read_lock_cookie
+      jar = signed_cookies
+      return JWTKeeper.client.find_cookie(request.headers['Cookie']) unless jar
+
+      jar[JWTKeeper.client.place[:name]] || nil
+    end
+
+    def write_lock_cookie(token)
+      jar = signed_cookies
+      return Headers.replace_cookie(response.headers, token.cookie.set_cookie) unless jar
+
+      jar[token.cookie.name] = token.to_cookie
+    end
+
+    def clear_lock_cookie(session = nil)
+      place = JWTKeeper.client.place
+      return cookies.delete(place[:name], **place.slice(:domain, :path).compact) if signed_cookies
+
+      Headers.replace_cookie(response.headers, session&.set_cookie || JWTKeeper.client.clear_cookie)
+    end
+  end
+end

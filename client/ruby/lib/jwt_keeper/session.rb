@@ -1,0 +1,79 @@
+# frozen_string_literal: true
+
+# The session flow of one request: whether it is authenticated, and the successor when rotation is due. The rules are
+# libjwtkeeper's; Rack and Controller carry what this says to the response.
+module JWTKeeper
+  class Session
+    # The one part of an Authorization header, found good by the library, that looks like this is its token.
+    COMPACT = /[\w-]+\.[\w-]+\.[\w-]+/n.freeze
+    private_constant :COMPACT
+
+    # The claims to go on with, as JSON text; nil when the request is not authenticated. token: the one that came, when
+    # it is valid. reason: why it is not. rotation: why it is to be rotated. challenge: the WWW-Authenticate header of an
+    # answer 401. set_cookie: the Set-Cookie header to send. minted: the successor, after `rotate`. put_off: why there is
+    # none now.
+    attr_reader :claims_json, :token, :reason, :rotation, :challenge, :set_cookie, :minted, :put_off
+
+    # Raises an UnavailableError where the token cannot be judged now: answer 503, and clear nothing.
+    def initialize(client, library, handle, authorization, cookie)
+      @client = client # is not freed while this may still use its handle
+      @library = library
+      @handle = handle
+      reply = library.take
+      begin
+        reply.check(library.session_authenticate.call(handle, authorization, authorization.to_s.bytesize,
+                                                      cookie, cookie.to_s.bytesize, reply.address))
+        read(reply)
+        @token = authorization.b[COMPACT].force_encoding(Encoding::UTF_8) if authenticated?
+        # The library keeps the token to rotate in the reply: no other call may have it until then.
+        @reply = reply if rotation
+      ensure
+        library.give_back(reply) unless @reply
+      end
+    end
+
+    def authenticated?
+      !claims_json.nil?
+    end
+
+    # Whether the browser is to lose its lock cookie: only when its token is expired or revoked.
+    def clears_cookie?
+      !authenticated? && !set_cookie.nil?
+    end
+
+    # Rotates a token whose rotation is due; new claims are a Hash, JSON text or nil, which carries the old ones over.
+    # Then `minted` is the successor, or `put_off` says why there is none now and the old token serves on, or the
+    # request is no longer authenticated. Claims that are at fault raise, and may be followed by others.
+    def rotate(claims = nil)
+      return unless (reply = @reply)
+
+      claims = Claims.text(claims)
+      reply.check(@library.session_rotate.call(@handle, claims, claims.to_s.bytesize, reply.address))
+      read(reply)
+      if reply.text(:reply_jti)
+        @minted = Minted.read(reply)
+        @set_cookie = minted.cookie&.set_cookie
+      elsif authenticated?
+        @put_off = reply.text(:reply_message)
+      end
+      @rotation = nil
+      @reply = nil
+      @library.give_back(reply)
+    end
+
+    def inspect
+      "#<#{self.class} #{authenticated? ? 'authenticated' : "not authenticated reason=#{reason.inspect}"}>"
+    end
+
+    private
+
+    def read(reply)
+      @claims_json = reply.text(:reply_claims)
+      return @rotation = reply.cause if authenticated?
+
+      @reason = reply.reason
+      @challenge = reply.text(:reply_challenge)
+      @set_cookie = reply.text(:reply_set_cookie)
+    end
+  end
+end

@@ -1,0 +1,52 @@
+//! Ruby: the Rack middleware, the controller methods in ActionController, and the package's own tests, of which
+//! client/ruby/test/cluster_test.rb is Puma's forked workers and rails_test.rb a Rails app.
+
+use std::fs;
+use std::process::Command;
+
+use crate::app::{Language, built, root};
+use crate::conformance::conforms;
+use crate::restart::hears_of_no_restart;
+
+#[test]
+fn the_middleware_conforms() {
+    conforms(&Language::new(
+        "ruby rack",
+        "ruby",
+        &["tests/languages/apps/ruby_rack.rb"],
+    ));
+}
+
+#[test]
+fn the_controller_conforms() {
+    conforms(&Language::new(
+        "ruby controller",
+        "ruby",
+        &["tests/languages/apps/ruby_controller.rb"],
+    ));
+}
+
+#[test]
+fn the_package_s_own_tests_pass() {
+    let files = fs::read_dir(root("client/ruby/test")).unwrap();
+    let tests = files.map(|file| file.unwrap().path());
+    let mut run = 0;
+    for test in tests.filter(|path| path.to_str().unwrap().ends_with("_test.rb")) {
+        let output = Command::new("ruby")
+            .arg("-w")
+            .arg(&test)
+            .env("JWTKEEPERD", env!("CARGO_BIN_EXE_jwtkeeperd"))
+            .env("JWTKEEPER_LIBRARY", built("libjwtkeeper.so"))
+            .output()
+            .unwrap();
+        let [said, faults] = [&output.stdout, &output.stderr].map(|text| String::from_utf8_lossy(text));
+        assert!(output.status.success(), "{}:\n{said}\n{faults}", test.display());
+        run += 1;
+    }
+    assert!(run > 0, "there are no tests");
+}
+
+#[test]
+fn hears_of_no_restarts() {
+    hears_of_no_restart("ruby");
+}
