@@ -27,6 +27,8 @@ mod conformance;
 mod drive;
 mod exchange;
 mod go;
+mod layer;
+mod node;
 mod parallel;
 mod passage;
 mod php;
