@@ -4,12 +4,12 @@ CARGO ?= cargo
 NEED  := tests/tools/need
 
 # What the tests run beside Rust: the kernel's view, keys, an independent reader and writer of tokens, what a fleet
-# shares, and the languages that have a package, with what their apps stand on.
-TEST_PACKAGES  := strace openssl python3-jwt python3-cryptography redis-server \
+# shares, C against libjwtkeeper, and the languages that have a package, with what their apps stand on.
+TEST_PACKAGES  := strace openssl python3-jwt python3-cryptography redis-server gcc g++ libc6-dev pkg-config valgrind \
                   ruby ruby-rack ruby-minitest ruby-actionpack ruby-railties puma \
                   python3-uvicorn python3-flask gunicorn python3-setuptools python3-wheel python3-venv python3-pip \
                   golang-go php-cli
-BENCH_PACKAGES := redis-server ruby golang-go php-cli
+BENCH_PACKAGES := redis-server gcc libc6-dev ruby golang-go php-cli
 
 # nextest runs tests in processes of their own where it is present; it runs no doctests.
 NEXTEST := $(shell $(CARGO) nextest --version >/dev/null 2>&1 && echo yes)
@@ -24,8 +24,11 @@ PROVE_STATE := $(abspath $(TARGET))/prove
 CUTS ?= 5000
 PROOFS := prove-rotate prove-crash prove-cuts prove-cancel prove-live prove-fleet
 PREFIX ?= /usr/local
+# Where what is to be installed was built.
+BUILT ?= $(TARGET)/release
+VERSION := $(shell sed -n 's/^version = "\(.*\)"$$/\1/p' Cargo.toml | head -n 1)
 
-.PHONY: run test check prove $(PROOFS) bench docs install clean need-for-tests
+.PHONY: run test check prove $(PROOFS) bench docs install install-lib clean need-for-tests
 
 # A daemon on a throw-away secret and an embedded store in target/dev; it prints how to use it.
 run:
@@ -37,7 +40,7 @@ test: need-for-tests
 	$(CARGO) fmt --all --check
 	$(CARGO) clippy --locked --workspace --all-targets -- -D warnings
 	$(CARGO) check --locked -p jwtkeeper-client
-	$(CARGO) build --locked --workspace --examples --bins
+	$(CARGO) build --locked --workspace --lib --examples --bins
 	$(RUN_TESTS)
 
 need-for-tests:
@@ -82,12 +85,25 @@ docs:
 
 install:
 	$(CARGO) build --locked --release --bin jwtkeeperd --bin jwtkeeperctl
+	$(CARGO) build --locked --release -p jwtkeeper-capi
+	@$(MAKE) --no-print-directory install-lib
 	install -D -m 0755 $(TARGET)/release/jwtkeeperd $(DESTDIR)$(PREFIX)/sbin/jwtkeeperd
 	install -D -m 0755 $(TARGET)/release/jwtkeeperctl $(DESTDIR)$(PREFIX)/bin/jwtkeeperctl
 	install -D -m 0644 systemd/jwtkeeper.service $(DESTDIR)$(PREFIX)/lib/systemd/system/jwtkeeper.service
 	install -D -m 0644 systemd/jwtkeeper.service.d/redis-tcp.conf $(DESTDIR)$(PREFIX)/share/doc/jwtkeeper/redis-tcp.conf
 	install -D -m 0644 systemd/jwtkeeper.sysusers.conf $(DESTDIR)$(PREFIX)/lib/sysusers.d/jwtkeeper.conf
 	install -D -m 0644 examples/jwtkeeper.toml $(DESTDIR)$(PREFIX)/share/doc/jwtkeeper/jwtkeeper.toml
+
+# libjwtkeeper alone, as it lies in $(BUILT).
+install-lib: LIB = $(DESTDIR)$(PREFIX)/lib
+install-lib:
+	install -D -m 0755 $(BUILT)/libjwtkeeper.so $(LIB)/libjwtkeeper.so.$(VERSION)
+	ln -sf libjwtkeeper.so.$(VERSION) $(LIB)/libjwtkeeper.so.0
+	ln -sf libjwtkeeper.so.0 $(LIB)/libjwtkeeper.so
+	install -D -m 0644 $(BUILT)/libjwtkeeper.a $(LIB)/libjwtkeeper.a
+	install -D -m 0644 client/capi/include/jwtkeeper.h $(DESTDIR)$(PREFIX)/include/jwtkeeper.h
+	install -d $(LIB)/pkgconfig
+	sed 's|@PREFIX@|$(PREFIX)|; s|@VERSION@|$(VERSION)|' client/capi/jwtkeeper.pc.in > $(LIB)/pkgconfig/jwtkeeper.pc
 
 clean:
 	$(CARGO) clean

@@ -274,7 +274,7 @@ int32_t jwtkeeper_config_set_cookie(jwtkeeper_config *config,
 int32_t jwtkeeper_ping(const jwtkeeper_client *client, jwtkeeper_reply *reply);
 
 /**
- * Mints a token. `claims` is a JSON object to merge in; NULL is none. `ttl` is in seconds, up to the realm's
+ * Mints a token. `claims` is a JSON object to merge in; NULL or empty is none. `ttl` is in seconds, up to the realm's
  * max_lifetime, or JWTKEEPER_REALM_EXPIRY. Shows the token, its jti, expiry and claims, and its lock cookie.
  */
 int32_t jwtkeeper_issue(const jwtkeeper_client *client,
@@ -297,7 +297,7 @@ int32_t jwtkeeper_validate(const jwtkeeper_client *client,
 
 /**
  * Replaces a valid token by its one successor. `claims` are new private claims, a JSON object (the right rotate_claims
- * is needed); NULL carries the old token's over. Shows what jwtkeeper_issue shows, or the reason for which the token is
+ * is needed); NULL or empty carries the old token's over. Shows what jwtkeeper_issue shows, or the reason for which the token is
  * not valid.
  */
 int32_t jwtkeeper_rotate(const jwtkeeper_client *client,
@@ -433,7 +433,7 @@ int32_t jwtkeeper_session_authenticate(const jwtkeeper_client *client,
 
 /**
  * Rotates the token that the last jwtkeeper_session_authenticate of this reply found due. `claims` are the new private
- * claims, a JSON object; NULL carries the old token's over.
+ * claims, a JSON object; NULL or empty carries the old token's over.
  *
  * Answered at status 200 with jwtkeeper_reply_authorization, and perhaps jwtkeeper_reply_set_cookie, to send, and the
  * successor's claims; or at 200 without, when it cannot be rotated now: the request goes on with the old token and its

@@ -10,6 +10,9 @@ use jwtkeeper_client::{ClientCode, Config};
 
 use crate::argument::{Fault, code, required, utf8};
 
+/// The longest path that the address of a socket holds (sun_path, less its NUL).
+const LONGEST_PATH: usize = 107;
+
 /// How a client reaches its daemon, how long it waits, and where the lock cookie lies. To be used by one thread at a
 /// time.
 #[derive(Clone, Default)]
@@ -61,6 +64,10 @@ pub unsafe extern "C" fn jwtkeeper_config_set_socket(
     let change = |config: &mut ConfigHandle| {
         // SAFETY: the caller keeps the contract of strings.
         let path = unsafe { required("path", path, path_len) }?;
+        // The system would take what stands before a NUL for the path.
+        if path.is_empty() || path.len() > LONGEST_PATH || path.contains(&0) {
+            return Err(Fault::Argument("path", "is empty, too long, or holds a NUL"));
+        }
         config.client.socket = OsStr::from_bytes(path).into();
         Ok(())
     };
@@ -151,6 +158,23 @@ pub unsafe extern "C" fn jwtkeeper_config_set_max_idle(config: *mut ConfigHandle
     unsafe { set(config, change) }
 }
 
+/// A cookie's name: a token of HTTP (RFC 9110 section 5.6.2).
+fn cookie_name(name: &str) -> Result<String, Fault> {
+    let is_token = |byte: u8| byte.is_ascii_graphic() && !b"\"(),/:;<=>?@[\\]{}".contains(&byte);
+    match !name.is_empty() && name.bytes().all(is_token) {
+        true => Ok(name.to_owned()),
+        false => Err(Fault::Argument("name", "is not what a cookie can be called")),
+    }
+}
+
+/// A cookie's attribute: nothing that would end it, or the header (RFC 6265 section 4.1.1).
+fn attribute(name: &'static str, value: &str) -> Result<String, Fault> {
+    match value.bytes().any(|byte| byte == b';' || byte.is_ascii_control()) {
+        true => Err(Fault::Argument(name, "holds what ends a cookie's attribute")),
+        false => Ok(value.to_owned()),
+    }
+}
+
 /// Where the lock cookie lies, as the realm's `cookie` section says in the daemon's configuration. `name` is
 /// `jwt_keeper` there unless told otherwise; `domain` NULL is none; `path` NULL is none (`/` unless this is
 /// called); `secure` 0 is for plain http alone. Needed only to clear the cookie.
@@ -168,16 +192,16 @@ pub unsafe extern "C" fn jwtkeeper_config_set_cookie(
     let change = |config: &mut ConfigHandle| {
         let mut cookie = LockCookie::default();
         // SAFETY: the caller keeps the contract of strings.
-        cookie.name = unsafe { utf8("name", name, name_len) }?.to_owned();
+        cookie.name = cookie_name(unsafe { utf8("name", name, name_len) }?)?;
         cookie.domain = match domain.is_null() {
             true => None,
             // SAFETY: as above.
-            false => Some(unsafe { utf8("domain", domain, domain_len) }?.to_owned()),
+            false => Some(attribute("domain", unsafe { utf8("domain", domain, domain_len) }?)?),
         };
         cookie.path = match path.is_null() {
             true => None,
             // SAFETY: as above.
-            false => Some(unsafe { utf8("path", path, path_len) }?.to_owned()),
+            false => Some(attribute("path", unsafe { utf8("path", path, path_len) }?)?),
         };
         cookie.secure = secure != 0;
         config.cookie = cookie;

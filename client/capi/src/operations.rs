@@ -26,7 +26,7 @@ pub unsafe extern "C" fn jwtkeeper_ping(client: *const ClientHandle, reply: *mut
     unsafe { ask(client, reply, work) }
 }
 
-/// Mints a token. `claims` is a JSON object to merge in; NULL is none. `ttl` is in seconds, up to the realm's
+/// Mints a token. `claims` is a JSON object to merge in; NULL or empty is none. `ttl` is in seconds, up to the realm's
 /// max_lifetime, or JWTKEEPER_REALM_EXPIRY. Shows the token, its jti, expiry and claims, and its lock cookie.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn jwtkeeper_issue(
@@ -89,7 +89,7 @@ pub unsafe extern "C" fn jwtkeeper_validate(
 }
 
 /// Replaces a valid token by its one successor. `claims` are new private claims, a JSON object (the right rotate_claims
-/// is needed); NULL carries the old token's over. Shows what jwtkeeper_issue shows, or the reason for which the token is
+/// is needed); NULL or empty carries the old token's over. Shows what jwtkeeper_issue shows, or the reason for which the token is
 /// not valid.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn jwtkeeper_rotate(

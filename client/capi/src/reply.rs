@@ -156,13 +156,18 @@ pub(crate) unsafe fn ask(
     reply: *const ReplyHandle,
     work: impl FnOnce(&ClientHandle) -> Result<Answer, Fault>,
 ) -> i32 {
-    let fresh = |client: &ClientHandle, answer: &mut Answer| {
+    let fresh = |client: Option<&ClientHandle>, answer: &mut Answer| {
         *answer = Answer::default();
-        *answer = work(client)?;
+        *answer = work(given(client)?)?;
         Ok(String::new())
     };
     // SAFETY: by this function's contract.
     unsafe { run(client, reply, fresh) }
+}
+
+/// The client, which must be there.
+pub(crate) fn given(client: Option<&ClientHandle>) -> Result<&ClientHandle, Fault> {
+    client.ok_or(Fault::Argument("client", "is NULL"))
 }
 
 /// One call upon what stands in the reply; `work` answers the message to leave there.
@@ -172,7 +177,7 @@ pub(crate) unsafe fn ask(
 pub(crate) unsafe fn run(
     client: *const ClientHandle,
     reply: *const ReplyHandle,
-    work: impl FnOnce(&ClientHandle, &mut Answer) -> Result<String, Fault>,
+    work: impl FnOnce(Option<&ClientHandle>, &mut Answer) -> Result<String, Fault>,
 ) -> i32 {
     // SAFETY: by this function's contract.
     let (client, reply) = unsafe { (client.as_ref(), reply.as_ref()) };
@@ -183,18 +188,16 @@ pub(crate) unsafe fn run(
         return code(ClientCode::Busy);
     };
     let State { answer, .. } = &mut *state;
-    let outcome = catch_unwind(AssertUnwindSafe(|| {
-        let client = client.ok_or(Fault::Argument("client", "is NULL"))?;
-        work(client, answer)
-    }));
+    let outcome = catch_unwind(AssertUnwindSafe(|| work(client, answer)));
     let (code, message, status) = match outcome {
         Ok(Ok(message)) => (0, message, answer.session.status),
         Ok(Err(fault)) => (fault.code(), fault.message(), fault.status()),
-        Err(_) => (
-            code(ClientCode::Panicked),
-            meaning(ClientCode::Panicked).to_owned(),
-            500,
-        ),
+        Err(_) => {
+            // It may have been left half written.
+            *answer = Answer::default();
+            let panicked = ClientCode::Panicked;
+            (code(panicked), meaning(panicked).to_owned(), 500)
+        }
     };
     *state = State {
         code,
@@ -251,5 +254,79 @@ pub unsafe extern "C" fn jwtkeeper_reply_free(reply: *mut ReplyHandle) {
     if !reply.is_null() {
         // SAFETY: by the contract it came from jwtkeeper_reply_new, and is given back once.
         drop(unsafe { Box::from_raw(reply) });
+    }
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used, clippy::panic)]
+mod tests {
+    use jwtkeeper_client::{Config, blocking};
+
+    use super::*;
+
+    fn client() -> ClientHandle {
+        ClientHandle {
+            shared: blocking::Client::new(Config::new("/nowhere")).into(),
+            realm: String::new(),
+            cookie: Default::default(),
+        }
+    }
+
+    #[test]
+    fn a_panic_is_a_code_and_the_reply_stays_usable() {
+        let (client, reply) = (client(), ReplyHandle::default());
+        let valid = |_: &ClientHandle| {
+            Ok(Answer {
+                valid: true,
+                jti: Some("an id".into()),
+                ..Answer::default()
+            })
+        };
+        // SAFETY: both handles live.
+        unsafe {
+            assert_eq!(ask(&client, &reply, valid), 0);
+            assert_eq!(ask(&client, &reply, |_| panic!("a fault")), code(ClientCode::Panicked));
+            assert_eq!(see(&reply, 0, |state| state.code), code(ClientCode::Panicked));
+            assert!(see(&reply, false, |state| !state.answer.valid && state.status == 500));
+            assert!(see_text(&reply, std::ptr::null_mut(), 0, |state| state.answer.jti.as_ref()).is_null());
+            let half = |_: Option<&ClientHandle>, answer: &mut Answer| {
+                answer.valid = true;
+                panic!("a fault, halfway")
+            };
+            assert_eq!(run(&client, &reply, half), code(ClientCode::Panicked));
+            assert!(see(&reply, false, |state| !state.answer.valid));
+            assert_eq!(ask(&client, &reply, valid), 0);
+            assert!(see(&reply, false, |state| state.answer.valid && state.code == 0));
+        }
+    }
+
+    #[test]
+    fn a_call_without_a_client_leaves_no_old_answer() {
+        let (client, reply) = (client(), ReplyHandle::default());
+        let valid = |_: &ClientHandle| {
+            Ok(Answer {
+                valid: true,
+                ..Answer::default()
+            })
+        };
+        // SAFETY: both handles live, or are NULL.
+        unsafe {
+            assert_eq!(ask(&client, &reply, valid), 0);
+            assert_eq!(ask(std::ptr::null(), &reply, valid), code(ClientCode::BadArgument));
+            assert!(see(&reply, false, |state| !state.answer.valid));
+        }
+    }
+
+    #[test]
+    fn a_reply_in_use_is_busy() {
+        let (client, reply) = (client(), ReplyHandle::default());
+        let within = |_: &ClientHandle| {
+            // SAFETY: both handles live.
+            let code = unsafe { ask(&client, &reply, |_| Ok(Answer::default())) };
+            assert_eq!(code, super::code(ClientCode::Busy));
+            Ok(Answer::default())
+        };
+        // SAFETY: as above.
+        assert_eq!(unsafe { ask(&client, &reply, within) }, 0);
     }
 }

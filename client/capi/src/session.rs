@@ -7,7 +7,7 @@ use jwtkeeper_client::{Cause, Reason, Rotate, Rotation, Validate, Verdict};
 
 use crate::argument::{Fault, lossy, optional};
 use crate::client::ClientHandle;
-use crate::reply::{Answer, Presented, ReplyHandle, ask, run};
+use crate::reply::{Answer, Presented, ReplyHandle, ask, given, run};
 
 /// A request that is not authenticated: without a token, or with one that is invalid for a reason.
 fn not_authenticated(client: &ClientHandle, reason: Option<Reason>) -> Answer {
@@ -71,7 +71,7 @@ pub unsafe extern "C" fn jwtkeeper_session_authenticate(
 }
 
 /// Rotates the token that the last jwtkeeper_session_authenticate of this reply found due. `claims` are the new private
-/// claims, a JSON object; NULL carries the old token's over.
+/// claims, a JSON object; NULL or empty carries the old token's over.
 ///
 /// Answered at status 200 with jwtkeeper_reply_authorization, and perhaps jwtkeeper_reply_set_cookie, to send, and the
 /// successor's claims; or at 200 without, when it cannot be rotated now: the request goes on with the old token and its
@@ -84,7 +84,8 @@ pub unsafe extern "C" fn jwtkeeper_session_rotate(
     claims_len: usize,
     reply: *mut ReplyHandle,
 ) -> i32 {
-    let work = |client: &ClientHandle, answer: &mut Answer| {
+    let work = |client: Option<&ClientHandle>, answer: &mut Answer| {
+        let client = given(client)?;
         // SAFETY: the caller keeps the contract of strings.
         let claims = unsafe { optional("claims", claims, claims_len) }?;
         let due = answer.session.due.as_ref().ok_or(Fault::OutOfTurn)?;

@@ -10,8 +10,12 @@ use crate::reply::{BEARER, ReplyHandle, see, see_text};
 /// The code of the last call that was given this reply: 0 when it was answered.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn jwtkeeper_reply_code(reply: *const ReplyHandle) -> i32 {
+    let none = match reply.is_null() {
+        true => ClientCode::BadArgument,
+        false => ClientCode::Busy,
+    };
     // SAFETY: the caller keeps the contract of handles.
-    unsafe { see(reply, code(ClientCode::BadArgument), |state| state.code) }
+    unsafe { see(reply, code(none), |state| state.code) }
 }
 
 /// 1 when the token is valid, and of a token just minted; 0 otherwise.

@@ -41,6 +41,17 @@ impl Connection {
         Ok(connection)
     }
 
+    /// One that was not greeted.
+    #[cfg(test)]
+    pub(super) fn over(socket: Socket) -> Self {
+        Self {
+            socket,
+            inbox: Vec::new(),
+            last_id: 0,
+            max_frame: MAX_FRAME,
+        }
+    }
+
     /// The longest message that the daemon takes.
     pub(super) fn max_frame(&self) -> usize {
         self.max_frame

@@ -6,7 +6,7 @@
 
 use std::process;
 use std::sync::atomic::{AtomicU32, Ordering};
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Mutex, MutexGuard, PoisonError, TryLockError};
 
 use super::connection::Connection;
 
@@ -63,6 +63,19 @@ impl Pools {
     }
 }
 
+impl Drop for Pools {
+    /// What a thread of an ancestor was just changing when this process was made may be half changed: it is left alone,
+    /// with the copies of its connections that it holds.
+    fn drop(&mut self) {
+        for slot in &mut self.slots {
+            if matches!(slot.idle.try_lock(), Err(TryLockError::WouldBlock)) {
+                let idle = slot.idle.get_mut().unwrap_or_else(PoisonError::into_inner);
+                std::mem::forget(std::mem::take(idle));
+            }
+        }
+    }
+}
+
 impl Pool {
     fn is_of(&self, pid: u32) -> bool {
         self.owner.load(Ordering::Acquire) == pid
@@ -103,6 +116,8 @@ impl Pool {
 #[cfg(test)]
 #[allow(clippy::unwrap_used)]
 mod tests {
+    use std::io::Read;
+
     use super::*;
 
     fn index(pools: &Pools, pid: u32) -> Option<usize> {
@@ -143,5 +158,19 @@ mod tests {
         let parent = pools.of(10).unwrap();
         let _held = parent.lock();
         assert!(pools.of(20).unwrap().take().is_none());
+    }
+
+    #[test]
+    fn what_was_being_changed_at_the_fork_is_not_touched_when_the_client_ends() {
+        let pools = Pools::default();
+        let (ours, theirs) = std::os::unix::net::UnixStream::pair().unwrap();
+        ours.set_nonblocking(true).unwrap();
+        let parent = pools.of(10).unwrap();
+        parent.put(Connection::over(theirs.into()), 1);
+        // In a child nobody opens a lock that another thread held.
+        std::mem::forget(parent.lock());
+        drop(pools);
+        let open = (&ours).read(&mut [0]).unwrap_err();
+        assert_eq!(open.kind(), std::io::ErrorKind::WouldBlock);
     }
 }
