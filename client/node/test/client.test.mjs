@@ -127,7 +127,7 @@ test('faults of the caller', async () => {
 });
 
 test('nobody there', async () => {
-  const away = new Client({ socket: '/nowhere/jwtkeeper.sock', deadline: 50 });
+  const away = new Client({ socket: '/nowhere/jwtkeeper.sock', deadline: 1000 });
   await assert.rejects(away.ping(), (error) => error instanceof jwtkeeper.Unreachable && error.temporary);
 });
 

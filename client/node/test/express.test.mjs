@@ -95,7 +95,7 @@ test('what regenerateClaims throws is the app’s to answer', async () => {
 });
 
 test('what could not be judged is logged without the token', async () => {
-  const away = new Client({ socket: '/nowhere/jwtkeeper.sock', deadline: 50 });
+  const away = new Client({ socket: '/nowhere/jwtkeeper.sock', deadline: 1000 });
   const lines = [];
   const { response, minted } = await ask((app, client) => {
     app.get('/', sessions(client, { log: (line) => lines.push(line) }), (request, response) => response.end());
