@@ -74,7 +74,7 @@ bench:
 
 # The documentation of the crates, in target/doc.
 docs:
-	RUSTDOCFLAGS="-D warnings" $(CARGO) doc --locked --workspace --no-deps --features jwtkeeper-client/tokio
+	RUSTDOCFLAGS="-D warnings" $(CARGO) doc --locked --workspace --no-deps --features jwtkeeper-client/tower
 
 install:
 	$(CARGO) build --locked --release --bin jwtkeeperd --bin jwtkeeperctl

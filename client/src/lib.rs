@@ -4,6 +4,9 @@
 //! Both are thin drivers over one core without I/O: requests, replies, and what to try again. A client connects
 //! when it is first used, connects again when the daemon was restarted, and puts a deadline on everything.
 //!
+//! With the feature `tower`, `session::SessionLayer` does for an app's requests what there is to do: it authenticates
+//! them, and rotates their tokens. The feature `session` has its rules alone.
+//!
 //! ```no_run
 //! use jwtkeeper_client::{Config, Issue, Verdict, blocking::Client};
 //!

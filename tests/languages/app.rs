@@ -50,7 +50,9 @@ impl Language {
             .args(["--pdeathsig", "KILL"])
             .args(&self.command)
             .current_dir(root(""));
-        command.env("JWTKEEPER_SOCKET", socket).envs(environment.iter().copied());
+        command
+            .env("JWTKEEPER_SOCKET", socket)
+            .envs(environment.iter().copied());
         command.envs(self.environment.iter().map(|(name, value)| (name, value)));
         let library = built("libjwtkeeper.so");
         if library.exists() {
@@ -124,7 +126,11 @@ impl App {
         self.kill();
         let log = self.log();
         for secret in secrets {
-            assert!(!log.contains(secret), "{} printed a token or a cookie secret", self.name);
+            assert!(
+                !log.contains(secret),
+                "{} printed a token or a cookie secret",
+                self.name
+            );
         }
     }
 }

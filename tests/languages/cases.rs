@@ -105,7 +105,12 @@ pub fn by_state() -> BTreeMap<DaemonState, BTreeMap<String, Vec<Case>>> {
 
 #[test]
 fn every_case_has_a_name_of_its_own() {
-    let mut names: Vec<_> = by_state().into_values().flatten().flat_map(|(_, cases)| cases).map(|case| case.name).collect();
+    let mut names: Vec<_> = by_state()
+        .into_values()
+        .flatten()
+        .flat_map(|(_, cases)| cases)
+        .map(|case| case.name)
+        .collect();
     let all = names.len();
     names.sort_unstable();
     names.dedup();

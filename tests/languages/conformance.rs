@@ -68,7 +68,10 @@ fn faults(case: &Case, token: Option<&Token>, stage: &Stage, app: &App) -> Vec<S
         assert!(!text.contains('{'), "{}: nothing stands for {text}", case.name);
         Some(text)
     };
-    let regenerate = case.regenerate.as_ref().map(|claims| Value::from(claims.clone()).to_string());
+    let regenerate = case
+        .regenerate
+        .as_ref()
+        .map(|claims| Value::from(claims.clone()).to_string());
     let headers = [
         ("Authorization", fill(&case.authorization)),
         ("Cookie", fill(&case.cookie)),
@@ -80,7 +83,10 @@ fn faults(case: &Case, token: Option<&Token>, stage: &Stage, app: &App) -> Vec<S
     let mut faults = Faults(Vec::new());
     let expect = &case.expect;
     faults.differ("status", &response.status, &expect.status);
-    for (name, value) in [("WWW-Authenticate", &expect.www_authenticate), ("Retry-After", &expect.retry_after)] {
+    for (name, value) in [
+        ("WWW-Authenticate", &expect.www_authenticate),
+        ("Retry-After", &expect.retry_after),
+    ] {
         faults.differ(name, &response.header(name), &value.as_deref());
     }
     if let Some(body) = &expect.body {
@@ -108,13 +114,17 @@ fn session(faults: &mut Faults, case: &Case, token: Option<&Token>, stage: &Stag
         (None, Some(_)) => faults.0.push("the response has an Authorization header".to_owned()),
         (Some(successor), Some(header)) => {
             if header != format!("Bearer {}", successor.token()) {
-                faults.0.push("the response's token is not the one successor".to_owned());
+                faults
+                    .0
+                    .push("the response's token is not the one successor".to_owned());
             }
             let validate = jwtkeeper_client::Validate::new(successor.token());
             let cookie = successor.cookie.as_ref().map(|cookie| cookie.value());
             let verdict = stage.realm(&case.realm).validate(validate.cookie(cookie)).unwrap();
             if !verdict.is_valid() || verdict.rotation().is_some() {
-                faults.0.push(format!("the successor is not valid, or its rotation is due: {verdict:?}"));
+                faults.0.push(format!(
+                    "the successor is not valid, or its rotation is due: {verdict:?}"
+                ));
             }
         }
         (Some(_), None) => unreachable!("it was read from there"),
@@ -127,8 +137,14 @@ fn session(faults: &mut Faults, case: &Case, token: Option<&Token>, stage: &Stag
         CookieExpected::Set => made.is_some_and(|made| cookies == [made.set_cookie()]),
     };
     if !right {
-        let names: Vec<_> = cookies.iter().map(|header| header.split_once(';').map(|(_, rest)| rest)).collect();
-        faults.0.push(format!("the cookie is not {:?}, its attributes are {names:?}", expect.cookie));
+        let names: Vec<_> = cookies
+            .iter()
+            .map(|header| header.split_once(';').map(|(_, rest)| rest))
+            .collect();
+        faults.0.push(format!(
+            "the cookie is not {:?}, its attributes are {names:?}",
+            expect.cookie
+        ));
     }
     let claims = match expect.claims {
         None => return,

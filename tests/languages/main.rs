@@ -26,6 +26,7 @@ mod cases;
 mod conformance;
 mod drive;
 mod exchange;
+mod layer;
 mod passage;
 mod ruby;
 mod rust;

@@ -57,3 +57,51 @@ fn sensitive(text: &str) -> Result<HeaderValue, InvalidHeaderValue> {
     value.set_sensitive(true);
     Ok(value)
 }
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use super::*;
+
+    fn headers(of: &[(http::HeaderName, &'static [u8])]) -> HeaderMap {
+        let pair =
+            |(name, value): &(http::HeaderName, &'static [u8])| (name.clone(), HeaderValue::from_bytes(value).unwrap());
+        let mut headers = HeaderMap::new();
+        for (name, value) in of.iter().map(pair) {
+            headers.append(name, value);
+        }
+        headers
+    }
+
+    #[test]
+    fn cookies_may_come_in_many_headers() {
+        let cookie = LockCookie::default();
+        let split = headers(&[(COOKIE, b"a=1"), (COOKIE, b"b=\xff"), (COOKIE, b"jwt_keeper=x; c=2")]);
+        assert_eq!(secret(&split, &cookie), Some("x"));
+        assert_eq!(secret(&headers(&[(COOKIE, b"a=1")]), &cookie), None);
+    }
+
+    #[test]
+    fn bytes_that_are_no_text_are_no_token() {
+        assert_eq!(token(&headers(&[(AUTHORIZATION, b"Bearer \xff")])), None);
+        assert_eq!(token(&headers(&[(AUTHORIZATION, b"Bearer x")])), Some("x"));
+    }
+
+    #[test]
+    fn a_response_is_written_by_its_token_or_its_lock_cookie() {
+        let cookie = LockCookie::default();
+        let mut cleared = HeaderMap::new();
+        clear(&mut cleared, &cookie).unwrap();
+        assert!(are_written(&cleared, &cookie));
+        assert!(are_written(&headers(&[(AUTHORIZATION, b"")]), &cookie));
+        for other in [&b"jwt_keeper2=1"[..], b"a=jwt_keeper=1"] {
+            assert!(!are_written(&headers(&[(SET_COOKIE, other)]), &cookie));
+        }
+    }
+
+    #[test]
+    fn debug_shows_no_token_and_no_cookie_secret() {
+        let value = sensitive("Bearer s3cret").unwrap();
+        assert!(!format!("{value:?}").contains("s3cret"));
+    }
+}

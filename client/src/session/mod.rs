@@ -156,8 +156,10 @@ mod tests {
 
     #[test]
     fn a_cleared_cookie_names_the_same_place() {
-        let mut cookie = LockCookie::default();
-        cookie.domain = Some("example.com".to_owned());
+        let cookie = LockCookie {
+            domain: Some("example.com".to_owned()),
+            ..LockCookie::default()
+        };
         assert_eq!(
             cookie.clear(),
             "jwt_keeper=; HttpOnly; Secure; Path=/; Domain=example.com; Max-Age=0; Expires=Thu, 01 Jan 1970 00:00:00 GMT"

@@ -57,7 +57,8 @@ impl Session {
         struct Jti {
             jti: String,
         }
-        self.claims_as::<Jti>().map_or_else(|_| String::new(), |claims| claims.jti)
+        self.claims_as::<Jti>()
+            .map_or_else(|_| String::new(), |claims| claims.jti)
     }
 
     /// The token, in compact serialization.

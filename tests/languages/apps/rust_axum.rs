@@ -33,5 +33,8 @@ async fn main() -> Result<(), Box<dyn Error>> {
 }
 
 async fn claims(Extension(session): Extension<Session>) -> impl IntoResponse {
-    ([(CONTENT_TYPE, "application/json")], session.claims().as_bytes().to_vec())
+    (
+        [(CONTENT_TYPE, "application/json")],
+        session.claims().as_bytes().to_vec(),
+    )
 }
