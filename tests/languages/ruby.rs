@@ -6,6 +6,7 @@ use std::process::Command;
 
 use crate::app::{Language, built, root};
 use crate::conformance::conforms;
+use crate::drive::examples_work;
 
 #[test]
 fn the_middleware_conforms() {
@@ -15,6 +16,11 @@ fn the_middleware_conforms() {
 #[test]
 fn the_controller_conforms() {
     conforms(&Language::new("ruby controller", "ruby", &["tests/languages/apps/ruby_controller.rb"]));
+}
+
+#[test]
+fn the_example_works() {
+    examples_work(&Language::new("ruby example", "puma", &["-C", "examples/ruby/puma.rb"]));
 }
 
 #[test]
