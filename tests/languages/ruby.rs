@@ -10,12 +10,14 @@ use crate::drive::examples_work;
 
 #[test]
 fn the_middleware_conforms() {
-    conforms(&Language::new("ruby rack", "ruby", &["tests/languages/apps/ruby_rack.rb"]));
+    let app = "tests/languages/apps/ruby_rack.rb";
+    conforms(&Language::new("ruby rack", "ruby", &[app]));
 }
 
 #[test]
 fn the_controller_conforms() {
-    conforms(&Language::new("ruby controller", "ruby", &["tests/languages/apps/ruby_controller.rb"]));
+    let app = "tests/languages/apps/ruby_controller.rb";
+    conforms(&Language::new("ruby controller", "ruby", &[app]));
 }
 
 #[test]
