@@ -6,8 +6,10 @@ NEED  := tests/tools/need
 # What the tests run beside Rust: the kernel's view, keys, an independent reader and writer of tokens, what a fleet
 # shares, and the languages that have a package, with what their apps stand on.
 TEST_PACKAGES  := strace openssl python3-jwt python3-cryptography redis-server \
-                  ruby ruby-rack ruby-minitest ruby-actionpack ruby-railties puma
-BENCH_PACKAGES := redis-server
+                  ruby ruby-rack ruby-minitest ruby-actionpack ruby-railties puma \
+                  python3-uvicorn python3-flask gunicorn python3-setuptools python3-wheel python3-venv python3-pip \
+                  golang-go php-cli
+BENCH_PACKAGES := redis-server ruby golang-go php-cli
 
 # nextest runs tests in processes of their own where it is present; it runs no doctests.
 NEXTEST := $(shell $(CARGO) nextest --version >/dev/null 2>&1 && echo yes)

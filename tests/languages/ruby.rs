@@ -7,17 +7,31 @@ use std::process::Command;
 use crate::app::{Language, built, root};
 use crate::conformance::conforms;
 use crate::drive::examples_work;
+use crate::parallel::one_successor_each;
+use crate::restart::hears_of_no_restart;
+
+fn rack() -> Language {
+    Language::new("ruby rack", "ruby", &["tests/languages/apps/ruby_rack.rb"])
+}
+
+fn controller() -> Language {
+    Language::new("ruby controller", "ruby", &["tests/languages/apps/ruby_controller.rb"])
+}
 
 #[test]
 fn the_middleware_conforms() {
-    let app = "tests/languages/apps/ruby_rack.rb";
-    conforms(&Language::new("ruby rack", "ruby", &[app]));
+    conforms(&rack());
 }
 
 #[test]
 fn the_controller_conforms() {
-    let app = "tests/languages/apps/ruby_controller.rb";
-    conforms(&Language::new("ruby controller", "ruby", &[app]));
+    conforms(&controller());
+}
+
+#[test]
+fn each_token_has_one_successor() {
+    one_successor_each(&rack());
+    one_successor_each(&controller());
 }
 
 #[test]
@@ -43,4 +57,9 @@ fn the_package_s_own_tests_pass() {
         run += 1;
     }
     assert!(run > 0, "there are no tests");
+}
+
+#[test]
+fn hears_of_no_restarts() {
+    hears_of_no_restart("ruby");
 }

@@ -1,7 +1,7 @@
 # frozen_string_literal: true
 
 # What the tests share: a daemon of their own in a temporary directory, from JWTKEEPERD (else target/debug), with the
-# realms `default` (no lock) and `locked`; and apps as processes. JWTKEEPER_LIBRARY names libjwtkeeper.so, or else it is
+# realms `default` (no lock), `locked` and `shared` (locked the gem's way); and apps as processes. JWTKEEPER_LIBRARY names libjwtkeeper.so, or else it is
 # found beside the daemon.
 $LOAD_PATH.unshift File.expand_path('../lib', __dir__)
 ROOT = File.expand_path('../../..', __dir__)
@@ -82,6 +82,12 @@ class Daemon
       cookie_lock = "required"
       [realms.locked.cookie]
       same_site = "strict"
+      [realms.shared]
+      algorithm = "HS512"
+      secret_file = "#{directory}/secret"
+      cookie_lock = "required"
+      lock_key = "concat"
+      store_prefix = "shared:"
     TOML
   end
 

@@ -3,6 +3,8 @@
 # A real Rails app (railties, actionpack) whose only change from the gem is its Gemfile line and initializer: the lock
 # cookie through cookies.signed, the flow, and 503.
 require_relative 'helper'
+require 'cgi'
+require 'openssl'
 
 class RailsTest < Minitest::Test
   def setup
@@ -91,6 +93,17 @@ class RailsTest < Minitest::Test
     end
     client.revoke_jti(jti(authorization))
     assert_match(/\Ajwt_keeper=;/, App.lock_cookie(ask(app, :Get, '/profile', authorization, cookie)))
+  end
+
+  # In a fleet that a gem is part of: its key is the secret and the cookie's value, which it has from cookies.signed.
+  def test_a_gem_could_read_token_and_cookie
+    authorization, cookie = log_in(app(realm: 'shared'))
+    message = JSON.parse(CGI.unescape(cookie).delete_prefix('jwt_keeper=').split('--').first.unpack1('m'))
+    value = message.dig('_rails', 'message').unpack1('m')[/\h{32}/]
+    signed, _, signature = authorization.delete_prefix('Bearer ').rpartition('.')
+    key = File.read("#{DAEMON.directory}/secret") + value
+    mac = OpenSSL::HMAC.digest('SHA512', key, signed)
+    assert_equal mac, signature.tr('-_', '+/').unpack1('m')
   end
 
   def test_a_daemon_that_is_away_is_503_and_clears_nothing

@@ -1,0 +1,3 @@
+module jwtkeeper.example
+
+go 1.19

@@ -1,0 +1,40 @@
+<?php
+// Login, profile and logout. Run `make run` in another terminal, `make install` once, and then here:
+//
+//   JWTKEEPER_SOCKET=$PWD/../../target/dev/jwtkeeper.sock php -d ffi.enable=1 serve.php index.php
+//
+//   curl -i -d '{"user":"demo","password":"demo"}' localhost:8080/login
+//   curl -i -H "Authorization: Bearer $TOKEN" localhost:8080/profile
+//   curl -i -H "Authorization: Bearer $TOKEN" -X POST localhost:8080/logout
+
+declare(strict_types=1);
+require __DIR__ . '/jwtkeeper.php';
+
+$keeper = new JwtKeeper(header: getenv('JWTKEEPER_HEADER') ?: null);
+try {
+    switch (parse_url($_SERVER['REQUEST_URI'], PHP_URL_PATH)) {
+        case '/login':
+            $login = json_decode(file_get_contents('php://input'), true) ?? [];
+            if (($login['user'] ?? null) !== 'demo' || ($login['password'] ?? null) !== 'demo') {
+                http_response_code(401);
+                break;
+            }
+            $keeper->login(['sub' => $login['user']]);
+            http_response_code(204);
+            break;
+        case '/profile':
+            $session = $keeper->protect();
+            header('Content-Type: application/json');
+            echo json_encode(['user' => json_decode($session->claims)->sub]);
+            break;
+        case '/logout':
+            $keeper->logout($keeper->protect());
+            http_response_code(204);
+            break;
+        default:
+            http_response_code(404);
+    }
+} catch (JwtKeeperError $error) {
+    error_log('jwtkeeper: ' . $error->getMessage());
+    http_response_code(503);
+}

@@ -1,0 +1,63 @@
+//! Go: examples/go's middleware over cgo.
+
+use std::process::Command;
+
+use crate::app::{Language, built, root};
+use crate::conformance::conforms;
+use crate::drive::examples_work;
+use crate::parallel::one_successor_each;
+use crate::restart::hears_of_no_restart;
+
+/// Builds the program of a directory; says how it is run.
+fn program(name: &'static str, directory: &str) -> Language {
+    let (here, library) = (built(&format!("{}_go", name.replace([' ', '/'], "_"))), built("."));
+    let output = Command::new("go")
+        .args(["build", "-o"])
+        .arg(&here)
+        .arg(".")
+        .current_dir(root(directory))
+        .env("CGO_CFLAGS", format!("-I{}", root("client/capi/include").display()))
+        .env("CGO_LDFLAGS", format!("-L{}", library.display()))
+        .output()
+        .unwrap();
+    assert!(
+        output.status.success(),
+        "{name}: {}",
+        String::from_utf8_lossy(&output.stderr)
+    );
+    Language::new(name, here, &[]).env("LD_LIBRARY_PATH", soname_directory())
+}
+
+/// A directory in which the loader finds the library under its SONAME, which cargo gives no file.
+fn soname_directory() -> std::path::PathBuf {
+    let directory = built("soname");
+    std::fs::create_dir_all(&directory).unwrap();
+    let (link, aside) = (
+        directory.join("libjwtkeeper.so.0"),
+        directory.join(format!("{}", std::process::id())),
+    );
+    let _none = std::fs::remove_file(&aside); // an earlier process may have had this number
+    std::os::unix::fs::symlink(built("libjwtkeeper.so"), &aside).unwrap();
+    std::fs::rename(aside, link).unwrap();
+    directory
+}
+
+#[test]
+fn the_middleware_conforms() {
+    conforms(&program("go", "tests/languages/apps/go"));
+}
+
+#[test]
+fn the_example_works() {
+    examples_work(&program("examples/go", "examples/go"));
+}
+
+#[test]
+fn hears_of_no_restarts() {
+    hears_of_no_restart("go");
+}
+
+#[test]
+fn requests_at_once_get_one_successor_each() {
+    one_successor_each(&program("go", "tests/languages/apps/go"));
+}
