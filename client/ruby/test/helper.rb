@@ -6,6 +6,8 @@
 $LOAD_PATH.unshift File.expand_path('../lib', __dir__)
 ROOT = File.expand_path('../../..', __dir__)
 JWTKEEPERD = ENV['JWTKEEPERD'] || "#{ROOT}/target/debug/jwtkeeperd"
+# Seconds in which an answer comes on any machine.
+PATIENCE = 60
 ENV['JWTKEEPER_LIBRARY'] ||= "#{File.dirname(JWTKEEPERD)}/libjwtkeeper.so"
 
 require 'jwt_keeper'
@@ -38,7 +40,7 @@ class Daemon
   def start
     # A start that fails must be seen; the log of one that does not is nobody's.
     @pid = Process.spawn(JWTKEEPERD, '--config', "#{directory}/config.toml", in: File::NULL, %i[out err] => [log, 'a'])
-    client(deadline: 20).ping
+    client.ping
   rescue JWTKeeper::Error
     abort File.read(log)
   end
@@ -52,7 +54,7 @@ class Daemon
   end
 
   def client(**options)
-    JWTKeeper::Client.new(socket: socket, **options)
+    JWTKeeper::Client.new(socket: socket, deadline: PATIENCE, **options)
   end
 
   def version=(version)
@@ -148,16 +150,6 @@ module Configured
   end
 
   def use(**options)
-    JWTKeeper.configure(JWTKeeper::Configuration.new(socket: DAEMON.socket, **options))
-  end
-end
-
-# Polls until the block is true, and fails when that takes longer than a minute.
-def eventually(what)
-  deadline = Process.clock_gettime(Process::CLOCK_MONOTONIC) + 60
-  until yield
-    raise "not within a minute: #{what}" if Process.clock_gettime(Process::CLOCK_MONOTONIC) > deadline
-
-    Thread.pass
+    JWTKeeper.configure(JWTKeeper::Configuration.new(socket: DAEMON.socket, deadline: PATIENCE, **options))
   end
 end

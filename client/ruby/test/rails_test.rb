@@ -15,8 +15,9 @@ class RailsTest < Minitest::Test
     @apps.each(&:stop)
   end
 
-  def app(realm: 'locked', **environment)
-    environment = { 'JWTKEEPER_SOCKET' => DAEMON.socket, 'RAILS_ENV' => 'production', 'REALM' => realm, **environment }
+  def app(realm: 'locked', deadline: PATIENCE, **environment)
+    environment = { 'JWTKEEPER_SOCKET' => DAEMON.socket, 'RAILS_ENV' => 'production', 'REALM' => realm,
+                    'DEADLINE' => deadline.to_s, **environment }
     App.new(File.expand_path('rails_app.rb', __dir__), environment).tap { |app| @apps << app }
   end
 
@@ -107,10 +108,10 @@ class RailsTest < Minitest::Test
   end
 
   def test_a_daemon_that_is_away_is_503_and_clears_nothing
-    app = app()
+    app, hasty = app(), app(deadline: 0.1)
     authorization, cookie = log_in(app)
     DAEMON.stop
-    [ask(app, :Get, '/profile', authorization, cookie), ask(app, :Post, '/session')].each do |answer|
+    [ask(hasty, :Get, '/profile', authorization, cookie), ask(hasty, :Post, '/session')].each do |answer|
       assert_equal ['503', '1'], [answer.code, answer['Retry-After']]
       assert_nil App.lock_cookie(answer)
     end
