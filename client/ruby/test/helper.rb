@@ -1,11 +1,13 @@
 # frozen_string_literal: true
 
 # What the tests share: a daemon of their own in a temporary directory, from JWTKEEPERD (else target/debug), with the
-# realms `default` (no lock), `locked` and `shared` (locked the gem's way); and apps as processes. JWTKEEPER_LIBRARY names libjwtkeeper.so, or else it is
-# found beside the daemon.
+# realms `default` (no lock), `locked` and `shared` (locked the gem's way); and apps as processes. JWTKEEPER_LIBRARY
+# names libjwtkeeper.so, or else it is found beside the daemon.
 $LOAD_PATH.unshift File.expand_path('../lib', __dir__)
 ROOT = File.expand_path('../../..', __dir__)
 JWTKEEPERD = ENV['JWTKEEPERD'] || "#{ROOT}/target/debug/jwtkeeperd"
+# The kernel kills what we start if we are killed.
+UNTIL_WE_END = %w[setpriv --pdeathsig KILL].freeze
 # Seconds in which an answer comes on any machine.
 PATIENCE = 60
 ENV['JWTKEEPER_LIBRARY'] ||= "#{File.dirname(JWTKEEPERD)}/libjwtkeeper.so"
@@ -39,7 +41,8 @@ class Daemon
 
   def start
     # A start that fails must be seen; the log of one that does not is nobody's.
-    @pid = Process.spawn(JWTKEEPERD, '--config', "#{directory}/config.toml", in: File::NULL, %i[out err] => [log, 'a'])
+    command = [*UNTIL_WE_END, JWTKEEPERD, '--config', "#{directory}/config.toml"]
+    @pid = Process.spawn(*command, in: File::NULL, %i[out err] => [log, 'a'])
     client.ping
   rescue JWTKeeper::Error
     abort File.read(log)
@@ -108,7 +111,7 @@ class App
     @output, output = IO.pipe
     log = "#{DAEMON.directory}/app.log"
     streams = { in: File::NULL, out: output, err: [log, 'a'] }
-    @pid = Process.spawn(environment, RbConfig.ruby, *command, **streams, pgroup: true)
+    @pid = Process.spawn(environment, *UNTIL_WE_END, RbConfig.ruby, *command, **streams, pgroup: true)
     output.close
     line = @output.each_line.find { |text| text.match?(ready) }
     raise "#{command.join(' ')} did not listen:\n#{File.read(log)}" unless line
