@@ -42,6 +42,7 @@ test: need-for-tests
 
 need-for-tests:
 	@$(NEED) $(TEST_PACKAGES)
+	@tests/tools/need-node
 
 # The tests, and what may be depended on.
 check: test
@@ -69,6 +70,7 @@ prove-fleet: need-for-tests
 # Rates beside their peers', in one run; target/bench/summary.json keeps them.
 bench:
 	@$(NEED) $(BENCH_PACKAGES)
+	@tests/tools/need-node
 	$(CARGO) build --locked --release -p jwtkeeper -p jwtkeeper-bench --bins
 	$(CARGO) build --locked --release -p jwtkeeper-capi
 	$(CARGO) build --locked --release -p jwtkeeper-client --example load

@@ -28,6 +28,7 @@ mod drive;
 mod exchange;
 mod go;
 mod layer;
+mod node;
 mod parallel;
 mod passage;
 mod php;
