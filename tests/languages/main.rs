@@ -22,6 +22,7 @@ mod servers;
 mod support;
 
 mod app;
+mod c;
 mod cases;
 mod conformance;
 mod drive;

@@ -14,7 +14,7 @@
  *             alone. Claims are JSON; texts are UTF-8; tokens and cookies, which come from outside, may be any bytes.
  * Strings out. const char *, with a NUL behind its end; `length`, unless NULL, gets the length in bytes. NULL where there
  *             is none. Names, meanings and the version live for ever. What a jwtkeeper_reply shows lives until the
- *             next call that is given the reply: copy what you keep.
+ *             next call that is given the reply is over, which itself may be given it: copy what you keep.
  * Replies.    A call leaves its answer, or its code and message, in the jwtkeeper_reply that it is given. One reply serves
  *             any number of calls, one after the other.
  * Threads.    Any number of threads may use one jwtkeeper_client at once; each gives it a reply of its own. A reply and a

@@ -157,7 +157,8 @@ pub(crate) unsafe fn ask(
     work: impl FnOnce(&ClientHandle) -> Result<Answer, Fault>,
 ) -> i32 {
     let fresh = |client: Option<&ClientHandle>, answer: &mut Answer| {
-        *answer = Answer::default();
+        // Kept until the call is over: what it shows may be what the call was given.
+        let _last = std::mem::take(answer);
         *answer = work(given(client)?)?;
         Ok(String::new())
     };

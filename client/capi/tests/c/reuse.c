@@ -68,6 +68,26 @@ static void one_reply_for_all(void)
     jwtkeeper_reply_free(reply);
 }
 
+/* What a reply shows may go into the very call that is given the reply. */
+static void out_of_one_call_into_the_next(void)
+{
+    jwtkeeper_reply *reply = a_reply();
+    SAME(jwtkeeper_issue(client, "{\"sub\":\"42\"}", JWTKEEPER_NUL, JWTKEEPER_REALM_EXPIRY, reply), JWTKEEPER_OK);
+    char *token = copy_of(jwtkeeper_reply_token(reply, NULL));
+    SAME(jwtkeeper_flag_jti(client, jwtkeeper_reply_jti(reply, NULL), JWTKEEPER_NUL, reply), JWTKEEPER_OK);
+    SAME(jwtkeeper_validate(client, token, JWTKEEPER_NUL, NULL, 0, reply), JWTKEEPER_OK);
+    SAME(jwtkeeper_reply_cause(reply), JWTKEEPER_CAUSE_FLAGGED);
+    SAME(jwtkeeper_rotate(client, token, JWTKEEPER_NUL, NULL, 0, NULL, 0, reply), JWTKEEPER_OK);
+    SAME(jwtkeeper_session_authenticate(client, jwtkeeper_reply_authorization(reply, NULL), JWTKEEPER_NUL, NULL, 0, reply),
+         JWTKEEPER_OK);
+    SAME(jwtkeeper_reply_status(reply), 200);
+    SAME(jwtkeeper_issue(client, "{\"role\":", JWTKEEPER_NUL, JWTKEEPER_REALM_EXPIRY, reply), JWTKEEPER_ERROR_BAD_CLAIMS);
+    SAME(jwtkeeper_validate(client, jwtkeeper_reply_message(reply, NULL), JWTKEEPER_NUL, NULL, 0, reply), JWTKEEPER_OK);
+    SAME(jwtkeeper_reply_reason(reply), JWTKEEPER_REASON_MALFORMED);
+    free(token);
+    jwtkeeper_reply_free(reply);
+}
+
 /* Nobody is there: a slow machine has no time left to find that out. */
 static void is_away(int32_t code)
 {
@@ -168,6 +188,7 @@ int main(void)
     client = a_client(PATIENT_MS);
     nothing_to_free();
     one_reply_for_all();
+    out_of_one_call_into_the_next();
     a_handle_after_failures();
     out_of_turn();
     a_reply_in_two_hands();
