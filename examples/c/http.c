@@ -85,7 +85,7 @@ void http_answer(struct http_response *response, int status, const char *body)
     response->body = copy(body);
 }
 
-/* Reads until the buffer ends or the peer has no more; 0 when that was it. */
+/* Reads once; 0 when the peer has no more, or has said nothing for too long. */
 static size_t some(int peer, char *buffer, size_t room)
 {
     ssize_t got;
@@ -139,39 +139,85 @@ static size_t head_end(const char *buffer, size_t length)
     return 0;
 }
 
-/* Reads one request into a buffer of HTTP_MAX_REQUEST bytes and one more; 0 when there is none. */
-static int read_request(int peer, char *buffer, struct http_request *request)
+/* What came of a request so far; `bytes` has room for HTTP_MAX_REQUEST and one more. */
+struct inbox {
+    int peer;
+    char *bytes;
+    size_t length;
+};
+
+/* Reads until so many bytes have come; 0 when they do not come, or are too many. */
+static int come(struct inbox *inbox, size_t wanted)
 {
-    size_t length = 0, head = 0, got;
-    while ((head = head_end(buffer, length)) == 0) {
-        if (length == HTTP_MAX_REQUEST || (got = some(peer, buffer + length, HTTP_MAX_REQUEST - length)) == 0)
+    while (inbox->length < wanted) {
+        size_t got = wanted > HTTP_MAX_REQUEST
+                         ? 0
+                         : some(inbox->peer, inbox->bytes + inbox->length, HTTP_MAX_REQUEST - inbox->length);
+        if (got == 0)
             return 0;
-        length += got;
+        inbox->length += got;
     }
-    char first = buffer[head];
-    buffer[head] = 0;
-    if (memchr(buffer, 0, head) != NULL || !parse_head(buffer, request))
+    return 1;
+}
+
+/* A body in chunks (RFC 9112 section 7.1), moved together in place; 0 when it is none. Extensions and trailers are none. */
+static int read_chunks(struct inbox *inbox, size_t start, size_t *end)
+{
+    size_t at = start;
+    *end = start;
+    for (;;) {
+        size_t size = 0, digits = 0;
+        for (;; digits++, at++) {
+            if (!come(inbox, at + 1))
+                return 0;
+            const char *digit = memchr("0123456789abcdefABCDEF", inbox->bytes[at], 22);
+            if (digit == NULL)
+                break;
+            if (digits == 5)
+                return 0;
+            size = size * 16 + (size_t)(*digit <= '9' ? *digit - '0' : (*digit | 0x20) - 'a' + 10);
+        }
+        /* The line's end, the chunk, and the end of its line. */
+        if (digits == 0 || !come(inbox, at + 2 + size + 2) || memcmp(inbox->bytes + at, "\r\n", 2) != 0 ||
+            memcmp(inbox->bytes + at + 2 + size, "\r\n", 2) != 0)
+            return 0;
+        memmove(inbox->bytes + *end, inbox->bytes + at + 2, size);
+        *end += size;
+        at += 2 + size + 2;
+        if (size == 0)
+            return 1;
+    }
+}
+
+/* Reads one request; 0 when there is none. */
+static int read_request(struct inbox *inbox, struct http_request *request)
+{
+    size_t head;
+    while ((head = head_end(inbox->bytes, inbox->length)) == 0)
+        if (!come(inbox, inbox->length + 1))
+            return 0;
+    char first = inbox->bytes[head];
+    inbox->bytes[head] = 0;
+    if (memchr(inbox->bytes, 0, head) != NULL || !parse_head(inbox->bytes, request))
         return 0;
-    buffer[head] = first;
+    inbox->bytes[head] = first;
     const char *given = http_field(request, "Content-Length");
-    size_t body = 0;
-    if (http_field(request, "Transfer-Encoding") != NULL)
-        return 0;
-    if (given != NULL) {
+    const char *encoding = http_field(request, "Transfer-Encoding");
+    size_t end = head;
+    if (encoding != NULL) {
+        /* Both at once is how requests are smuggled. */
+        if (given != NULL || strcasecmp(encoding, "chunked") != 0 || !read_chunks(inbox, head, &end))
+            return 0;
+    } else if (given != NULL) {
         if (*given == 0 || strlen(given) > 6 || strspn(given, "0123456789") != strlen(given))
             return 0;
-        body = strtoul(given, NULL, 10);
-    }
-    if (body > HTTP_MAX_REQUEST - head)
-        return 0;
-    while (length < head + body) {
-        if ((got = some(peer, buffer + length, head + body - length)) == 0)
+        end += strtoul(given, NULL, 10);
+        if (!come(inbox, end))
             return 0;
-        length += got;
     }
-    buffer[head + body] = 0;
-    request->body = buffer + head;
-    request->body_len = body;
+    inbox->bytes[end] = 0;
+    request->body = inbox->bytes + head;
+    request->body_len = end - head;
     return 1;
 }
 
@@ -225,7 +271,8 @@ void http_serve(int listener, http_handler *handler)
         setsockopt(peer, SOL_SOCKET, SO_SNDTIMEO, &patience, sizeof patience);
         struct http_request request = { .count = 0 };
         struct http_response response = { .status = 500 };
-        if (read_request(peer, buffer, &request))
+        struct inbox inbox = { peer, buffer, 0 };
+        if (read_request(&inbox, &request))
             handler(&request, &response);
         else
             http_answer(&response, 400, "");

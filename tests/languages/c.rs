@@ -83,7 +83,13 @@ fn the_loop_bears_what_is_no_request() {
         login("Content-Length: -1\r\n\r\nabc"),
         login("Content-Length: 99999999999999999999\r\n\r\nabc"),
         login("Content-Length: 65536\r\n\r\nabc"),
-        login("Transfer-Encoding: chunked\r\n\r\n0\r\n\r\n"),
+        login("Transfer-Encoding: chunked\r\nContent-Length: 5\r\n\r\n0\r\n\r\n"),
+        login("Transfer-Encoding: gzip\r\n\r\n0\r\n\r\n"),
+        login("Transfer-Encoding: chunked\r\n\r\n3\r\nab"),
+        login("Transfer-Encoding: chunked\r\n\r\n3\r\nabcd\r\n0\r\n\r\n"),
+        login("Transfer-Encoding: chunked\r\n\r\nfffff\r\nabcd\r\n0\r\n\r\n"),
+        login("Transfer-Encoding: chunked\r\n\r\nffffffffffffffff\r\nabcd\r\n"),
+        login("Transfer-Encoding: chunked\r\n\r\n\r\n"),
         login(&format!("{many}\r\n")),
     ] {
         let said = ask(&request);
@@ -102,6 +108,8 @@ fn the_loop_bears_what_is_no_request() {
         let request = login(&format!("Content-Length: {}\r\n\r\n{body}", body.len()));
         assert_eq!(ask(&request), "HTTP/1.1 401", "{body}");
     }
+    let chunked = b"Transfer-Encoding: chunked\r\n\r\n11\r\n{\"user\":\"demo\",\"p\r\nf\r\nassword\":\"demo\"\r\n1\r\n}\r\n0\r\n\r\n";
+    assert_eq!(ask(&login(std::str::from_utf8(chunked).unwrap())), "HTTP/1.1 204");
     // Longer than any request may be: refused, at the latest when it is cut off.
     let said = ask(&login(&"x".repeat(1 << 20)));
     assert!(said.is_empty() || said == "HTTP/1.1 400", "{said}");
