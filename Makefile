@@ -33,6 +33,7 @@ VERSION := $(shell sed -n 's/^version = "\(.*\)"$$/\1/p' Cargo.toml | head -n 1)
 # A daemon on a throw-away secret and an embedded store in target/dev; it prints how to use it.
 run:
 	$(CARGO) build --locked --release --bin jwtkeeperd --bin jwtkeeperctl
+	$(CARGO) build --locked --release -p jwtkeeper-capi
 	@exec $(TARGET)/release/jwtkeeperd --dev target/dev
 
 # Form, lints, floors, and every test.

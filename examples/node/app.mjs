@@ -1,7 +1,7 @@
-// Login, profile and logout with Express. Run `make run` in another terminal, and then here:
+// Login, profile and logout with Express. Run `make run` in another terminal, and then in the project's root:
 //
-//   npm ci
-//   JWTKEEPER_SOCKET=../../target/dev/jwtkeeper.sock npm start
+//   npm ci --prefix client/node && npm ci --prefix examples/node
+//   JWTKEEPER_SOCKET=target/dev/jwtkeeper.sock JWTKEEPER_LIBRARY=target/release/libjwtkeeper.so node examples/node/app.mjs
 //
 //   curl -i -H 'Content-Type: application/json' -d '{"user":"demo","password":"demo"}' localhost:8080/login
 //   curl -i -H "Authorization: Bearer $TOKEN" localhost:8080/profile

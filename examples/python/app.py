@@ -1,6 +1,9 @@
-"""Login, profile and logout with Flask. Run `make run` in another terminal, and then in the project's root:
+r"""Login, profile and logout with Flask. Run `make run` in another terminal, and then in the project's root:
 
-    JWTKEEPER_SOCKET=target/dev/jwtkeeper.sock python3 examples/python/app.py
+    JWTKEEPER_SOCKET=target/dev/jwtkeeper.sock JWTKEEPER_LIBRARY=target/release/libjwtkeeper.so \
+        PYTHONPATH=client/python python3 examples/python/app.py
+
+It needs Flask (Debian: python3-flask, and then /usr/bin/python3).
 
     curl -i -H 'Content-Type: application/json' -d '{"user":"demo","password":"demo"}' localhost:8080/login
     curl -i -H "Authorization: Bearer $TOKEN" localhost:8080/profile
