@@ -9,6 +9,22 @@ use jwtkeeper_wire::{ErrorCode, Reason};
 
 use crate::error::Error;
 
+#[cfg(feature = "tower")]
+mod flow;
+#[cfg(feature = "tower")]
+mod headers;
+#[cfg(feature = "tower")]
+mod layer;
+#[cfg(feature = "tower")]
+mod request;
+
+#[cfg(feature = "tower")]
+pub use headers::{clear, write};
+#[cfg(feature = "tower")]
+pub use layer::{Regenerated, SessionLayer, SessionService};
+#[cfg(feature = "tower")]
+pub use request::Session;
+
 /// The lock cookie as a browser knows it. It says what the realm's `cookie` section says in the daemon's
 /// configuration, whose defaults are these.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -1,0 +1,92 @@
+//! What a handler behind the layer sees of the session: `Extension<Session>` in axum.
+
+use std::fmt;
+use std::sync::Arc;
+
+use serde::Deserialize;
+
+use crate::answer::{Claims, Minted};
+use crate::request::Revoke;
+
+/// The session of a request that is authenticated, as it is from now on: after a rotation it is the successor's. Debug
+/// shows no token, no cookie secret and no claims.
+#[derive(Clone)]
+pub struct Session(Arc<Parts>);
+
+struct Parts {
+    token: String,
+    cookie: Option<String>,
+    claims: Claims,
+    rotated: bool,
+}
+
+impl Session {
+    /// Of the token that came with the request.
+    pub(super) fn presented(token: String, cookie: Option<String>, claims: Claims) -> Self {
+        Self(Arc::new(Parts {
+            token,
+            cookie,
+            claims,
+            rotated: false,
+        }))
+    }
+
+    /// Of the token's successor.
+    pub(super) fn successor(minted: &Minted) -> Self {
+        Self(Arc::new(Parts {
+            token: minted.token().to_owned(),
+            cookie: minted.cookie.as_ref().map(|cookie| cookie.value().to_owned()),
+            claims: minted.claims.clone(),
+            rotated: true,
+        }))
+    }
+
+    /// The claims.
+    pub fn claims(&self) -> &Claims {
+        &self.0.claims
+    }
+
+    /// The claims as a type of the app's.
+    pub fn claims_as<'a, T: Deserialize<'a>>(&'a self) -> Result<T, serde_json::Error> {
+        self.0.claims.parse()
+    }
+
+    /// The token's `jti`. Every token has one; it is empty only if the daemon broke its word.
+    pub fn jti(&self) -> String {
+        #[derive(Deserialize)]
+        struct Jti {
+            jti: String,
+        }
+        self.claims_as::<Jti>()
+            .map_or_else(|_| String::new(), |claims| claims.jti)
+    }
+
+    /// The token, in compact serialization.
+    pub fn token(&self) -> &str {
+        &self.0.token
+    }
+
+    /// The value of the lock cookie that belongs to the token, if there is one.
+    pub fn cookie(&self) -> Option<&str> {
+        self.0.cookie.as_deref()
+    }
+
+    /// Whether the token was rotated on this request: the response will carry the new one.
+    pub fn is_rotated(&self) -> bool {
+        self.0.rotated
+    }
+
+    /// What to ask the client at logout: revoke the token and its whole session.
+    pub fn revoke(&self) -> Revoke<'_> {
+        Revoke::token(self.token(), self.cookie())
+    }
+}
+
+impl fmt::Debug for Session {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Session")
+            .field("jti", &self.jti())
+            .field("rotated", &self.0.rotated)
+            .finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,1 @@
+//! Drives an example of any language through its life: login, profile, rotation, logout.
