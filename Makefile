@@ -6,8 +6,10 @@ NEED  := tests/tools/need
 # What the tests run beside Rust: the kernel's view, keys, an independent reader and writer of tokens, what a fleet
 # shares, C against libjwtkeeper, and the languages that have a package, with what their apps stand on.
 TEST_PACKAGES  := strace openssl python3-jwt python3-cryptography redis-server gcc g++ libc6-dev pkg-config valgrind \
-                  ruby ruby-rack ruby-minitest ruby-actionpack ruby-railties puma
-BENCH_PACKAGES := redis-server
+                  ruby ruby-rack ruby-minitest ruby-actionpack ruby-railties puma \
+                  python3-uvicorn python3-flask gunicorn python3-setuptools python3-wheel python3-venv python3-pip \
+                  golang-go php-cli
+BENCH_PACKAGES := redis-server gcc libc6-dev ruby golang-go php-cli
 
 # nextest runs tests in processes of their own where it is present; it runs no doctests.
 NEXTEST := $(shell $(CARGO) nextest --version >/dev/null 2>&1 && echo yes)
@@ -31,6 +33,7 @@ VERSION := $(shell sed -n 's/^version = "\(.*\)"$$/\1/p' Cargo.toml | head -n 1)
 # A daemon on a throw-away secret and an embedded store in target/dev; it prints how to use it.
 run:
 	$(CARGO) build --locked --release --bin jwtkeeperd --bin jwtkeeperctl
+	$(CARGO) build --locked --release -p jwtkeeper-capi
 	@exec $(TARGET)/release/jwtkeeperd --dev target/dev
 
 # Form, lints, floors, and every test.
@@ -43,6 +46,7 @@ test: need-for-tests
 
 need-for-tests:
 	@$(NEED) $(TEST_PACKAGES)
+	@tests/tools/need-node
 
 # The tests, and what may be depended on.
 check: test
@@ -70,6 +74,7 @@ prove-fleet: need-for-tests
 # Rates beside their peers', in one run; target/bench/summary.json keeps them.
 bench:
 	@$(NEED) $(BENCH_PACKAGES)
+	@tests/tools/need-node
 	$(CARGO) build --locked --release -p jwtkeeper -p jwtkeeper-bench --bins
 	$(CARGO) build --locked --release -p jwtkeeper-capi
 	$(CARGO) build --locked --release -p jwtkeeper-client --example load

@@ -131,11 +131,13 @@ fn the_commented_configuration_is_true() {
         print("minimal.toml", &minimal.join("\n"))
     );
     let (head, tail) = example.split_at(example.find("# [[realms.default.retired_keys]]").unwrap());
-    let with_keys = format!(
-        "{head}{}",
-        tail.replace("\n# ", "\n")
-            .trim_start_matches("# ")
-            .replace("Issuers", "# Issuers")
-    );
-    assert!(print("keys.toml", &with_keys).contains("partner.example.org"));
+    let uncommented = |line: &str| match line.strip_prefix("# ") {
+        Some(rest) if rest.starts_with("[[") || rest.contains(" = ") => rest.to_owned(),
+        _ => line.to_owned(),
+    };
+    let tail: Vec<_> = tail.lines().map(uncommented).collect();
+    let printed = print("keys.toml", &format!("{head}{}", tail.join("\n")));
+    for text in ["partner.example.org", "secret.old", "group = \"users\""] {
+        assert!(printed.contains(text), "{text}: {printed}");
+    }
 }

@@ -12,5 +12,4 @@ Gem::Specification.new do |spec|
   spec.licenses = %w[MIT Apache-2.0]
   spec.required_ruby_version = '>= 2.7'
   spec.files = Dir.chdir(__dir__) { Dir['lib/**/*.rb', 'README.md'] }
-  spec.metadata = { 'rubygems_mfa_required' => 'true' }
 end

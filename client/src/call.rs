@@ -101,7 +101,7 @@ impl<'a, O: Operation> Call<'a, O> {
 
     /// When an attempt to connect that begins now must be over.
     pub(crate) fn connect_deadline(&self) -> Instant {
-        self.deadline.min(Instant::now() + self.config.connect_timeout)
+        self.deadline.min(from_now(self.config.connect_timeout))
     }
 
     /// Begins an attempt: from the second on, "now" is the moment of the first.

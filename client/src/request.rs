@@ -5,6 +5,18 @@ use std::time::Duration;
 
 use crate::given::{Before, NewClaims};
 
+/// The longest cookie that browsers must keep (RFC 6265 section 6.1); a lock cookie is far shorter.
+const LONGEST_COOKIE: usize = 4096;
+
+/// A cookie that came along. A longer one than any is wrong however much of it is sent, and must not make the request
+/// one that the daemon does not take: whoever sends it to the app is told no, and causes no error.
+fn presented(cookie: &str) -> &str {
+    match cookie.len() > LONGEST_COOKIE {
+        true => cookie.split_at(cookie.floor_char_boundary(LONGEST_COOKIE)).0,
+        false => cookie,
+    }
+}
+
 /// Declares requests with a realm, and the setter of it.
 macro_rules! with_realm {
     ($($request:ident)*) => {$(
@@ -95,7 +107,7 @@ impl<'a> Validate<'a> {
     /// With the value of the lock cookie that came along, if one did.
     #[must_use]
     pub fn cookie(mut self, value: impl Into<Option<&'a str>>) -> Self {
-        self.cookie = value.into();
+        self.cookie = value.into().map(presented);
         self
     }
 }
@@ -123,7 +135,7 @@ impl<'a> Rotate<'a> {
     /// With the value of the lock cookie that came along, if one did.
     #[must_use]
     pub fn cookie(mut self, value: impl Into<Option<&'a str>>) -> Self {
-        self.cookie = value.into();
+        self.cookie = value.into().map(presented);
         self
     }
 
@@ -185,7 +197,7 @@ impl<'a> Revoke<'a> {
     pub fn token(token: &'a (impl AsRef<[u8]> + ?Sized), cookie: impl Into<Option<&'a str>>) -> Self {
         Self::new(RevokeTarget::Token {
             token: token.as_ref(),
-            cookie: cookie.into(),
+            cookie: cookie.into().map(presented),
         })
     }
 
@@ -248,3 +260,16 @@ pub struct Reload;
 /// Bring the host's own store and the one that it shares level. Answered by [`Imported`](crate::Imported).
 #[derive(Debug, Clone, Copy, Default)]
 pub struct Import;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_cookie_that_no_browser_keeps_is_cut() {
+        let long = "\u{2603}".repeat(100_000);
+        let cut = Validate::new("a.b.c").cookie(long.as_str()).cookie;
+        assert_eq!(cut, Some("\u{2603}".repeat(4096 / 3).as_str()));
+        assert_eq!(Rotate::new("a.b.c").cookie("x.y").cookie, Some("x.y"));
+    }
+}

@@ -1,7 +1,6 @@
-// Login, profile and logout with net/http. Run `make run` in another terminal, `make install` once (or set CGO_CFLAGS,
-// CGO_LDFLAGS and LD_LIBRARY_PATH), and then here:
+// Login, profile and logout with net/http. Run `make run` in another terminal, and then in the project's root:
 //
-//	JWTKEEPER_SOCKET=$PWD/../../target/dev/jwtkeeper.sock go run .
+//	JWTKEEPER_SOCKET=target/dev/jwtkeeper.sock examples/go/run
 //
 //	curl -i -d '{"user":"demo","password":"demo"}' localhost:8080/login
 //	curl -i -H "Authorization: Bearer $TOKEN" localhost:8080/profile

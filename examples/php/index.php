@@ -1,7 +1,8 @@
 <?php
-// Login, profile and logout. Run `make run` in another terminal, `make install` once, and then here:
+// Login, profile and logout. Run `make run` in another terminal, and then in the project's root:
 //
-//   JWTKEEPER_SOCKET=$PWD/../../target/dev/jwtkeeper.sock php -d ffi.enable=1 serve.php index.php
+//   JWTKEEPER_SOCKET=target/dev/jwtkeeper.sock JWTKEEPER_LIBRARY=target/release/libjwtkeeper.so \
+//     JWTKEEPER_HEADER=client/capi/include/jwtkeeper.h php examples/php/serve.php examples/php/index.php
 //
 //   curl -i -d '{"user":"demo","password":"demo"}' localhost:8080/login
 //   curl -i -H "Authorization: Bearer $TOKEN" localhost:8080/profile

@@ -95,8 +95,11 @@ impl Snapshot {
         let default = realms.get(jwtkeeper_wire::DEFAULT_REALM);
         Snapshot {
             generation,
+            access: Access {
+                own_uid,
+                rules: settings.access.clone(),
+            },
             settings,
-            access: Access { own_uid },
             default: default.map(|realm| realm.served.clone()),
             realms,
         }
@@ -253,7 +256,9 @@ impl Live {
     /// What is to be in force next; `None` when nothing about it is new.
     fn next(&self, running: &Snapshot, settings: Arc<Settings>, all: AllKeys) -> Option<Snapshot> {
         let same = |(name, keys): (&String, &Keys)| running.realms.get(name).is_some_and(|realm| realm.keys.same(keys));
-        if settings.origin == running.settings.origin && all.iter().all(same) {
+        // Names of users and groups may mean others than before.
+        let same_settings = settings.origin == running.settings.origin && settings.access == running.settings.access;
+        if same_settings && all.iter().all(same) {
             return None;
         }
         let denylist = self.denylist.as_ref();

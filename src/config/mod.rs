@@ -15,7 +15,7 @@ mod sources;
 mod store;
 mod tree;
 
-pub use access::{Access, Right};
+pub use access::{Access, Right, Rule, Who};
 pub use fault::{Fault, Faults};
 pub use files::Files;
 pub use live::{InForce, Live, Snapshot, StartError, Status};

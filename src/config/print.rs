@@ -2,6 +2,7 @@
 
 use std::fmt::Write;
 
+use super::access::{Rule, Who};
 use super::realm::RealmSettings;
 use super::settings::Settings;
 use super::sources::KeySource;
@@ -32,10 +33,27 @@ pub fn print(settings: &Settings) -> String {
     out.span("idle_timeout", limits.idle_timeout.as_millis() as u64);
     out.span("write_timeout", limits.write_timeout.as_millis() as u64);
     out.span("shutdown_grace", limits.shutdown_grace.as_millis() as u64);
+    for rule in &settings.access {
+        print_rule(&mut out, rule);
+    }
     for realm in settings.realms.values() {
         print_realm(&mut out, realm);
     }
     out.0
+}
+
+fn print_rule(out: &mut Lines, rule: &Rule) {
+    out.table_in_list("access");
+    let (key, id) = match rule.who {
+        Who::User(uid) => ("user", uid),
+        Who::Group(gid) => ("group", gid),
+    };
+    match &rule.name {
+        Some(name) => out.text(key, name),
+        None => out.raw(key, id),
+    }
+    out.list("realms", rule.realms.iter().map(String::as_str));
+    out.list("allow", rule.allow.iter().map(|right| right.name()));
 }
 
 fn print_store(out: &mut Lines, store: &StoreSettings) {

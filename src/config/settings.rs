@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 use std::rc::Rc;
 use std::time::Duration;
 
+use super::access::{Rule, read_access};
 use super::fault::Faults;
 use super::files::{Digest, Files};
 use super::realm::RealmSettings;
@@ -33,6 +34,8 @@ pub struct Settings {
     pub reload: ReloadSettings,
     /// Where the denylist is kept.
     pub store: StoreSettings,
+    /// Who may do what; none: whoever may open the socket.
+    pub access: Vec<Rule>,
     /// The realms.
     pub realms: BTreeMap<String, RealmSettings>,
     /// What tells it from another state of its files.
@@ -110,6 +113,7 @@ impl Settings {
         let top = Section::new("", &root, &found);
         let text_path = |key, default: &str| top.path(key).map_or_else(|| PathBuf::from(default), |(path, _)| path);
         let socket = read_socket(&top);
+        let realms = read_realms(&top);
         let settings = Self {
             file: path.to_owned(),
             socket,
@@ -119,15 +123,10 @@ impl Settings {
             limits: read_limits(&top),
             reload: read_reload(&top),
             store: read_store(&top),
-            realms: read_realms(&top),
+            access: read_access(&top, realms.keys()),
+            realms,
             origin: Self::origin(path, files),
         };
-        if let Some(node) = top.node("access") {
-            top.fault(
-                &node.place,
-                "[[access]] is not supported yet; remove it: until then the socket's mode decides who may ask",
-            );
-        }
         check_prefixes(&top, &settings.realms);
         check_skews(&top, &settings.realms);
         top.finish();

@@ -19,4 +19,9 @@ impl Peer {
     pub fn is_user(&self, uid: u32) -> bool {
         self.uid == uid && uid != OVERFLOW
     }
+
+    /// Whether it is in this group, its own or a supplementary one.
+    pub fn is_in(&self, gid: u32) -> bool {
+        (self.gid == gid || self.groups.contains(&gid)) && gid != OVERFLOW
+    }
 }

@@ -31,6 +31,7 @@ mod refused;
 mod reload;
 mod rollback;
 mod rotate_race;
+mod rules;
 mod secrecy;
 mod secret;
 mod start;

@@ -5,6 +5,7 @@ use std::process::Command;
 use crate::app::{Language, built, root};
 use crate::conformance::conforms;
 use crate::drive::examples_work;
+use crate::parallel::one_successor_each;
 use crate::restart::hears_of_no_restart;
 
 /// Builds the program of a directory; says how it is run.
@@ -54,4 +55,9 @@ fn the_example_works() {
 #[test]
 fn hears_of_no_restarts() {
     hears_of_no_restart("go");
+}
+
+#[test]
+fn requests_at_once_get_one_successor_each() {
+    one_successor_each(&program("go", "tests/languages/apps/go"));
 }

@@ -6,24 +6,37 @@ use std::process::Command;
 
 use crate::app::{Language, built, root};
 use crate::conformance::conforms;
+use crate::drive::examples_work;
+use crate::parallel::one_successor_each;
 use crate::restart::hears_of_no_restart;
+
+fn rack() -> Language {
+    Language::new("ruby rack", "ruby", &["tests/languages/apps/ruby_rack.rb"])
+}
+
+fn controller() -> Language {
+    Language::new("ruby controller", "ruby", &["tests/languages/apps/ruby_controller.rb"])
+}
 
 #[test]
 fn the_middleware_conforms() {
-    conforms(&Language::new(
-        "ruby rack",
-        "ruby",
-        &["tests/languages/apps/ruby_rack.rb"],
-    ));
+    conforms(&rack());
 }
 
 #[test]
 fn the_controller_conforms() {
-    conforms(&Language::new(
-        "ruby controller",
-        "ruby",
-        &["tests/languages/apps/ruby_controller.rb"],
-    ));
+    conforms(&controller());
+}
+
+#[test]
+fn each_token_has_one_successor() {
+    one_successor_each(&rack());
+    one_successor_each(&controller());
+}
+
+#[test]
+fn the_example_works() {
+    examples_work(&Language::new("ruby example", "puma", &["-C", "examples/ruby/puma.rb"]));
 }
 
 #[test]

@@ -3,6 +3,7 @@
 use crate::app::{Language, built};
 use crate::conformance::conforms;
 use crate::drive::examples_work;
+use crate::parallel::one_successor_each;
 use crate::restart::hears_of_no_restart;
 
 #[test]
@@ -18,4 +19,9 @@ fn the_example_works() {
 #[test]
 fn hears_of_no_restarts() {
     hears_of_no_restart("rust");
+}
+
+#[test]
+fn requests_at_once_get_one_successor_each() {
+    one_successor_each(&Language::new("rust axum", built("examples/conformance_rust"), &[]));
 }

@@ -18,12 +18,27 @@ const DEADLINE: Duration = Duration::from_secs(20);
 const SHORT_DEADLINE: Duration = Duration::from_millis(300);
 
 /// The realms that share one secret: their names and locks. `plain` issues what is `unlocked` elsewhere.
-const REALMS: [(&str, &str); 4] = [
+const REALMS: [(&str, &str); 6] = [
     ("off", "off"),
     ("plain", "off"),
     ("optional", "optional"),
     ("required", "required"),
+    ("no_rotate", "required"),
+    ("no_validate", "required"),
 ];
+
+/// What the apps' user, who is the tests', may do: everything but what the names of two realms say.
+fn rules() -> String {
+    let user = nix::unistd::geteuid();
+    let rule = |realms: &[&str], allow: &[&str]| {
+        format!("[[access]]\nuser = {user}\nrealms = {realms:?}\nallow = {allow:?}\n")
+    };
+    let some = ["issue", "flag", "revoke", "revoke_id"];
+    let free = ["off", "plain", "optional", "required", "signer", "reader"];
+    rule(&free, &[&some[..], &["validate", "rotate", "rotate_claims"]].concat())
+        + &rule(&["no_rotate"], &[&some[..], &["validate"]].concat())
+        + &rule(&["no_validate"], &[&some[..], &["rotate"]].concat())
+}
 
 /// A daemon, and what stands behind it and before it.
 pub struct Stage {
@@ -137,10 +152,12 @@ fn setup(redis: Option<&Server>) -> Setup {
     let (private, public) = (setup.path("key.pem"), setup.path("key.pub"));
     let made = openssl(&["pkey", "-pubout", "-in", private.to_str().unwrap()]);
     setup.write("key.pub", &String::from_utf8(made).unwrap());
-    setup.lines(&format!(
-        "[realms.signer]\nalgorithm = \"EdDSA\"\nkey_file = \"{}\"\n{common}\
+    setup
+        .lines(&format!(
+            "[realms.signer]\nalgorithm = \"EdDSA\"\nkey_file = \"{}\"\n{common}\
          [realms.reader]\nalgorithm = \"EdDSA\"\npublic_key_file = \"{}\"\n{common}",
-        private.display(),
-        public.display()
-    ))
+            private.display(),
+            public.display()
+        ))
+        .lines(&rules())
 }

@@ -109,6 +109,10 @@ pub(crate) unsafe fn utf8<'a>(name: &'static str, text: *const c_char, length: u
     std::str::from_utf8(bytes).map_err(|_| Fault::Argument(name, "is not UTF-8"))
 }
 
+/// How much of what a browser sent is looked at: four times the longest token. What is longer is wrong by its length
+/// alone, and no more memory is spent on it.
+const LOOKED_AT: usize = 128 * 1024;
+
 /// What a browser sent, which may be any bytes: what is not UTF-8 is replaced, and so is judged as what it is, wrong.
 ///
 /// # Safety
@@ -119,7 +123,8 @@ pub(crate) unsafe fn lossy<'a>(
     length: usize,
 ) -> Result<Option<Cow<'a, str>>, Fault> {
     // SAFETY: by this function's contract.
-    Ok(unsafe { optional(name, text, length) }?.map(String::from_utf8_lossy))
+    let bytes = unsafe { optional(name, text, length) }?;
+    Ok(bytes.map(|bytes| String::from_utf8_lossy(bytes.get(..LOOKED_AT).unwrap_or(bytes))))
 }
 
 /// A cutoff: milliseconds since 1970-01-01T00:00:00Z, or [`JWTKEEPER_NOW`].

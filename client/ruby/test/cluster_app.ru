@@ -6,6 +6,7 @@ require 'jwt_keeper'
 
 JWTKeeper.configure do |config|
   config.realm = ENV['REALM']
+  config.deadline = Float(ENV.fetch('DEADLINE'))
 end
 JWTKeeper.client.ping
 

@@ -9,7 +9,7 @@ class ClusterTest < Minitest::Test
   ROUNDS = 50
 
   def setup
-    environment = { 'JWTKEEPER_SOCKET' => DAEMON.socket, 'REALM' => realm }
+    environment = { 'JWTKEEPER_SOCKET' => DAEMON.socket, 'REALM' => realm, 'DEADLINE' => PATIENCE.to_s }
     puma = ['-S', 'puma', '-C', File.expand_path('cluster_puma.rb', __dir__)]
     @app = App.new(*puma, environment, ready: /Listening on .*:(\d+)$/)
     @client = DAEMON.client(realm: realm)

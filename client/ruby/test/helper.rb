@@ -1,11 +1,15 @@
 # frozen_string_literal: true
 
 # What the tests share: a daemon of their own in a temporary directory, from JWTKEEPERD (else target/debug), with the
-# realms `default` (no lock) and `locked`; and apps as processes. JWTKEEPER_LIBRARY names libjwtkeeper.so, or else it is
-# found beside the daemon.
+# realms `default` (no lock), `locked` and `shared` (locked the gem's way); and apps as processes. JWTKEEPER_LIBRARY
+# names libjwtkeeper.so, or else it is found beside the daemon.
 $LOAD_PATH.unshift File.expand_path('../lib', __dir__)
 ROOT = File.expand_path('../../..', __dir__)
 JWTKEEPERD = ENV['JWTKEEPERD'] || "#{ROOT}/target/debug/jwtkeeperd"
+# The kernel kills what we start if we are killed.
+UNTIL_WE_END = %w[setpriv --pdeathsig KILL].freeze
+# Seconds in which an answer comes on any machine.
+PATIENCE = 60
 ENV['JWTKEEPER_LIBRARY'] ||= "#{File.dirname(JWTKEEPERD)}/libjwtkeeper.so"
 
 require 'jwt_keeper'
@@ -37,8 +41,9 @@ class Daemon
 
   def start
     # A start that fails must be seen; the log of one that does not is nobody's.
-    @pid = Process.spawn(JWTKEEPERD, '--config', "#{directory}/config.toml", in: File::NULL, %i[out err] => [log, 'a'])
-    client(deadline: 20).ping
+    command = [*UNTIL_WE_END, JWTKEEPERD, '--config', "#{directory}/config.toml"]
+    @pid = Process.spawn(*command, in: File::NULL, %i[out err] => [log, 'a'])
+    client.ping
   rescue JWTKeeper::Error
     abort File.read(log)
   end
@@ -52,7 +57,7 @@ class Daemon
   end
 
   def client(**options)
-    JWTKeeper::Client.new(socket: socket, **options)
+    JWTKeeper::Client.new(socket: socket, deadline: PATIENCE, **options)
   end
 
   def version=(version)
@@ -82,6 +87,12 @@ class Daemon
       cookie_lock = "required"
       [realms.locked.cookie]
       same_site = "strict"
+      [realms.shared]
+      algorithm = "HS512"
+      secret_file = "#{directory}/secret"
+      cookie_lock = "required"
+      lock_key = "concat"
+      store_prefix = "shared:"
     TOML
   end
 
@@ -100,7 +111,7 @@ class App
     @output, output = IO.pipe
     log = "#{DAEMON.directory}/app.log"
     streams = { in: File::NULL, out: output, err: [log, 'a'] }
-    @pid = Process.spawn(environment, RbConfig.ruby, *command, **streams, pgroup: true)
+    @pid = Process.spawn(environment, *UNTIL_WE_END, RbConfig.ruby, *command, **streams, pgroup: true)
     output.close
     line = @output.each_line.find { |text| text.match?(ready) }
     raise "#{command.join(' ')} did not listen:\n#{File.read(log)}" unless line
@@ -142,16 +153,6 @@ module Configured
   end
 
   def use(**options)
-    JWTKeeper.configure(JWTKeeper::Configuration.new(socket: DAEMON.socket, **options))
-  end
-end
-
-# Polls until the block is true, and fails when that takes longer than a minute.
-def eventually(what)
-  deadline = Process.clock_gettime(Process::CLOCK_MONOTONIC) + 60
-  until yield
-    raise "not within a minute: #{what}" if Process.clock_gettime(Process::CLOCK_MONOTONIC) > deadline
-
-    Thread.pass
+    JWTKeeper.configure(JWTKeeper::Configuration.new(socket: DAEMON.socket, deadline: PATIENCE, **options))
   end
 end

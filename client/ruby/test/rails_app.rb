@@ -25,7 +25,7 @@ end
 JWTKeeper.configure do |config|
   config.socket = ENV.fetch('JWTKEEPER_SOCKET')
   config.realm = ENV['REALM']
-  config.deadline = 0.5
+  config.deadline = Float(ENV.fetch('DEADLINE'))
   config.echo_authorization = ENV.key?('ECHO')
   config.secret = 'left over'
   config.expiry = 3600

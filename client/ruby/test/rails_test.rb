@@ -3,6 +3,8 @@
 # A real Rails app (railties, actionpack) whose only change from the gem is its Gemfile line and initializer: the lock
 # cookie through cookies.signed, the flow, and 503.
 require_relative 'helper'
+require 'cgi'
+require 'openssl'
 
 class RailsTest < Minitest::Test
   def setup
@@ -13,8 +15,9 @@ class RailsTest < Minitest::Test
     @apps.each(&:stop)
   end
 
-  def app(realm: 'locked', **environment)
-    environment = { 'JWTKEEPER_SOCKET' => DAEMON.socket, 'RAILS_ENV' => 'production', 'REALM' => realm, **environment }
+  def app(realm: 'locked', deadline: PATIENCE, **environment)
+    environment = { 'JWTKEEPER_SOCKET' => DAEMON.socket, 'RAILS_ENV' => 'production', 'REALM' => realm,
+                    'DEADLINE' => deadline.to_s, **environment }
     App.new(File.expand_path('rails_app.rb', __dir__), environment).tap { |app| @apps << app }
   end
 
@@ -93,11 +96,22 @@ class RailsTest < Minitest::Test
     assert_match(/\Ajwt_keeper=;/, App.lock_cookie(ask(app, :Get, '/profile', authorization, cookie)))
   end
 
+  # In a fleet that a gem is part of: its key is the secret and the cookie's value, which it has from cookies.signed.
+  def test_a_gem_could_read_token_and_cookie
+    authorization, cookie = log_in(app(realm: 'shared'))
+    message = JSON.parse(CGI.unescape(cookie).delete_prefix('jwt_keeper=').split('--').first.unpack1('m'))
+    value = message.dig('_rails', 'message').unpack1('m')[/\h{32}/]
+    signed, _, signature = authorization.delete_prefix('Bearer ').rpartition('.')
+    key = File.read("#{DAEMON.directory}/secret") + value
+    mac = OpenSSL::HMAC.digest('SHA512', key, signed)
+    assert_equal mac, signature.tr('-_', '+/').unpack1('m')
+  end
+
   def test_a_daemon_that_is_away_is_503_and_clears_nothing
-    app = app()
+    app, hasty = app(), app(deadline: 0.1)
     authorization, cookie = log_in(app)
     DAEMON.stop
-    [ask(app, :Get, '/profile', authorization, cookie), ask(app, :Post, '/session')].each do |answer|
+    [ask(hasty, :Get, '/profile', authorization, cookie), ask(hasty, :Post, '/session')].each do |answer|
       assert_equal ['503', '1'], [answer.code, answer['Retry-After']]
       assert_nil App.lock_cookie(answer)
     end

@@ -24,6 +24,9 @@ pub(in crate::config) fn changes(before: &Snapshot, after: &Snapshot) -> Vec<Cha
     if before.settings.origin != after.settings.origin {
         changes.push(harmless("the configuration changed".to_owned()));
     }
+    if before.settings.access != after.settings.access {
+        changes.push(harmless("who may do what changed, on open connections too".to_owned()));
+    }
     let realms = before.settings.realms.keys().chain(after.settings.realms.keys());
     for realm in realms.collect::<BTreeSet<_>>() {
         let from = changes.len();

@@ -187,10 +187,12 @@ impl Dispatch {
         if snapshot.access.permits(&self.peer, right, realm) {
             return Ok(());
         }
-        Err((
-            ErrorCode::NotPermitted,
-            format!("the uid {} may not {}", self.peer.uid, right.name()),
-        ))
+        let (uid, right) = (self.peer.uid, right.name());
+        let text = match realm {
+            "" => format!("the uid {uid} may not {right}"),
+            realm => format!("the uid {uid} may not {right} in realm {realm}"),
+        };
+        Err((ErrorCode::NotPermitted, text))
     }
 }
 

@@ -150,7 +150,7 @@ module JWTKeeper
     # Begins the session flow of a request: its Authorization header, and the value of its lock cookie.
     # @return [Session]
     def session(authorization, cookie = nil)
-      Session.new(self, @library, @handle, authorization&.dup, cookie&.dup)
+      Session.new(self, @library, @handle, authorization&.to_s.dup, cookie&.to_s.dup)
     end
 
     # The value of the lock cookie in a Cookie header; nil when it is not there.

@@ -1,0 +1,103 @@
+'use strict';
+
+// What the daemon answers. Tokens, cookie secrets and claims are private fields: util.inspect and JSON.stringify do not
+// show them.
+
+const { c } = require('./library');
+
+class Verdict {
+  #claimsText;
+
+  constructor(reply) {
+    this.valid = reply.number('valid') === 1;
+    const [reason, cause] = [reply.number('reason'), reply.number('cause')];
+    this.reason = reason === 0 ? null : c.reason_name(reason);
+    this.rotation = cause === 0 ? null : c.cause_name(cause);
+    this.#claimsText = reply.text('claims');
+  }
+
+  get claimsText() {
+    return this.#claimsText;
+  }
+
+  get claims() {
+    return this.#claimsText === null ? null : JSON.parse(this.#claimsText);
+  }
+}
+
+class Cookie {
+  #value;
+  #setCookie;
+
+  constructor(reply) {
+    this.name = reply.text('cookie_name');
+    this.#value = reply.text('cookie_value');
+    this.expiresAt = reply.number('cookie_expires_at');
+    this.domain = reply.text('cookie_domain');
+    this.path = reply.text('cookie_path');
+    this.secure = reply.number('cookie_secure') === 1;
+    this.httpOnly = reply.number('cookie_http_only') === 1;
+    this.sameSite = reply.text('cookie_same_site');
+    this.#setCookie = reply.text('set_cookie');
+  }
+
+  get value() {
+    return this.#value;
+  }
+
+  get setCookie() {
+    return this.#setCookie;
+  }
+}
+
+class Minted {
+  #token;
+  #claimsText;
+  #cookie;
+
+  constructor(reply) {
+    this.#token = reply.text('token');
+    this.jti = reply.text('jti');
+    this.expiresAt = reply.number('expires_at');
+    this.#claimsText = reply.text('claims');
+    this.#cookie = reply.text('cookie_name') === null ? null : new Cookie(reply);
+  }
+
+  get valid() {
+    return true;
+  }
+
+  get token() {
+    return this.#token;
+  }
+
+  get cookie() {
+    return this.#cookie;
+  }
+
+  get claimsText() {
+    return this.#claimsText;
+  }
+
+  get claims() {
+    return JSON.parse(this.#claimsText);
+  }
+
+  /** Gives it to the browser: the Authorization header, and Set-Cookie where the realm locks. */
+  writeTo(response) {
+    response.setHeader('Authorization', `Bearer ${this.#token}`);
+    putCookie(response, this.#cookie?.setCookie);
+  }
+}
+
+/** Sets a cookie in the place of one that the response may set already. */
+function putCookie(response, line) {
+  if (!line) {
+    return;
+  }
+  const name = line.slice(0, line.indexOf('=') + 1);
+  const others = [response.getHeader('Set-Cookie') ?? []].flat().filter((other) => !other.startsWith(name));
+  response.setHeader('Set-Cookie', [...others, line]);
+}
+
+module.exports = { Verdict, Cookie, Minted, putCookie };

@@ -1,0 +1,123 @@
+"""The session flow without a server: what a request's headers come to, in two steps, for WSGI and ASGI alike."""
+
+from __future__ import annotations
+
+from typing import Any, Dict, Optional
+
+from ._answers import Headers, parse_claims
+from ._client import Claims, Client, _claims, _text, minted_of
+
+
+class Session:
+    """A request that is authenticated. Its repr shows neither claims nor token."""
+
+    __slots__ = ("claims_text", "token", "cookie", "client", "ended")
+
+    def __init__(self, client: Client, claims_text: bytes, token: str, cookie: Optional[str]) -> None:
+        self.client = client
+        #: The claims of the token, after a rotation of its successor, byte for byte.
+        self.claims_text = claims_text
+        #: The token that the browser has from this response on.
+        self.token = token
+        #: The value of its lock cookie, if it has one.
+        self.cookie = cookie
+        #: Whether it was revoked by this object.
+        self.ended = False
+
+    @property
+    def claims(self) -> Dict[str, Any]:
+        """The claims; integers keep all their digits."""
+        return parse_claims(self.claims_text)
+
+    def revoke(self) -> Headers:
+        """Logs out: revokes the token with its session. The headers take the cookie from the browser."""
+        self.client.revoke_token(self.token, self.cookie)
+        self.ended = True
+        return self.client.clear_headers()
+
+    def __repr__(self) -> str:
+        return "<jwtkeeper.Session>"
+
+
+class Flow:
+    """One request: `authenticate`, then `rotate` if it is `due`. Blocks while the daemon is asked."""
+
+    def __init__(self, client: Client) -> None:
+        self._client = client
+        self._reply = client._replies.take()
+        self._token = ""
+        self._cookie: Optional[str] = None
+        self.due = False
+        self.status = 500
+        #: Why it could not be judged, or a rotation was put off.
+        self.message = ""
+
+    def authenticate(self, authorization: Optional[str], cookie_header: Optional[str]) -> None:
+        self._cookie = self._client.find_cookie(cookie_header)
+        self._token = (authorization or "").strip().partition(" ")[2].strip()
+        texts = (*_text(_wire(authorization)), *_text(_wire(self._cookie)))
+        code = self._library.session_authenticate(self._client._handle, *texts, self._reply.handle)
+        self._judge(code)
+        self.due = code == 0 and bool(self._reply.number("cause"))
+
+    def rotate(self, claims: Optional[Claims]) -> None:
+        code = self._library.session_rotate(self._client._handle, *_claims(claims), self._reply.handle)
+        self._judge(code)
+
+    def session(self) -> Optional[Session]:
+        """Who it is, of a request that may go on."""
+        if self.status != 200:
+            return None
+        token = self._reply.text("token")
+        claims = self._reply.bytes("claims") or b"{}"
+        if token is None:
+            return Session(self._client, claims, self._token, self._cookie)
+        return Session(self._client, claims, token, self._reply.text("cookie_value"))
+
+    def headers(self) -> Headers:
+        """What the response must carry, whether the request goes on or not."""
+        if self.status == 200:
+            return minted_of(self._reply).headers() if self._reply.text("token") else []
+        if self.status == 401:
+            challenge = [("WWW-Authenticate", self._reply.text("challenge") or "Bearer")]
+            cleared = self._reply.text("set_cookie")
+            return challenge + ([("Set-Cookie", cleared)] if cleared else [])
+        return [("Retry-After", "1")] if self.status == 503 else []
+
+    def end(self) -> None:
+        """Gives back what it holds of the library."""
+        self._client._replies.give_back(self._reply)
+
+    @property
+    def _library(self) -> Any:
+        return self._client._library
+
+    def _judge(self, code: int) -> None:
+        self.status = self._reply.number("status")
+        self.message = self._reply.text("message") or ""
+        if code != 0 and self.status not in (500, 503):
+            raise self._library.error(code, self.message)
+
+
+def _wire(text: Optional[str]) -> Optional[bytes]:
+    """Headers come as Latin-1: their bytes are what the browser sent."""
+    return None if text is None else text.encode("latin-1", "replace")
+
+
+def merged(ours: Headers, theirs: Headers, session: Optional[Session]) -> Headers:
+    """Headers of a response: what the app itself wrote, a new login say, takes the place of ours, and of a session that
+    was revoked nothing is written."""
+    if session is not None and session.ended:
+        return theirs
+    names = {name.lower() for name, _ in theirs}
+    cookies = {value.partition("=")[0].strip() for name, value in theirs if name.lower() == "set-cookie"}
+
+    def stays(name: str, value: str) -> bool:
+        if name == "Set-Cookie":
+            return value.partition("=")[0] not in cookies
+        return name.lower() not in names
+
+    return [*theirs, *((name, value) for name, value in ours if stays(name, value))]
+
+
+__all__ = ["Flow", "Session", "merged"]

@@ -1,0 +1,114 @@
+"""The session flow for ASGI: Starlette, FastAPI, Django, or any other. The daemon is asked on threads, so that the event
+loop goes on."""
+
+from __future__ import annotations
+
+import asyncio
+import inspect
+import logging
+from concurrent.futures import Executor
+from http import HTTPStatus
+from typing import Any, Awaitable, Callable, Dict, List, MutableMapping, Optional, Tuple, Union
+
+from ._client import Claims, Client
+from ._session import Flow, Session, merged
+
+logger = logging.getLogger("jwtkeeper")
+KEY = "jwtkeeper.session"
+
+Scope = MutableMapping[str, Any]
+Message = MutableMapping[str, Any]
+Receive = Callable[[], Awaitable[Message]]
+Send = Callable[[Message], Awaitable[None]]
+App = Callable[[Scope, Receive, Send], Awaitable[None]]
+#: Given the old session and the scope; gives new claims, or None to carry the old ones over. May be async.
+Regenerate = Callable[[Session, Scope], Union[Optional[Claims], Awaitable[Optional[Claims]]]]
+
+
+class AsgiSessions:
+    """Lets requests and websockets through that have a valid token, and rotates tokens that are due.
+
+    `protects` says which: given the scope; all, unless told otherwise. A request without a valid token is answered 401,
+    one that cannot be judged now 503; a websocket is closed with code 1008, where the server cannot answer it either.
+    `executor` asks the daemon; the event loop's own, unless told otherwise. scope["jwtkeeper.session"] is the session.
+    """
+
+    def __init__(
+        self,
+        app: App,
+        client: Client,
+        *,
+        protects: Callable[[Scope], bool] = lambda scope: True,
+        regenerate_claims: Optional[Regenerate] = None,
+        executor: Optional[Executor] = None,
+    ) -> None:
+        self._app = app
+        self._client = client
+        self._protects = protects
+        self._regenerate = regenerate_claims
+        self._executor = executor
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] not in ("http", "websocket") or not self._protects(scope):
+            await self._app(scope, receive, send)
+            return
+        session, status, ours = await self._judge(scope)
+        if session is None:
+            await _refuse(scope, receive, send, status, ours)
+            return
+
+        async def sends(message: Message) -> None:
+            if message["type"] in ("http.response.start", "websocket.accept"):
+                theirs = [(_text(name), _text(value)) for name, value in message.get("headers", [])]
+                message = {**message, "headers": _bytes(merged(ours, theirs, session))}
+            await send(message)
+
+        await self._app({**scope, KEY: session}, receive, sends)
+
+    async def _judge(self, scope: Scope) -> Tuple[Optional[Session], int, List[Tuple[str, str]]]:
+        headers = [(name.lower(), _text(value)) for name, value in scope["headers"]]
+        authorization = next((value for name, value in headers if name == b"authorization"), None)
+        # HTTP/2 may split the header (RFC 9113 section 8.2.3).
+        cookies = "; ".join(value for name, value in headers if name == b"cookie")
+        flow = Flow(self._client)
+        run = asyncio.get_running_loop().run_in_executor
+        await run(self._executor, flow.authenticate, authorization, cookies)
+        if flow.due:
+            old = flow.session()
+            claims = self._regenerate(old, scope) if self._regenerate and old else None
+            if inspect.isawaitable(claims):
+                claims = await claims
+            await run(self._executor, flow.rotate, claims)
+        if flow.message:
+            logger.warning("%s", flow.message)
+        judged = flow.session(), flow.status, flow.headers()
+        flow.end()
+        return judged
+
+
+async def _refuse(scope: Scope, receive: Receive, send: Send, status: int, headers: List[Tuple[str, str]]) -> None:
+    kind = "http.response"
+    if scope["type"] == "websocket":
+        await receive()
+        if "websocket.http.response" not in scope.get("extensions", {}):
+            await send({"type": "websocket.close", "code": 1008})
+            return
+        kind = "websocket.http.response"
+    text = HTTPStatus(status).phrase.encode()
+    headers = [("Content-Type", "text/plain"), ("Content-Length", str(len(text))), *headers]
+    await send({"type": f"{kind}.start", "status": status, "headers": _bytes(headers)})
+    await send({"type": f"{kind}.body", "body": text})
+
+
+def _text(value: bytes) -> str:
+    return value.decode("latin-1")
+
+
+def _bytes(headers: List[Tuple[str, str]]) -> List[Tuple[bytes, bytes]]:
+    return [(name.lower().encode("latin-1"), value.encode("latin-1")) for name, value in headers]
+
+
+def session_of(scope: Dict[str, Any]) -> Session:
+    """The session of a request that the middleware let through."""
+    session: Session = scope[KEY]
+    return session

@@ -1,0 +1,56 @@
+//! Node: the Express middleware, the package's own tests, and its types.
+
+use std::process::Command;
+
+use crate::app::{Language, built, root};
+use crate::conformance::conforms;
+use crate::drive::examples_work;
+use crate::parallel::one_successor_each;
+use crate::restart::hears_of_no_restart;
+use crate::support::exit_of;
+
+fn conformance_app() -> Language {
+    Language::new("node express", "node", &["tests/languages/apps/node_express.mjs"])
+}
+
+#[test]
+fn the_middleware_conforms() {
+    conforms(&conformance_app());
+}
+
+#[test]
+fn requests_at_once_get_one_successor_each() {
+    one_successor_each(&conformance_app());
+}
+
+#[test]
+fn the_example_works() {
+    examples_work(&Language::new("examples/node", "node", &["examples/node/app.mjs"]));
+}
+
+#[test]
+fn hears_of_no_restarts() {
+    hears_of_no_restart("node");
+}
+
+fn passes(program: &str, arguments: &[&str]) {
+    let mut command = Command::new(program);
+    command
+        .args(arguments)
+        .current_dir(root("client/node"))
+        .env("JWTKEEPERD", env!("CARGO_BIN_EXE_jwtkeeperd"))
+        .env("JWTKEEPER_LIBRARY", built("libjwtkeeper.so"));
+    let output = exit_of(command);
+    let said = [output.stdout, output.stderr].concat();
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&said));
+}
+
+#[test]
+fn the_package_s_own_tests_pass() {
+    passes("node", &["--test", "test/"]);
+}
+
+#[test]
+fn the_types_are_enough_to_write_an_app() {
+    passes("node", &["node_modules/typescript/bin/tsc"]);
+}
