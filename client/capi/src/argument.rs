@@ -110,7 +110,7 @@ pub(crate) unsafe fn utf8<'a>(name: &'static str, text: *const c_char, length: u
 }
 
 /// How much of what a browser sent is looked at: four times the longest token. What is longer is wrong by its length
-/// alone, and no more memory is spent on it.
+/// alone, and no more memory is spent on it: a mark stands for the rest, lest its beginning be right by itself.
 const LOOKED_AT: usize = 128 * 1024;
 
 /// What a browser sent, which may be any bytes: what is not UTF-8 is replaced, and so is judged as what it is, wrong.
@@ -124,7 +124,14 @@ pub(crate) unsafe fn lossy<'a>(
 ) -> Result<Option<Cow<'a, str>>, Fault> {
     // SAFETY: by this function's contract.
     let bytes = unsafe { optional(name, text, length) }?;
-    Ok(bytes.map(|bytes| String::from_utf8_lossy(bytes.get(..LOOKED_AT).unwrap_or(bytes))))
+    Ok(bytes.map(|bytes| match bytes.split_at_checked(LOOKED_AT) {
+        Some((looked_at, rest)) if !rest.is_empty() => {
+            let mut text = String::from_utf8_lossy(looked_at).into_owned();
+            text.push(char::REPLACEMENT_CHARACTER);
+            Cow::Owned(text)
+        }
+        _ => String::from_utf8_lossy(bytes),
+    }))
 }
 
 /// A cutoff: milliseconds since 1970-01-01T00:00:00Z, or [`JWTKEEPER_NOW`].

@@ -190,6 +190,26 @@ static void texts(void)
     SAME(jwtkeeper_issue(client, "{}\0", 3, JWTKEEPER_REALM_EXPIRY, reply), JWTKEEPER_ERROR_BAD_CLAIMS);
 }
 
+/* A header whose beginning is right, and whose end is wrong, is wrong, however far away that is. */
+static void long_headers(void)
+{
+    char *token = token_of(client, "{}");
+    const size_t size = 1 << 20;
+    char *header = malloc(size);
+    CHECK(header != NULL);
+    memset(header, ' ', size);
+    memcpy(header, "Bearer ", 7);
+    memcpy(header + 7, token, strlen(token));
+    SAME(jwtkeeper_session_authenticate(client, header, 4096, NULL, 0, reply), JWTKEEPER_OK);
+    SAME(jwtkeeper_reply_status(reply), 200);
+    header[size - 1] = 'x';
+    SAME(jwtkeeper_session_authenticate(client, header, size, NULL, 0, reply), JWTKEEPER_OK);
+    SAME(jwtkeeper_reply_status(reply), 401);
+    SAME(jwtkeeper_reply_reason(reply), JWTKEEPER_REASON_MALFORMED);
+    free(header);
+    free(token);
+}
+
 static void append_to_config(const char *lines)
 {
     FILE *file = fopen(needed("JWTKEEPER_TEST_CONFIG"), "a");
@@ -295,6 +315,7 @@ int main(void)
     reasons();
     causes_and_states();
     texts();
+    long_headers();
     cookies_of_requests();
     documents_and_reloads();
     jwtkeeper_reply_free(reply);
