@@ -17,17 +17,13 @@ use std::os::unix::fs::symlink;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use support::{Daemon, built, here, succeeds};
+use support::{Daemon, here, library, succeeds};
 
 const VERSION: &str = env!("CARGO_PKG_VERSION");
 
 #[test]
 fn the_library_exports_what_it_did() {
-    let said = succeeds(
-        Command::new("nm")
-            .args(["-D", "--defined-only"])
-            .arg(built("libjwtkeeper.so")),
-    );
+    let said = succeeds(Command::new("nm").args(["-D", "--defined-only"]).arg(library()));
     let mut names: Vec<_> = said
         .lines()
         .map(|line| line.split_whitespace().last().unwrap())
@@ -60,7 +56,7 @@ fn the_header_declares_what_is_exported() {
 
 #[test]
 fn the_loader_knows_it_by_its_soname() {
-    let said = succeeds(Command::new("readelf").arg("-d").arg(built("libjwtkeeper.so")));
+    let said = succeeds(Command::new("readelf").arg("-d").arg(library()));
     assert!(said.contains("Library soname: [libjwtkeeper.so.0]"), "{said}");
 }
 
@@ -85,7 +81,7 @@ fn small() -> PathBuf {
 #[test]
 fn cpp_links_and_runs() {
     let directory = tempfile::tempdir().unwrap();
-    let library = built("libjwtkeeper.so");
+    let library = library();
     symlink(&library, directory.path().join("libjwtkeeper.so.0")).unwrap();
     let program = directory.path().join("small");
     let mut compiler = Command::new("g++");
@@ -100,7 +96,7 @@ const PREFIX: &str = "/opt/keeper";
 
 fn installed() -> tempfile::TempDir {
     let root = tempfile::tempdir().unwrap();
-    let library = built("libjwtkeeper.so");
+    let library = library();
     let mut make = Command::new("make");
     make.current_dir(here("../..")).arg("install-lib");
     make.arg(format!("PREFIX={PREFIX}"));

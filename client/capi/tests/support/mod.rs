@@ -28,6 +28,22 @@ pub fn built(name: &str) -> PathBuf {
     path
 }
 
+/// The shared library. Cargo's test command alone does not build it: one older than its sources is not what is tested.
+pub fn library() -> PathBuf {
+    let path = built("libjwtkeeper.so");
+    let changed = |path: &Path| fs::metadata(path).unwrap().modified().unwrap();
+    for source in fs::read_dir(here("src")).unwrap() {
+        let source = source.unwrap().path();
+        assert!(
+            changed(&source) <= changed(&path),
+            "{} is older than {}; run make test, or cargo build -p jwtkeeper-capi",
+            path.display(),
+            source.display()
+        );
+    }
+    path
+}
+
 /// A path of this crate.
 pub fn here(path: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join(path)
@@ -69,7 +85,7 @@ const SANITIZERS: [&str; 3] = [
 
 /// Compiles tests/c/NAME.c in a directory, against the library that cargo built.
 pub fn compile(name: &str, build: Build, directory: &Path) -> PathBuf {
-    let library = built("libjwtkeeper.so");
+    let library = library();
     for link in ["libjwtkeeper.so", "libjwtkeeper.so.0"] {
         symlink(&library, directory.join(link)).unwrap();
     }
