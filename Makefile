@@ -105,6 +105,7 @@ install-lib:
 	install -D -m 0644 client/capi/include/jwtkeeper.h $(DESTDIR)$(PREFIX)/include/jwtkeeper.h
 	install -d $(LIB)/pkgconfig
 	sed 's|@PREFIX@|$(PREFIX)|; s|@VERSION@|$(VERSION)|' client/capi/jwtkeeper.pc.in > $(LIB)/pkgconfig/jwtkeeper.pc
+	chmod 0644 $(LIB)/pkgconfig/jwtkeeper.pc
 
 clean:
 	$(CARGO) clean

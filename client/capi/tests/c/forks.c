@@ -12,7 +12,7 @@
 
 #include "subject.h"
 
-enum { THREADS = 4, CHILDREN = 8 };
+enum { THREADS = 4, CHILDREN = 8, GENERATIONS = 20 };
 
 static jwtkeeper_client *client;
 static atomic_bool over;
@@ -34,6 +34,24 @@ static void live(int number, const char *path)
     calls_as(client, number, share_of(10000));
     execl(path, path, "child", (char *)NULL);
     _exit(1);
+}
+
+/* A line of descent longer than the client has room for: each one calls, and calls again when its child has ended. */
+static void descend(int generation)
+{
+    int status = 0;
+    calls_as(client, 2000 + generation, 20);
+    if (generation < GENERATIONS) {
+        pid_t child = fork();
+        CHECK(child >= 0);
+        if (child == 0) {
+            descend(generation + 1);
+            _exit(0);
+        }
+        CHECK(waitpid(child, &status, 0) == child);
+        SAME(status, 0);
+    }
+    calls_as(client, 3000 + generation, 20);
 }
 
 int main(int argc, char **argv)
@@ -77,6 +95,7 @@ int main(int argc, char **argv)
     int status = 0;
     CHECK(waitpid(child, &status, 0) == child);
     SAME(status, 0);
+    descend(0);
     calls_as(client, 1001, 50);
     jwtkeeper_client_free(client);
     return 0;
