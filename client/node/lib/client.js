@@ -20,6 +20,8 @@ class Client {
   #replies = [];
   #free = AT_ONCE;
   #waiting = [];
+  /** What calls under way were given: a thread reads it, so it must not be collected. */
+  #given = new Set();
 
   constructor(options = {}) {
     this.#handle = options.handle ?? open(options);
@@ -147,7 +149,14 @@ class Client {
     }
     const reply = this.#replies.pop() ?? new Reply();
     try {
-      return await work(reply, (call, ...given) => later(call)(this.#handle, ...given, reply.handle));
+      return await work(reply, async (call, ...given) => {
+        this.#given.add(given);
+        try {
+          return await later(call)(this.#handle, ...given, reply.handle);
+        } finally {
+          this.#given.delete(given);
+        }
+      });
     } finally {
       this.#replies.push(reply);
       const next = this.#waiting.shift();
