@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Dict, Type
+from typing import Any, Dict, Tuple, Type
 
 
 class JwtKeeperError(Exception):
@@ -15,7 +15,7 @@ class JwtKeeperError(Exception):
         self.code = code
         self.name = name
 
-    def __reduce__(self) -> object:
+    def __reduce__(self) -> Tuple[Any, ...]:
         return (type(self), (self.code, self.name, str(self)))
 
 
