@@ -73,15 +73,15 @@ pub fn good(command: &Command, output: Output) -> String {
 #[derive(Clone, Copy)]
 pub enum Build {
     Plain,
+    /// With AddressSanitizer, LeakSanitizer and UndefinedBehaviorSanitizer.
     Sanitized,
+    /// With the last one alone. AddressSanitizer's allocator knows nothing of fork (gcc 12): a child hangs in it for ever
+    /// when another thread was in it at the fork.
+    Forking,
 }
 
 const WARNINGS: [&str; 5] = ["-std=c11", "-Wall", "-Wextra", "-Werror", "-pedantic"];
-const SANITIZERS: [&str; 3] = [
-    "-fsanitize=address,undefined",
-    "-fno-sanitize-recover=all",
-    "-fno-omit-frame-pointer",
-];
+const SANITIZERS: [&str; 2] = ["-fno-sanitize-recover=all", "-fno-omit-frame-pointer"];
 
 /// Compiles tests/c/NAME.c in a directory, against the library that cargo built.
 pub fn compile(name: &str, build: Build, directory: &Path) -> PathBuf {
@@ -92,9 +92,11 @@ pub fn compile(name: &str, build: Build, directory: &Path) -> PathBuf {
     let program = directory.join(name);
     let mut gcc = Command::new("gcc");
     gcc.args(WARNINGS).args(["-g", "-O1", "-pthread"]);
-    if let Build::Sanitized = build {
-        gcc.args(SANITIZERS);
-    }
+    match build {
+        Build::Plain => &mut gcc,
+        Build::Sanitized => gcc.args(SANITIZERS).arg("-fsanitize=address,undefined"),
+        Build::Forking => gcc.args(SANITIZERS).arg("-fsanitize=undefined"),
+    };
     gcc.arg("-I").arg(here("include")).arg("-o").arg(&program);
     gcc.arg(here(&format!("tests/c/{name}.c")));
     gcc.arg("-L").arg(directory).args(["-ljwtkeeper", "-Wl,-rpath,$ORIGIN"]);
