@@ -13,7 +13,7 @@
 
 mod support;
 
-use std::io::Write;
+use std::io::{BufRead, BufReader, Write};
 use std::path::Path;
 use std::process::{Command, Stdio};
 use std::time::Duration;
@@ -84,6 +84,10 @@ fn killed(mut daemon: Daemon, mut command: Command, rounds: u32) {
         .stdout(Stdio::piped())
         .stderr(Stdio::piped());
     let mut program = command.spawn().unwrap();
+    // Its calls have begun, which takes a while under valgrind; or it has ended, and says so below.
+    let mut begun = BufReader::new(program.stdout.take().unwrap());
+    begun.read_line(&mut String::new()).unwrap();
+    program.stdout = Some(begun.into_inner());
     for _ in 0..rounds {
         pace(Duration::from_millis(random.below(40)));
         daemon.kill();

@@ -7,6 +7,7 @@ use std::fs;
 use std::os::unix::fs::{OpenOptionsExt, symlink};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
+use std::time::Duration;
 
 use jwtkeeper_client::{Config, blocking};
 use tempfile::TempDir;
@@ -103,6 +104,9 @@ pub fn compile(name: &str, build: Build, directory: &Path) -> PathBuf {
     succeeds(&mut gcc);
     program
 }
+
+/// How long a program may take; the longest takes a few seconds.
+const LONGEST_RUN: Duration = Duration::from_secs(300);
 
 const SECRET: &str = "a secret of the tests, long enough for every hash: 0123456789abcdef";
 const NEW_SECRET: &str = "another secret of the tests, long enough too: 0123456789abcdefghij";
@@ -201,9 +205,12 @@ impl Daemon {
         self.answers();
     }
 
-    /// A program that talks to it.
+    /// A program that talks to it, ended with its children should it hang.
     pub fn run(&self, program: impl AsRef<Path>) -> Command {
-        let mut command = Command::new(program.as_ref());
+        let mut command = Command::new("timeout");
+        command
+            .args(["--signal=KILL", &LONGEST_RUN.as_secs().to_string()])
+            .arg(program.as_ref());
         self.environment(&mut command);
         command
     }
