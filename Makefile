@@ -22,7 +22,7 @@ endif
 TARGET := $(or $(CARGO_TARGET_DIR),target)
 PROVE_STATE := $(abspath $(TARGET))/prove
 CUTS ?= 5000
-PROOFS := prove-rotate prove-crash prove-cuts prove-cancel prove-live prove-fleet
+PROOFS := prove-rotate prove-crash prove-cuts prove-cancel prove-live prove-fleet prove-languages
 PREFIX ?= /usr/local
 # Where what is to be installed was built.
 BUILT ?= $(TARGET)/release
@@ -70,6 +70,10 @@ prove-cuts: need-for-tests
 prove-fleet: need-for-tests
 	$(CARGO) build --locked --workspace --examples --bins
 	JWTKEEPER_PROVE=$(PROVE_STATE) $(CARGO) test --locked -p jwtkeeper --test fleet -- --nocapture --test-threads=1
+
+prove-languages: need-for-tests
+	$(CARGO) build --locked --workspace --lib --examples --bins
+	JWTKEEPER_PROVE=$(PROVE_STATE) $(CARGO) test --locked -p jwtkeeper --test languages -- --nocapture --test-threads=1 hears_of_no_restarts
 
 # Rates beside their peers', in one run; target/bench/summary.json keeps them.
 bench:

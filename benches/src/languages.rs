@@ -48,9 +48,13 @@ pub(crate) fn measure(home: &Home, build: &Path, rounds: usize, length: Duration
     let tokens = work::tokens(&daemon, "", 1)?;
     let token = tokens.first().map(|token| token.text.as_str()).unwrap_or_default();
     let mut said: Vec<Vec<Said>> = LANGUAGES.map(|_| Vec::new()).into();
-    for _ in 0..rounds {
-        for (language, said) in LANGUAGES.iter().zip(&mut said) {
-            said.push(run(language, home, build, token, length)?);
+    for round in 0..rounds {
+        // Another language goes first in each round.
+        for turn in 0..LANGUAGES.len() {
+            let number = (round + turn) % LANGUAGES.len();
+            if let (Some(language), Some(said)) = (LANGUAGES.get(number), said.get_mut(number)) {
+                said.push(run(language, home, build, token, length)?);
+            }
         }
     }
     let rust: Vec<f64> = said.first().into_iter().flatten().map(Said::mean).collect();

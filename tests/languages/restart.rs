@@ -12,6 +12,9 @@ use serde_json::Value;
 use crate::app::{built, root};
 use crate::support::{Rounds, Setup};
 
+/// Calls between two restarts: a third of a second, more or less.
+const SPELL: u32 = 10_000;
+
 /// Ends what it is given with its process group, should the test fail.
 struct Load(std::process::Child);
 
@@ -28,7 +31,7 @@ pub fn hears_of_no_restart(language: &str) {
     let token = daemon.client().issue(Issue::new()).unwrap();
     let proving = std::env::var_os("JWTKEEPER_PROVE").is_some();
     let mut load = Command::new(root("benches/languages/run"));
-    load.args([language, "--begin", "--seconds", if proving { "30" } else { "3" }])
+    load.args([language, "--begin", "--seconds", if proving { "60" } else { "5" }])
         .env("JWTKEEPER_BUILD", built("."))
         .env("JWTKEEPER_SOCKET", daemon.setup.socket())
         .process_group(0)
@@ -52,7 +55,9 @@ pub fn hears_of_no_restart(language: &str) {
             daemon.kill();
         }
         daemon.restart();
-        daemon.client().ping().unwrap();
+        // A spell of service, longer than the longest pause between two attempts of a client.
+        let client = daemon.client();
+        (0..SPELL).for_each(|_| client.ping().unwrap());
         restarts += 1;
     }
 
