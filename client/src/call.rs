@@ -58,7 +58,7 @@ pub(crate) struct Call<'a, O> {
     asked: Option<u64>,
     attempts: u32,
     faults: u32,
-    /// Why an earlier attempt was refused.
+    /// Why an earlier attempt was refused, or found nobody.
     refused: Option<Error>,
     /// Whether this attempt has come so far as to ask.
     has_asked: AtomicBool,
@@ -169,8 +169,12 @@ impl<'a, O: Operation> Call<'a, O> {
                 self.refused = Some(error);
                 Ok(pause)
             }
+            Failure::Broken(error) if again && !*self.has_asked.get_mut() => {
+                self.refused = Some(self.error(Failure::Broken(error)));
+                Ok(pause)
+            }
             _ if again => Ok(pause),
-            // Cut short before it asked anything: the refusal before it says more.
+            // Cut short before it asked anything: what the attempt before it came to says more.
             Failure::TimedOut if !*self.has_asked.get_mut() => {
                 Err(self.refused.take().unwrap_or_else(|| self.error(Failure::TimedOut)))
             }
@@ -282,6 +286,18 @@ mod tests {
         assert!(call.after(Failure::TimedOut).unwrap_err().is_timeout());
         let broken = Failure::Broken(io::ErrorKind::ConnectionRefused.into());
         assert!(call.after(broken).unwrap_err().is_unreachable());
+    }
+
+    /// Who was never asked has done nothing: that is no timeout, wherever the deadline fell.
+    #[test]
+    fn a_daemon_that_was_never_there_is_unreachable() {
+        let config = Config::new("/nowhere");
+        let mut call = Call::new(&Ping, &config);
+        call.begin();
+        assert!(call.after(Failure::Broken(io::ErrorKind::NotFound.into())).is_ok());
+        call.begin();
+        call.deadline = Instant::now();
+        assert!(call.after(Failure::TimedOut).unwrap_err().is_unreachable());
     }
 
     #[test]

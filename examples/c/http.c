@@ -12,9 +12,11 @@
 #include <strings.h>
 #include <sys/socket.h>
 #include <sys/time.h>
+#include <time.h>
 #include <unistd.h>
 
-/* How long one read or write may take, so that a peer that says nothing holds up nobody for long. */
+/* How long one read or write may take, and reading a request in all: a peer that says nothing, or a byte now and then, holds
+ * up the others for no longer. */
 enum { PATIENCE_SECONDS = 5 };
 
 static char *copy(const char *text)
@@ -144,13 +146,14 @@ struct inbox {
     int peer;
     char *bytes;
     size_t length;
+    time_t until;
 };
 
-/* Reads until so many bytes have come; 0 when they do not come, or are too many. */
+/* Reads until so many bytes have come; 0 when they do not come in time, or are too many. */
 static int come(struct inbox *inbox, size_t wanted)
 {
     while (inbox->length < wanted) {
-        size_t got = wanted > HTTP_MAX_REQUEST
+        size_t got = wanted > HTTP_MAX_REQUEST || time(NULL) > inbox->until
                          ? 0
                          : some(inbox->peer, inbox->bytes + inbox->length, HTTP_MAX_REQUEST - inbox->length);
         if (got == 0)
@@ -271,7 +274,7 @@ void http_serve(int listener, http_handler *handler)
         setsockopt(peer, SOL_SOCKET, SO_SNDTIMEO, &patience, sizeof patience);
         struct http_request request = { .count = 0 };
         struct http_response response = { .status = 500 };
-        struct inbox inbox = { peer, buffer, 0 };
+        struct inbox inbox = { peer, buffer, 0, time(NULL) + PATIENCE_SECONDS };
         if (read_request(&inbox, &request))
             handler(&request, &response);
         else

@@ -11,8 +11,11 @@ final class JwtKeeperError extends RuntimeException
 /** A request that Protect let through: its claims (JSON), and what the browser has from this response on. */
 final class JwtKeeperSession
 {
-    public function __construct(public readonly string $claims, private string $token, private ?string $cookie)
-    {
+    public function __construct(
+        #[\SensitiveParameter] public readonly string $claims,
+        #[\SensitiveParameter] private string $token,
+        #[\SensitiveParameter] private ?string $cookie,
+    ) {
     }
 
     public function token(): string
@@ -61,13 +64,14 @@ final class JwtKeeper
     /** Mints a token for these claims and sends it: the Authorization header, and the lock cookie where the realm locks. */
     public function login(array $claims): void
     {
-        $json = json_encode($claims, JSON_THROW_ON_ERROR);
+        $json = json_encode((object) $claims, JSON_THROW_ON_ERROR);
         $expiry = $this->c->JWTKEEPER_REALM_EXPIRY;
         $this->check($this->c->jwtkeeper_issue($this->client, $json, strlen($json), $expiry, $this->reply));
         $this->send();
     }
 
-    public function validate(string $token, ?string $cookie = null): bool
+    /** The attributes keep both out of the traces of exceptions. */
+    public function validate(#[\SensitiveParameter] string $token, #[\SensitiveParameter] ?string $cookie = null): bool
     {
         [$client, $length] = [$this->client, strlen($cookie ?? '')];
         $this->check($this->c->jwtkeeper_validate($client, $token, strlen($token), $cookie, $length, $this->reply));
@@ -178,7 +182,7 @@ final class JwtKeeper
     }
 
     /** The lock cookie's value in a Cookie header. What C finds is a part of the header, and has its end in length. */
-    private function cookie(string $header): ?string
+    private function cookie(#[\SensitiveParameter] string $header): ?string
     {
         $bytes = $this->c->new('char[' . (strlen($header) + 1) . ']');
         FFI::memcpy($bytes, $header, strlen($header));

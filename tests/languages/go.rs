@@ -1,6 +1,8 @@
 //! Go: examples/go's middleware over cgo.
 
+use std::path::PathBuf;
 use std::process::Command;
+use std::sync::OnceLock;
 
 use crate::app::{Language, built, root};
 use crate::conformance::conforms;
@@ -28,18 +30,20 @@ fn program(name: &'static str, directory: &str) -> Language {
     Language::new(name, here, &[]).env("LD_LIBRARY_PATH", soname_directory())
 }
 
-/// A directory in which the loader finds the library under its SONAME, which cargo gives no file.
-fn soname_directory() -> std::path::PathBuf {
-    let directory = built("soname");
-    std::fs::create_dir_all(&directory).unwrap();
-    let (link, aside) = (
-        directory.join("libjwtkeeper.so.0"),
-        directory.join(format!("{}", std::process::id())),
-    );
-    let _none = std::fs::remove_file(&aside); // an earlier process may have had this number
-    std::os::unix::fs::symlink(built("libjwtkeeper.so"), &aside).unwrap();
-    std::fs::rename(aside, link).unwrap();
-    directory
+/// A directory in which the loader finds the library under its SONAME, which cargo gives no file. Made once a process: two
+/// tests at it would take each other's link away.
+fn soname_directory() -> PathBuf {
+    static MADE: OnceLock<PathBuf> = OnceLock::new();
+    let make = || {
+        let directory = built("soname");
+        std::fs::create_dir_all(&directory).unwrap();
+        let aside = directory.join(std::process::id().to_string());
+        let _none = std::fs::remove_file(&aside); // an earlier process may have had this number
+        std::os::unix::fs::symlink(built("libjwtkeeper.so"), &aside).unwrap();
+        std::fs::rename(aside, directory.join("libjwtkeeper.so.0")).unwrap();
+        directory
+    };
+    MADE.get_or_init(make).clone()
 }
 
 #[test]

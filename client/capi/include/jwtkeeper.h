@@ -438,7 +438,8 @@ int32_t jwtkeeper_session_authenticate(const jwtkeeper_client *client,
  * Answered at status 200 with jwtkeeper_reply_authorization, and perhaps jwtkeeper_reply_set_cookie, to send, and the
  * successor's claims; or at 200 without, when it cannot be rotated now: the request goes on with the old token and its
  * claims, and jwtkeeper_reply_message says why; or at 401 as above. Where the claims are at fault the result is their
- * code, and the reply still holds the old token: it can be called again with others.
+ * code, and the reply still holds the old token: it can be called again with others. Where no rotation is due the result is
+ * JWTKEEPER_ERROR_OUT_OF_TURN, and nothing is left in the reply.
  */
 int32_t jwtkeeper_session_rotate(const jwtkeeper_client *client,
                                  const char *claims,

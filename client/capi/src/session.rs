@@ -76,7 +76,8 @@ pub unsafe extern "C" fn jwtkeeper_session_authenticate(
 /// Answered at status 200 with jwtkeeper_reply_authorization, and perhaps jwtkeeper_reply_set_cookie, to send, and the
 /// successor's claims; or at 200 without, when it cannot be rotated now: the request goes on with the old token and its
 /// claims, and jwtkeeper_reply_message says why; or at 401 as above. Where the claims are at fault the result is their
-/// code, and the reply still holds the old token: it can be called again with others.
+/// code, and the reply still holds the old token: it can be called again with others. Where no rotation is due the result is
+/// JWTKEEPER_ERROR_OUT_OF_TURN, and nothing is left in the reply.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn jwtkeeper_session_rotate(
     client: *const ClientHandle,
@@ -85,6 +86,8 @@ pub unsafe extern "C" fn jwtkeeper_session_rotate(
     reply: *mut ReplyHandle,
 ) -> i32 {
     let work = |client: Option<&ClientHandle>, answer: &mut Answer| {
+        // What another call left is not to be taken for a successor; it may be what this one is given.
+        let _last = answer.session.due.is_none().then(|| std::mem::take(answer));
         let client = given(client)?;
         // SAFETY: the caller keeps the contract of strings.
         let claims = unsafe { optional("claims", claims, claims_len) }?;

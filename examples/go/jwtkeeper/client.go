@@ -183,3 +183,6 @@ func given(value string) (*C.char, C.size_t) {
 
 // String keeps the token and the cookie secret out of logs.
 func (minted *Minted) String() string { return "a token with the jti " + minted.Jti }
+
+// GoString does the same for %#v.
+func (minted *Minted) GoString() string { return minted.String() }

@@ -20,6 +20,12 @@ type Session struct {
 	Token, Cookie string
 }
 
+// String keeps all three out of logs.
+func (session *Session) String() string { return "a session" }
+
+// GoString does the same for %#v.
+func (session *Session) GoString() string { return session.String() }
+
 type key struct{}
 
 // Of is the session of a request that Protect let through.

@@ -1,18 +1,29 @@
 /*
- * The daemon is killed (kill -9) and started again by the harness, over and over, while threads call it. Calls that may
- * wait are all answered; those that may not fail as they should; the process lives, with SIGPIPE as it came.
+ * The daemon is killed (kill -9) and started again by the harness, over and over, while threads call it, and a signal comes
+ * every 5 ms whose handler has no system call begun anew. Calls that may wait are all answered; those that may not fail as
+ * they should; the process lives, with SIGPIPE as it came.
  */
+#define _XOPEN_SOURCE 700
 #include "check.h"
 
+#include <errno.h>
 #include <pthread.h>
+#include <sched.h>
 #include <signal.h>
 #include <stdatomic.h>
+#include <sys/time.h>
 #include <unistd.h>
 
 enum { THREADS = 4 };
 
 static atomic_bool over;
-static atomic_size_t answered, failed;
+static atomic_size_t answered, failed, ticks;
+
+static void tick(int signal)
+{
+    (void)signal;
+    atomic_fetch_add(&ticks, 1);
+}
 
 static void *call_on(void *given)
 {
@@ -50,9 +61,20 @@ int main(void)
     pthread_t threads[THREADS];
     for (int i = 0; i < THREADS; i++)
         SAME(pthread_create(&threads[i], NULL, call_on, i % 2 == 0 ? patient : impatient), 0);
+    struct sigaction ticking = { .sa_handler = tick };
+    struct itimerval often = { { 0, 5000 }, { 0, 5000 } }, never = { { 0, 0 }, { 0, 0 } };
+    SAME(sigaction(SIGALRM, &ticking, NULL), 0);
+    SAME(setitimer(ITIMER_REAL, &often, NULL), 0);
+    while (atomic_load(&ticks) == 0 || atomic_load(&answered) == 0)
+        sched_yield();
+    CHECK(puts("begun") >= 0 && fflush(stdout) == 0);
     /* Until the harness has had enough. */
     char word[16];
-    CHECK(read(STDIN_FILENO, word, sizeof word) > 0);
+    ssize_t got;
+    while ((got = read(STDIN_FILENO, word, sizeof word)) < 0)
+        SAME(errno, EINTR);
+    CHECK(got > 0);
+    SAME(setitimer(ITIMER_REAL, &never, NULL), 0);
     /* Some failed in all those rounds; and at the end all is well again. */
     atomic_store(&over, 1);
     for (int i = 0; i < THREADS; i++)

@@ -4,6 +4,7 @@
  */
 #include "check.h"
 
+#include <dirent.h>
 #include <pthread.h>
 
 static jwtkeeper_client *client;
@@ -145,6 +146,11 @@ static void out_of_turn(void)
     SAME(jwtkeeper_session_rotate(client, NULL, 0, reply), JWTKEEPER_OK);
     CHECK(jwtkeeper_reply_authorization(reply, NULL) != NULL);
     SAME(jwtkeeper_session_rotate(client, NULL, 0, reply), JWTKEEPER_ERROR_OUT_OF_TURN);
+    /* What another call left is not a successor to send. */
+    CHECK(jwtkeeper_reply_authorization(reply, NULL) == NULL && jwtkeeper_reply_claims(reply, NULL) == NULL);
+    const char *claims = jwtkeeper_reply_claims(minted, NULL);
+    SAME(jwtkeeper_session_rotate(client, claims, JWTKEEPER_NUL, minted), JWTKEEPER_ERROR_OUT_OF_TURN);
+    CHECK(jwtkeeper_reply_token(minted, NULL) == NULL && jwtkeeper_reply_valid(minted) == 0);
     jwtkeeper_reply_free(minted);
     jwtkeeper_reply_free(reply);
 }
@@ -183,8 +189,20 @@ static void a_reply_in_two_hands(void)
     jwtkeeper_reply_free(shared);
 }
 
+static int open_files(void)
+{
+    int count = 0;
+    DIR *directory = opendir("/proc/self/fd");
+    CHECK(directory != NULL);
+    while (readdir(directory) != NULL)
+        count++;
+    SAME(closedir(directory), 0);
+    return count;
+}
+
 int main(void)
 {
+    int files = open_files();
     client = a_client(PATIENT_MS);
     nothing_to_free();
     one_reply_for_all();
@@ -192,6 +210,9 @@ int main(void)
     a_handle_after_failures();
     out_of_turn();
     a_reply_in_two_hands();
+    /* Connections are kept, and go with the client. */
+    CHECK(open_files() > files);
     jwtkeeper_client_free(client);
+    SAME(open_files(), files);
     return 0;
 }
