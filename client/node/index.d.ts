@@ -152,7 +152,17 @@ export class BadRequest extends JwtKeeperError {}
 export class ReloadRefused extends JwtKeeperError {}
 export class ProtocolError extends JwtKeeperError {}
 
-/** A request that `sessions` let through. */
+declare global {
+  // Express's own way to say what middleware adds to its requests.
+  namespace Express {
+    interface Request {
+      /** Of a request that `sessions` let through. */
+      jwtkeeper: Session;
+    }
+  }
+}
+
+/** A request that `sessions` let through, for servers other than Express. */
 export interface Authenticated {
   jwtkeeper: Session;
 }

@@ -33,8 +33,7 @@ static void login(const struct http_request *request, struct http_response *resp
     if (!json_member_is(request->body, "user", "\"demo\"") || !json_member_is(request->body, "password", "\"demo\"")) {
         http_answer(response, 401, "");
     } else if (jwtkeeper_issue(client, "{\"sub\":\"demo\"}", JWTKEEPER_NUL, JWTKEEPER_REALM_EXPIRY, reply) != JWTKEEPER_OK) {
-        fprintf(stderr, "login: %s\n", jwtkeeper_reply_message(reply, NULL));
-        http_answer(response, jwtkeeper_reply_status(reply), "");
+        session_refuse(response, reply);
     } else {
         session_send(response, reply);
         http_answer(response, 204, "");
@@ -61,7 +60,10 @@ static void logout(const struct http_request *request, struct http_response *res
 {
     if (session_claims(client, request, response, regenerate_claims, reply) == NULL)
         return;
-    http_answer(response, session_end(client, request, response, reply) ? 204 : jwtkeeper_reply_status(reply), "");
+    if (session_end(client, request, response, reply))
+        http_answer(response, 204, "");
+    else
+        session_refuse(response, reply);
 }
 
 static void handle(const struct http_request *request, struct http_response *response)
@@ -85,11 +87,14 @@ int main(void)
     const char *given = getenv("PORT");
     unsigned port = given == NULL ? 8080 : (unsigned)strtoul(given, NULL, 10);
     int listener = http_listen(&port);
+    jwtkeeper_config *config = jwtkeeper_config_new();
     reply = jwtkeeper_reply_new();
-    if (listener < 0 || reply == NULL || jwtkeeper_client_new(NULL, &client) != JWTKEEPER_OK) {
+    if (listener < 0 || reply == NULL || jwtkeeper_config_set_deadline_ms(config, 2000) != JWTKEEPER_OK ||
+        jwtkeeper_client_new(config, &client) != JWTKEEPER_OK) {
         perror("cannot listen");
         return 1;
     }
+    jwtkeeper_config_free(config);
     printf("listening on http://127.0.0.1:%u\n", port);
     fflush(stdout);
     http_serve(listener, handle);

@@ -20,8 +20,7 @@ void session_send(struct http_response *response, const jwtkeeper_reply *reply)
         http_add(response, "Set-Cookie", set_cookie);
 }
 
-/* Not answered, or not authenticated: what the browser is told. */
-static const char *refuse(struct http_response *response, const jwtkeeper_reply *reply)
+void session_refuse(struct http_response *response, const jwtkeeper_reply *reply)
 {
     int status = jwtkeeper_reply_status(reply);
     const char *challenge = jwtkeeper_reply_challenge(reply, NULL);
@@ -34,7 +33,6 @@ static const char *refuse(struct http_response *response, const jwtkeeper_reply 
     if (status == 401)
         session_send(response, reply);
     http_answer(response, status, "");
-    return NULL;
 }
 
 const char *session_claims(const jwtkeeper_client *client, const struct http_request *request, struct http_response *response,
@@ -48,8 +46,10 @@ const char *session_claims(const jwtkeeper_client *client, const struct http_req
         const char *claims = regenerate(request, jwtkeeper_reply_claims(reply, NULL));
         code = jwtkeeper_session_rotate(client, claims, JWTKEEPER_NUL, reply);
     }
-    if (code != JWTKEEPER_OK || jwtkeeper_reply_status(reply) != 200)
-        return refuse(response, reply);
+    if (code != JWTKEEPER_OK || jwtkeeper_reply_status(reply) != 200) {
+        session_refuse(response, reply);
+        return NULL;
+    }
     session_send(response, reply);
     return jwtkeeper_reply_claims(reply, NULL);
 }

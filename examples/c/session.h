@@ -22,6 +22,9 @@ const char *session_claims(const jwtkeeper_client *client, const struct http_req
 int session_end(const jwtkeeper_client *client, const struct http_request *request, struct http_response *response,
                 jwtkeeper_reply *reply);
 
+/* The last call was not answered, or the request is not authenticated: what the browser is told. */
+void session_refuse(struct http_response *response, const jwtkeeper_reply *reply);
+
 /* The token that was just minted goes to the browser, with its lock cookie. */
 void session_send(struct http_response *response, const jwtkeeper_reply *reply);
 

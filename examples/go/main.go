@@ -3,7 +3,9 @@
 //	JWTKEEPER_SOCKET=target/dev/jwtkeeper.sock examples/go/run
 //
 //	curl -i -d '{"user":"demo","password":"demo"}' localhost:8080/login
+//	TOKEN=...          # what stands behind "Authorization: Bearer" there
 //	curl -i -H "Authorization: Bearer $TOKEN" localhost:8080/profile
+//	target/release/jwtkeeperctl --socket target/dev/jwtkeeper.sock flag --subject demo   # the next profile brings a new token
 //	curl -i -H "Authorization: Bearer $TOKEN" -X POST localhost:8080/logout
 package main
 
@@ -14,12 +16,13 @@ import (
 	"net"
 	"net/http"
 	"os"
+	"time"
 
 	"jwtkeeper.example/jwtkeeper"
 )
 
 func main() {
-	client, err := jwtkeeper.New(jwtkeeper.Options{})
+	client, err := jwtkeeper.New(jwtkeeper.Options{Deadline: 2 * time.Second})
 	if err != nil {
 		log.Fatal(err)
 	}
@@ -32,8 +35,7 @@ func main() {
 		claims, _ := json.Marshal(map[string]string{"sub": login.User})
 		minted, err := client.Issue(claims)
 		if err != nil {
-			log.Print(err)
-			http.Error(writer, "try again later", http.StatusServiceUnavailable)
+			notNow(writer, err)
 			return
 		}
 		minted.Write(writer)
@@ -47,8 +49,7 @@ func main() {
 	}
 	logout := func(writer http.ResponseWriter, request *http.Request) {
 		if err := client.Logout(writer, jwtkeeper.Of(request)); err != nil {
-			log.Print(err)
-			http.Error(writer, "try again later", http.StatusServiceUnavailable)
+			notNow(writer, err)
 			return
 		}
 		writer.WriteHeader(http.StatusNoContent)
@@ -66,4 +67,10 @@ func main() {
 	}
 	fmt.Printf("listening on http://%s\n", listener.Addr())
 	log.Fatal(http.Serve(listener, nil))
+}
+
+func notNow(writer http.ResponseWriter, err error) {
+	log.Print(err)
+	writer.Header().Set("Retry-After", "1")
+	http.Error(writer, "try again later", http.StatusServiceUnavailable)
 }

@@ -4,13 +4,15 @@
 //   JWTKEEPER_SOCKET=target/dev/jwtkeeper.sock JWTKEEPER_LIBRARY=target/release/libjwtkeeper.so node examples/node/app.mjs
 //
 //   curl -i -H 'Content-Type: application/json' -d '{"user":"demo","password":"demo"}' localhost:8080/login
+//   TOKEN=...          # what stands behind "Authorization: Bearer" there
 //   curl -i -H "Authorization: Bearer $TOKEN" localhost:8080/profile
+//   target/release/jwtkeeperctl --socket target/dev/jwtkeeper.sock flag --subject demo   # the next profile brings a new token
 //   curl -i -H "Authorization: Bearer $TOKEN" -X POST localhost:8080/logout
 
 import express from 'express';
 import { Client, JwtKeeperError, sessions } from 'jwtkeeper';
 
-const client = new Client();
+const client = new Client({ deadline: 2000 });
 const protect = sessions(client);
 const app = express();
 
@@ -35,7 +37,8 @@ app.use((error, request, response, next) => {
     return next(error);
   }
   console.warn(`jwtkeeper: ${error.message}`);
-  return response.status(error.temporary ? 503 : 500).send('try again later');
+  if (!error.temporary) return response.status(500).send('wrongly set up');
+  return response.status(503).set('Retry-After', '1').send('try again later');
 });
 
 const port = Number(process.env.PORT ?? 8080);

@@ -5,13 +5,15 @@
 //     JWTKEEPER_HEADER=client/capi/include/jwtkeeper.h php examples/php/serve.php examples/php/index.php
 //
 //   curl -i -d '{"user":"demo","password":"demo"}' localhost:8080/login
+//   TOKEN=...          # what stands behind "Authorization: Bearer" there
 //   curl -i -H "Authorization: Bearer $TOKEN" localhost:8080/profile
+//   target/release/jwtkeeperctl --socket target/dev/jwtkeeper.sock flag --subject demo   # the next profile brings a new token
 //   curl -i -H "Authorization: Bearer $TOKEN" -X POST localhost:8080/logout
 
 declare(strict_types=1);
 require __DIR__ . '/jwtkeeper.php';
 
-$keeper = new JwtKeeper(header: getenv('JWTKEEPER_HEADER') ?: null);
+$keeper = new JwtKeeper(deadlineMs: 2000, header: getenv('JWTKEEPER_HEADER') ?: null);
 try {
     switch (parse_url($_SERVER['REQUEST_URI'], PHP_URL_PATH)) {
         case '/login':
@@ -37,5 +39,6 @@ try {
     }
 } catch (JwtKeeperError $error) {
     error_log('jwtkeeper: ' . $error->getMessage());
+    header('Retry-After: 1');
     http_response_code(503);
 }

@@ -152,7 +152,10 @@ final class JwtKeeper
     /** The header without what only a compiler needs. */
     private static function declarations(string $header): string
     {
-        $text = file_get_contents($header);
+        $text = @file_get_contents($header);
+        if ($text === false) {
+            throw new JwtKeeperError("cannot read $header: run make install-lib, or give its path as `header`");
+        }
         $text = preg_replace('/^#ifdef __cplusplus.*?^#endif[^\n]*/ms', '', $text);
         return preg_replace('/^\s*#[^\n]*/m', '', $text);
     }

@@ -6,7 +6,9 @@ r"""Login, profile and logout with Flask. Run `make run` in another terminal, an
 It needs Flask (Debian: python3-flask, and then /usr/bin/python3).
 
     curl -i -H 'Content-Type: application/json' -d '{"user":"demo","password":"demo"}' localhost:8080/login
+    TOKEN=...          # what stands behind "Authorization: Bearer" there
     curl -i -H "Authorization: Bearer $TOKEN" localhost:8080/profile
+    target/release/jwtkeeperctl --socket target/dev/jwtkeeper.sock flag --subject demo     # the next profile brings a new token
     curl -i -H "Authorization: Bearer $TOKEN" -X POST localhost:8080/logout
 """
 
@@ -16,7 +18,7 @@ from wsgiref.simple_server import make_server
 from flask import Flask, Response, request
 from jwtkeeper import Client, JwtKeeperError, WsgiSessions, session_of
 
-client = Client()
+client = Client(deadline=2)
 app = Flask(__name__)
 app.wsgi_app = WsgiSessions(app.wsgi_app, client, protects=lambda environ: environ["PATH_INFO"] != "/login")
 
@@ -42,7 +44,7 @@ def logout():
 @app.errorhandler(JwtKeeperError)
 def not_answered(error):
     app.logger.warning("%s", error)
-    return "try again later", 503 if error.temporary else 500
+    return Response("try again later", 503, {"Retry-After": "1"}) if error.temporary else ("wrongly set up", 500)
 
 
 if __name__ == "__main__":

@@ -17,6 +17,7 @@ require 'json'
 
 # The session flow: every request but /login needs a token, and a rotation writes the user's claims anew.
 require_token = { except: ['/login'], regenerate_claims: ->(old, _env) { { user: old.claims[:user] } } }
+JWTKeeper.configure { |config| config.deadline = 2 }
 use JWTKeeper::Rack, **require_token
 
 def json(status, body, headers = {})

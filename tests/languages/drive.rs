@@ -14,14 +14,35 @@ pub fn examples_work(language: &Language) {
     for lock in ["off", "required"] {
         let lines = format!("cookie_lock = \"{lock}\"\n");
         let setup = Setup::bare().realm("default", "HS256", SECRET.as_bytes(), &lines);
-        let daemon = setup.start();
+        let mut daemon = setup.start();
         let app = language.start(
             "listening on http://127.0.0.1:",
             &daemon.setup.socket(),
             &[("PORT", "0")],
         );
         let secrets = lives(&app, &daemon, lock == "required");
+        daemon.stop();
+        bears_a_stopped_daemon(&app, &secrets[0]);
         app.kept_quiet_about(secrets.iter().map(String::as_str));
+    }
+}
+
+/// Nobody logs in or out, nor is told that a token is not valid, while the daemon is away.
+fn bears_a_stopped_daemon(app: &App, token: &str) {
+    let mut browser = Browser {
+        app,
+        token: None,
+        cookie: None,
+    };
+    let login = browser.ask("POST", "/login", Some(&json!({ "user": "demo", "password": "demo" })));
+    browser.token = Some(token.to_owned());
+    for (what, response) in [("login", login), ("profile", browser.profile())] {
+        assert_eq!(response.status, 503, "{what} while the daemon is stopped");
+        assert_eq!(response.header("Retry-After"), Some("1"), "{what}");
+        assert!(
+            response.token().is_none() && response.lock_cookies().is_empty(),
+            "{what}"
+        );
     }
 }
 
@@ -107,6 +128,12 @@ fn lives(app: &App, daemon: &Daemon, locked: bool) -> Vec<String> {
     assert_eq!((after.status, after.token()), (200, None), "the successor");
 
     let second_cookie = browser.cookie.clone();
+    // A successor that logout has just revoked is not handed out.
+    let validate = Validate::new(&second).cookie(second_cookie.as_deref());
+    let Verdict::Valid { claims, .. } = client.validate(validate).unwrap() else {
+        panic!("the successor is not valid");
+    };
+    client.flag_jti(claims.get("jti").unwrap().as_str().unwrap()).unwrap();
     let out = browser.ask("POST", "/logout", None);
     assert_eq!((out.status, out.token()), (204, None), "logout");
     assert!(!locked || out.clears_cookie(), "logout leaves the cookie");

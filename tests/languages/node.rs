@@ -50,6 +50,24 @@ fn the_package_s_own_tests_pass() {
     passes("node", &["--test", "test/"]);
 }
 
+/// As docs/languages/node.md says, into an app elsewhere, from a tree in which nobody has run npm.
+#[test]
+fn the_package_installs() {
+    let directory = tempfile::tempdir().unwrap();
+    let script = "set -eu\nmkdir tree app\n(cd \"$1\" && cp -r index.js index.mjs index.d.ts lib package.json \"$OLDPWD/tree\")\n\
+                  cd app\nnpm pack --silent ../tree >/dev/null\n\
+                  npm install --silent --no-audit --no-fund --prefer-offline ./jwtkeeper-0.1.0.tgz\n\
+                  node -e 'new (require(\"jwtkeeper\").Client)()'\n\
+                  node --input-type=module -e 'import { Client } from \"jwtkeeper\"; new Client()'";
+    let mut command = Command::new("sh");
+    command.args(["-c", script, "sh"]).arg(root("client/node"));
+    command.current_dir(directory.path());
+    command.env("JWTKEEPER_LIBRARY", built("libjwtkeeper.so"));
+    let output = exit_of(command);
+    let said = [output.stdout, output.stderr].concat();
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&said));
+}
+
 #[test]
 fn the_types_are_enough_to_write_an_app() {
     passes("node", &["node_modules/typescript/bin/tsc"]);

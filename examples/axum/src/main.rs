@@ -10,9 +10,10 @@
 #![allow(clippy::print_stdout, reason = "it tells how to try it")]
 
 use std::error::Error;
+use std::time::Duration;
 
 use axum::extract::{Extension, Json, State};
-use axum::http::{HeaderMap, StatusCode};
+use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::IntoResponse;
 use axum::routing::{Router, get, post};
 use jwtkeeper_client::session::{self, LockCookie, Session, SessionLayer};
@@ -22,7 +23,7 @@ use serde_json::json;
 
 #[tokio::main]
 async fn main() -> Result<(), Box<dyn Error>> {
-    let client = Client::new(Config::from_env());
+    let client = Client::new(Config::from_env().with_deadline(Duration::from_secs(2)));
     client.ping().await?;
     // When a token is rotated, its role is read anew: so a changed role reaches who is logged in.
     let layer = SessionLayer::new(client.clone()).regenerate_claims(|old, _request| {
@@ -92,7 +93,10 @@ struct Failure(StatusCode);
 
 impl IntoResponse for Failure {
     fn into_response(self) -> axum::response::Response {
-        self.0.into_response()
+        match self.0 {
+            StatusCode::SERVICE_UNAVAILABLE => (self.0, [(header::RETRY_AFTER, "1")]).into_response(),
+            status => status.into_response(),
+        }
     }
 }
 

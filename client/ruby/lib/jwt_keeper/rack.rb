@@ -40,7 +40,7 @@ module JWTKeeper
 
       env[TOKEN] = token
       env[CLAIMS] = token.claims
-      answer(session, *@app.call(env))
+      answer(session, token, *@app.call(env))
     end
 
     private
@@ -52,9 +52,9 @@ module JWTKeeper
       log(env, "rotation is put off: #{session.put_off}") if session.put_off
     end
 
-    # What the app itself set, at a login or a logout, stands.
-    def answer(session, status, headers, body)
-      return [status, headers, body] unless session.minted
+    # What the app itself set, at a login, stands; of a token that it revoked nothing is sent.
+    def answer(session, token, status, headers, body)
+      return [status, headers, body] if session.minted.nil? || token.ended?
 
       headers = headers.dup if headers.frozen?
       Headers.default(headers, 'Authorization', session.minted.authorization)

@@ -101,7 +101,15 @@ module JWTKeeper
     # Revokes it and its session.
     # @return [Boolean] whether there was something to revoke
     def revoke
-      JWTKeeper.client.revoke(@raw_token, cookie: cookie_secret).revoked?
+      revoked = JWTKeeper.client.revoke(@raw_token, cookie: cookie_secret).revoked?
+      @ended = true
+      revoked
+    end
+
+    # Was it revoked by this object? Nothing of it is to go to the browser any more.
+    # @api private
+    def ended?
+      @ended == true
     end
 
     # Is rotation due because it was flagged?
