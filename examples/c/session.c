@@ -57,13 +57,15 @@ const char *session_claims(const jwtkeeper_client *client, const struct http_req
 int session_end(const jwtkeeper_client *client, const struct http_request *request, struct http_response *response,
                 jwtkeeper_reply *reply)
 {
-    size_t cookie_len = 0;
+    size_t cookie_len = 0, token_len = 0;
+    /* What came, or what it was rotated to a moment ago. */
     const char *cookie = cookie_of(client, request, &cookie_len);
-    const char *authorization = http_field(request, "Authorization");
-    /* The flow found a token behind the scheme and a space. */
-    const char *token = authorization + strcspn(authorization, " \t");
-    token += strspn(token, " \t");
-    if (jwtkeeper_revoke_token(client, token, JWTKEEPER_NUL, cookie, cookie_len, reply) != JWTKEEPER_OK)
+    const char *token = jwtkeeper_reply_presented(reply, &token_len);
+    if (token == NULL) {
+        token = jwtkeeper_reply_token(reply, &token_len);
+        cookie = jwtkeeper_reply_cookie_value(reply, &cookie_len);
+    }
+    if (jwtkeeper_revoke_token(client, token, token_len, cookie, cookie_len, reply) != JWTKEEPER_OK)
         return 0;
     /* A successor of a moment ago is gone with the session. */
     http_drop(response, "Authorization");

@@ -18,7 +18,10 @@ typedef const char *session_regenerate(const struct http_request *request, const
 const char *session_claims(const jwtkeeper_client *client, const struct http_request *request, struct http_response *response,
                            session_regenerate *regenerate, jwtkeeper_reply *reply);
 
-/* Whether the request's token, with its session, is revoked, and the lock cookie taken back: a logout. */
+/*
+ * Whether the request's token, with its session, is revoked, and the lock cookie taken back: a logout. `reply` is as
+ * session_claims left it.
+ */
 int session_end(const jwtkeeper_client *client, const struct http_request *request, struct http_response *response,
                 jwtkeeper_reply *reply);
 

@@ -111,7 +111,7 @@ final class JwtKeeper
             $token = $this->show('token');
             $claims = $this->show('claims');
             if ($token === null) {
-                return new JwtKeeperSession($claims, preg_replace('/^\s*\S+\s+/', '', $authorization), $cookie);
+                return new JwtKeeperSession($claims, $this->show('presented'), $cookie);
             }
             $this->send();
             return new JwtKeeperSession($claims, $token, $this->show('cookie_value'));

@@ -126,7 +126,14 @@ impl Access {
 
 /// The rules of a configuration that has these realms.
 pub(super) fn read_access<'n>(top: &Section<'_>, realms: impl Iterator<Item = &'n String> + Clone) -> Vec<Rule> {
-    let sections = top.sections("access").into_iter();
+    let sections = top.sections("access");
+    if let Some(node) = top.node("access").filter(|_| sections.is_empty())
+        && matches!(&node.value, Value::List(rules) if rules.is_empty())
+    {
+        let message = "access has no rule, and so would let everyone who may open the socket do everything; remove it to mean that";
+        top.fault(&node.place, message);
+    }
+    let sections = sections.into_iter();
     sections
         .filter_map(|section| {
             let who = read_who(&section);
@@ -223,8 +230,8 @@ fn read_who(section: &Section<'_>) -> Option<(Who, Option<String>)> {
         }
     };
     let (Who::User(id) | Who::Group(id)) = who;
-    if id == OVERFLOW {
-        let message = format!("{OVERFLOW} stands for whoever has no name here, and matches nobody; name another");
+    if id == OVERFLOW || id == u32::MAX {
+        let message = format!("{id} stands for whoever has no name here, and matches nobody; name another");
         section.fault(place, message);
     }
     Some((who, name))

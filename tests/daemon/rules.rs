@@ -234,6 +234,8 @@ fn rules_bind_root_too() {
     client.reload().unwrap();
     assert!(client.issue(Issue::new()).unwrap_err().is_not_permitted());
     assert!(client.revoke_issued_before(Before::Now).unwrap_err().is_not_permitted());
+    let nowhere = client.issue(Issue::new().realm("nowhere")).unwrap_err();
+    assert!(nowhere.is_not_permitted(), "which realms there are is told: {nowhere}");
     client.ping().unwrap();
     assert!(client.health().unwrap().ready);
     client.reload().unwrap();
@@ -284,6 +286,15 @@ fn wrong_rules_are_faults() {
         let place = format!("access.toml:{line}: {text}");
         assert!(said.contains(&place), "{place} is not in\n{said}");
     }
+}
+
+#[test]
+fn no_rule_at_all_is_a_fault_where_the_list_is_there() {
+    let setup = Setup::new().top("access = []");
+    let output = setup.run(&["--check"]);
+    assert_eq!(output.status.code(), Some(78));
+    let said = String::from_utf8(output.stderr).unwrap();
+    assert!(said.contains("jwtkeeper.toml:3: access has no rule"), "{said}");
 }
 
 /// What is printed reads back to the same.

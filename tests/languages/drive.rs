@@ -55,7 +55,8 @@ struct Browser<'a> {
 
 impl Browser<'_> {
     fn ask(&mut self, method: &str, path: &str, body: Option<&Value>) -> Response {
-        let authorization = self.token.as_ref().map(|token| format!("Bearer {token}"));
+        // Any white space may stand between the two, and the scheme's case does not matter (RFC 9110 section 11.4).
+        let authorization = self.token.as_ref().map(|token| format!("bearer\t{token}"));
         let cookie = self.cookie.as_ref().map(|value| format!("{LOCK_COOKIE}={value}"));
         let headers = [
             ("Authorization", authorization.as_deref()),

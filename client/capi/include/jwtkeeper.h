@@ -614,6 +614,13 @@ const char *jwtkeeper_reply_challenge(const jwtkeeper_reply *reply,
                                       size_t *length);
 
 /**
+ * A session's request that goes on with the token that it presented: that token, for a logout. NULL otherwise, and after
+ * a rotation, whose successor is jwtkeeper_reply_token.
+ */
+const char *jwtkeeper_reply_presented(const jwtkeeper_reply *reply,
+                                      size_t *length);
+
+/**
  * The name of a result code, as the command line and the daemon's log have it: `ok` for 0, `other` for one that this
  * version does not know. Never NULL, and never freed: so are all names and meanings.
  */

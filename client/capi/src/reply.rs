@@ -40,6 +40,11 @@ impl<T: Into<Vec<u8>>> From<T> for Text {
 }
 
 impl Text {
+    /// Without the NUL.
+    pub(crate) fn bytes(&self) -> &[u8] {
+        self.0.split_last().map_or(&[], |(_, text)| text)
+    }
+
     /// From a place on, and how long it is.
     fn at(&self, place: usize) -> Option<(*const c_char, usize)> {
         let bytes = self.0.get(place..)?;
@@ -78,13 +83,14 @@ pub(crate) struct Session {
     pub(crate) status: u16,
     pub(crate) challenge: Option<Text>,
     pub(crate) clears_cookie: bool,
-    /// What came with the request, while its rotation is due.
-    pub(crate) due: Option<Presented>,
+    /// The token that came with a request which goes on with it.
+    pub(crate) presented: Option<Text>,
+    /// What is needed to rotate it, while that is due.
+    pub(crate) due: Option<Due>,
 }
 
-/// A token and the lock cookie's value beside it.
-pub(crate) struct Presented {
-    pub(crate) token: Vec<u8>,
+/// The lock cookie's value beside the presented token.
+pub(crate) struct Due {
     pub(crate) cookie: Option<String>,
 }
 

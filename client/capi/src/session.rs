@@ -7,7 +7,7 @@ use jwtkeeper_client::{Cause, Reason, Rotate, Rotation, Validate, Verdict};
 
 use crate::argument::{Fault, lossy, optional};
 use crate::client::ClientHandle;
-use crate::reply::{Answer, Presented, ReplyHandle, ask, given, run};
+use crate::reply::{Answer, Due, ReplyHandle, ask, given, run};
 
 /// A request that is not authenticated: without a token, or with one that is invalid for a reason.
 fn not_authenticated(client: &ClientHandle, reason: Option<Reason>) -> Answer {
@@ -60,8 +60,8 @@ pub unsafe extern "C" fn jwtkeeper_session_authenticate(
         };
         answer.claims(claims);
         answer.session.status = 200;
-        answer.session.due = rotation.map(|_: Cause| Presented {
-            token: token.as_bytes().to_vec(),
+        answer.session.presented = Some(token.into());
+        answer.session.due = rotation.map(|_: Cause| Due {
             cookie: cookie.map(Into::into),
         });
         Ok(answer)
@@ -91,8 +91,10 @@ pub unsafe extern "C" fn jwtkeeper_session_rotate(
         let client = given(client)?;
         // SAFETY: the caller keeps the contract of strings.
         let claims = unsafe { optional("claims", claims, claims_len) }?;
-        let due = answer.session.due.as_ref().ok_or(Fault::OutOfTurn)?;
-        let mut rotate = Rotate::new(&due.token)
+        let (Some(due), Some(token)) = (&answer.session.due, &answer.session.presented) else {
+            return Err(Fault::OutOfTurn);
+        };
+        let mut rotate = Rotate::new(token.bytes())
             .cookie(due.cookie.as_deref())
             .realm(&client.realm);
         if let Some(claims) = claims {

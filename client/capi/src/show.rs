@@ -256,3 +256,11 @@ pub unsafe extern "C" fn jwtkeeper_reply_challenge(reply: *const ReplyHandle, le
     // SAFETY: the caller keeps the contract of handles and of outputs.
     unsafe { see_text(reply, length, 0, |state| state.answer.session.challenge.as_ref()) }
 }
+
+/// A session's request that goes on with the token that it presented: that token, for a logout. NULL otherwise, and after
+/// a rotation, whose successor is jwtkeeper_reply_token.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn jwtkeeper_reply_presented(reply: *const ReplyHandle, length: *mut usize) -> *const c_char {
+    // SAFETY: the caller keeps the contract of handles and of outputs.
+    unsafe { see_text(reply, length, 0, |state| state.answer.session.presented.as_ref()) }
+}

@@ -9,8 +9,59 @@ const { claimsText } = require('./session');
 
 const NOW = -1;
 const REALM_EXPIRY = -1;
-/** Calls at once; more wait their turn. koffi refuses a call when 256 are under way. */
-const AT_ONCE = 128;
+/** As libjwtkeeper has it, in milliseconds. */
+const DEADLINE = 5000;
+
+/**
+ * The calls under way in this thread of Node. They wait on libuv's pool, which fs and dns use too: one of its threads is
+ * left to those, so that a daemon that stalls holds up nothing else. More calls wait their turn, each up to its deadline.
+ */
+const turns = {
+  free: Math.max(1, (Number(process.env.UV_THREADPOOL_SIZE) || 4) - 1),
+  waiting: new Set(),
+  /** What calls under way were given: a thread reads it, so it must not be collected. */
+  given: new Set(),
+
+  take(deadline) {
+    if (this.free > 0) {
+      this.free -= 1;
+      return undefined;
+    }
+    return new Promise((resolve, reject) => {
+      const next = () => {
+        clearTimeout(timer);
+        this.waiting.delete(next);
+        resolve();
+      };
+      const timer = setTimeout(() => {
+        this.waiting.delete(next);
+        reject(failure(TIMEOUT, `no turn came within ${deadline} ms: the daemon stalls, or UV_THREADPOOL_SIZE is small`));
+      }, deadline);
+      this.waiting.add(next);
+    });
+  },
+
+  giveBack() {
+    const [next] = this.waiting;
+    if (next) {
+      next();
+    } else {
+      this.free += 1;
+    }
+  },
+
+  async call(call, given, deadline) {
+    await this.take(deadline);
+    this.given.add(given);
+    try {
+      return await later(call)(...given);
+    } finally {
+      this.given.delete(given);
+      this.giveBack();
+    }
+  },
+};
+const TIMEOUT = 301;
 
 const asynchronous = new Map();
 const lost = new FinalizationRegistry((handle) => c.client_free(handle));
@@ -18,13 +69,11 @@ const lost = new FinalizationRegistry((handle) => c.client_free(handle));
 class Client {
   #handle;
   #replies = [];
-  #free = AT_ONCE;
-  #waiting = [];
-  /** What calls under way were given: a thread reads it, so it must not be collected. */
-  #given = new Set();
+  #deadline;
 
   constructor(options = {}) {
     this.#handle = options.handle ?? open(options);
+    this.#deadline = options.deadline ?? DEADLINE;
     lost.register(this, this.#handle);
   }
 
@@ -34,7 +83,7 @@ class Client {
     if (code !== 0) {
       throw failure(code);
     }
-    return new Client({ handle: other[0] });
+    return new Client({ handle: other[0], deadline: this.#deadline });
   }
 
   ping() {
@@ -140,32 +189,15 @@ class Client {
     return this.#ask(c.cookie_clear, [], (reply) => reply.text('set_cookie'));
   }
 
-  /** For the session flow: calls upon one reply, one after the other. */
+  /** For the session flow: calls upon one reply, one after the other. Between them no turn is kept. */
   async withReply(work) {
-    if (this.#free === 0) {
-      await new Promise((resolve) => this.#waiting.push(resolve));
-    } else {
-      this.#free -= 1;
-    }
     const reply = this.#replies.pop() ?? new Reply();
-    try {
-      return await work(reply, async (call, ...given) => {
-        this.#given.add(given);
-        try {
-          return await later(call)(this.#handle, ...given, reply.handle);
-        } finally {
-          this.#given.delete(given);
-        }
-      });
-    } finally {
-      this.#replies.push(reply);
-      const next = this.#waiting.shift();
-      if (next) {
-        next();
-      } else {
-        this.#free += 1;
-      }
-    }
+    const answer = await work(reply, (call, ...given) =>
+      turns.call(call, [this.#handle, ...given, reply.handle], this.#deadline),
+    );
+    // After an exception it is not kept.
+    this.#replies.push(reply);
+    return answer;
   }
 
   #ask(call, given, read) {

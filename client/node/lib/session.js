@@ -50,10 +50,7 @@ async function judge(client, authorization, cookieHeader, regenerate) {
   const presented = [...bytes(authorization, 'latin1'), ...bytes(cookie, 'latin1')];
   return client.withReply(async (reply, call) => {
     let code = await call(c.session_authenticate, ...presented);
-    const old = () => {
-      const [, token = ''] = /^\s*\S+\s+(.*?)\s*$/.exec(authorization ?? '') ?? [];
-      return new Session(client, reply.text('claims'), token, cookie);
-    };
+    const old = () => new Session(client, reply.text('claims'), reply.text('presented'), cookie);
     if (code === 0 && reply.number('cause') !== 0) {
       const claims = await regenerate?.(old());
       code = await call(c.session_rotate, ...bytes(claimsText(claims)));

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import threading
 from contextlib import contextmanager
+from ctypes import string_at
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, Dict, Iterator, Mapping, Optional, Tuple, Union
@@ -61,6 +62,9 @@ class Client:
         cookie: Optional[LockCookie] = None,
     ) -> None:
         self._library = library()
+        #: What the middleware goes by.
+        self.deadline = 5.0 if deadline is None else deadline
+        self.cookie_name = (cookie or LockCookie()).name
         self._replies = Replies(self._library)
         config = self._library.config_new()
         try:
@@ -98,6 +102,7 @@ class Client:
             raise self._library.error(code)
         other: Client = object.__new__(Client)
         other._library, other._replies, other._handle = self._library, self._replies, handle
+        other.deadline, other.cookie_name = self.deadline, self.cookie_name
         return other
 
     def __del__(self) -> None:
@@ -223,8 +228,6 @@ class Client:
         found = self._library.cookie_find(self._handle, text, len(text), byref(length))
         if found is None:
             return None
-        from ctypes import string_at
-
         return string_at(found, length.value).decode("latin-1")
 
     def clear_headers(self) -> Headers:

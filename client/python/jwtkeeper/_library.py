@@ -65,7 +65,7 @@ _NUMBERS: Tuple[str, ...] = (
 _BIG_NUMBERS = ("expires_at", "cookie_expires_at", "until", "generation", "entries", "owed")
 _TEXTS = (
     "message token authorization jti claims set_cookie cookie_name cookie_value cookie_domain cookie_path "
-    "cookie_same_site document challenge"
+    "cookie_same_site document challenge presented"
 ).split()
 
 

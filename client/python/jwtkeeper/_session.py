@@ -45,7 +45,6 @@ class Flow:
     def __init__(self, client: Client) -> None:
         self._client = client
         self._reply = client._replies.take()
-        self._token = ""
         self._cookie: Optional[str] = None
         self.due = False
         self.status = 500
@@ -54,7 +53,6 @@ class Flow:
 
     def authenticate(self, authorization: Optional[str], cookie_header: Optional[str]) -> None:
         self._cookie = self._client.find_cookie(cookie_header)
-        self._token = (authorization or "").strip().partition(" ")[2].strip()
         texts = (*_text(_wire(authorization)), *_text(_wire(self._cookie)))
         code = self._library.session_authenticate(self._client._handle, *texts, self._reply.handle)
         self._judge(code)
@@ -71,7 +69,7 @@ class Flow:
         token = self._reply.text("token")
         claims = self._reply.bytes("claims") or b"{}"
         if token is None:
-            return Session(self._client, claims, self._token, self._cookie)
+            return Session(self._client, claims, self._reply.text("presented") or "", self._cookie)
         return Session(self._client, claims, token, self._reply.text("cookie_value"))
 
     def headers(self) -> Headers:
@@ -104,20 +102,17 @@ def _wire(text: Optional[str]) -> Optional[bytes]:
     return None if text is None else text.encode("latin-1", "replace")
 
 
-def merged(ours: Headers, theirs: Headers, session: Optional[Session]) -> Headers:
-    """Headers of a response: what the app itself wrote, a new login say, takes the place of ours, and of a session that
-    was revoked nothing is written."""
-    if session is not None and session.ended:
-        return theirs
-    names = {name.lower() for name, _ in theirs}
-    cookies = {value.partition("=")[0].strip() for name, value in theirs if name.lower() == "set-cookie"}
+def merged(ours: Headers, theirs: Headers, session: Session, lock_cookie: str) -> Headers:
+    """Headers of a response. The app has the last word: where it wrote Authorization or the lock cookie itself, at a login
+    or a logout, or revoked the session, nothing of ours is added."""
 
-    def stays(name: str, value: str) -> bool:
-        if name == "Set-Cookie":
-            return value.partition("=")[0] not in cookies
-        return name.lower() not in names
+    def is_written(name: str, value: str) -> bool:
+        if name.lower() == "set-cookie":
+            return value.partition("=")[0].strip() == lock_cookie
+        return name.lower() == "authorization"
 
-    return [*theirs, *((name, value) for name, value in ours if stays(name, value))]
+    written = session.ended or any(is_written(name, value) for name, value in theirs)
+    return theirs if written else [*theirs, *ours]
 
 
 __all__ = ["Flow", "Session", "merged"]

@@ -6,7 +6,8 @@ from __future__ import annotations
 import asyncio
 import inspect
 import logging
-from concurrent.futures import Executor
+import os
+from concurrent.futures import Executor, ThreadPoolExecutor
 from http import HTTPStatus
 from typing import Any, Awaitable, Callable, Dict, List, MutableMapping, Optional, Tuple, Union
 
@@ -15,6 +16,10 @@ from ._session import Flow, Session, merged
 
 logger = logging.getLogger("jwtkeeper")
 KEY = "jwtkeeper.session"
+#: Requests that ask the daemon at once; threads are made as they are needed.
+THREADS = 32
+#: Seconds beyond the deadline in which a call that was begun at once ends by itself.
+GRACE = 0.25
 
 Scope = MutableMapping[str, Any]
 Message = MutableMapping[str, Any]
@@ -30,7 +35,8 @@ class AsgiSessions:
 
     `protects` says which: given the scope; all, unless told otherwise. A request without a valid token is answered 401,
     one that cannot be judged now 503; a websocket is closed with code 1008, where the server cannot answer it either.
-    `executor` asks the daemon; the event loop's own, unless told otherwise. scope["jwtkeeper.session"] is the session.
+    `executor` asks the daemon: threads of its own, unless told otherwise, so that a daemon that stalls holds up nothing
+    else. A request waits no longer than the client's deadline, for a thread and for the answer. scope["jwtkeeper.session"] is the session.
     """
 
     def __init__(
@@ -47,6 +53,8 @@ class AsgiSessions:
         self._protects = protects
         self._regenerate = regenerate_claims
         self._executor = executor
+        self._owner = os.getpid()
+        self._given = executor is not None
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] not in ("http", "websocket") or not self._protects(scope):
@@ -60,7 +68,7 @@ class AsgiSessions:
         async def sends(message: Message) -> None:
             if message["type"] in ("http.response.start", "websocket.accept"):
                 theirs = [(_text(name), _text(value)) for name, value in message.get("headers", [])]
-                message = {**message, "headers": _bytes(merged(ours, theirs, session))}
+                message = {**message, "headers": _bytes(merged(ours, theirs, session, self._client.cookie_name))}
             await send(message)
 
         await self._app({**scope, KEY: session}, receive, sends)
@@ -71,19 +79,34 @@ class AsgiSessions:
         # HTTP/2 may split the header (RFC 9113 section 8.2.3).
         cookies = "; ".join(value for name, value in headers if name == b"cookie")
         flow = Flow(self._client)
-        run = asyncio.get_running_loop().run_in_executor
-        await run(self._executor, flow.authenticate, authorization, cookies)
-        if flow.due:
-            old = flow.session()
-            claims = self._regenerate(old, scope) if self._regenerate and old else None
+        try:
+            await self._ask(flow.authenticate, authorization, cookies)
+        except asyncio.TimeoutError:
+            logger.warning("no thread was free to ask the daemon within the deadline")
+            return None, 503, [("Retry-After", "1")]
+        old = flow.session()
+        if flow.due and old:
+            claims = self._regenerate(old, scope) if self._regenerate else None
             if inspect.isawaitable(claims):
                 claims = await claims
-            await run(self._executor, flow.rotate, claims)
+            try:
+                await self._ask(flow.rotate, claims)
+            except asyncio.TimeoutError:
+                logger.warning("rotation is put off: no thread was free to ask the daemon within the deadline")
+                return old, 200, []
         if flow.message:
             logger.warning("%s", flow.message)
         judged = flow.session(), flow.status, flow.headers()
         flow.end()
         return judged
+
+    async def _ask(self, call: Callable[..., None], *arguments: Any) -> None:
+        """Asks on a thread. What is given up may still be under way there: its flow is nobody else's from then on."""
+        if self._executor is None or (self._owner != os.getpid() and not self._given):
+            # Threads do not come along into a forked worker.
+            self._executor, self._owner = ThreadPoolExecutor(THREADS, "jwtkeeper"), os.getpid()
+        asked = asyncio.get_running_loop().run_in_executor(self._executor, call, *arguments)
+        await asyncio.wait_for(asked, self._client.deadline + GRACE)
 
 
 async def _refuse(scope: Scope, receive: Receive, send: Send, status: int, headers: List[Tuple[str, str]]) -> None:

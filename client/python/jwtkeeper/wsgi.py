@@ -51,12 +51,14 @@ class WsgiSessions:
         session, status, ours = self._judge(environ)
         if session is None:
             phrase = HTTPStatus(status).phrase
-            start_response(f"{status} {phrase}", [("Content-Type", "text/plain"), *ours])
-            return [phrase.encode()]
+            length = ("Content-Length", str(len(phrase)))
+            start_response(f"{status} {phrase}", [("Content-Type", "text/plain"), length, *ours])
+            # What stands behind the headers of an answer to HEAD would be taken for the next answer.
+            return [] if environ.get("REQUEST_METHOD") == "HEAD" else [phrase.encode()]
         environ[KEY] = session
 
         def start(status: str, theirs: List[Tuple[str, str]], *rest: Any) -> Any:
-            return start_response(status, merged(ours, theirs, session), *rest)
+            return start_response(status, merged(ours, theirs, session, self._client.cookie_name), *rest)
 
         return self._app(environ, start)
 

@@ -72,6 +72,27 @@ class Wsgi(WithDaemon):
         self.assertFalse(self.client.validate(minted.token, minted.cookie.value))
         self.assertNotIn(session.token, repr(session))
 
+    def test_a_logout_by_the_client_clears_too(self):
+        minted = self.client.issue({"sub": "1"})
+        self.client.flag_jti(minted.jti)
+
+        def app(environ, start_response):
+            session = session_of(environ)
+            self.client.revoke_token(session.token, session.cookie)
+            start_response("204 No Content", self.client.clear_headers())
+            return []
+
+        _, headers = self.ask(app, minted)
+        self.assertEqual([name for name, _ in headers], ["Set-Cookie"])
+
+    def test_a_refusal_of_head_has_no_body(self):
+        said = []
+        protected = WsgiSessions(None, self.client)
+        for method, body in (("HEAD", []), ("GET", [b"Unauthorized"])):
+            answered = protected({"REQUEST_METHOD": method}, lambda *start: said.append(start))
+            self.assertEqual(answered, body)
+            self.assertIn(("Content-Length", "12"), said[-1][1])
+
     def test_regenerate_claims_sees_the_old_ones_and_may_ask_the_daemon(self):
         minted = self.client.issue({"sub": "1", "role": "reader"})
         self.client.flag_jti(minted.jti)
@@ -171,6 +192,30 @@ class Asgi(WithDaemon):
 
         asyncio.run(main())
         self.assertGreater(turns, 100)
+
+    def test_more_requests_than_threads_wait_no_longer_than_the_deadline(self):
+        silent = Silent()
+        self.addCleanup(silent.close)
+        stalled = Client(socket=silent.path, deadline=0.5, connect_timeout=0.5)
+        protected = AsgiSessions(None, stalled)
+        scope = {"type": "http", "path": "/", "headers": [(b"authorization", b"Bearer a.b.c")]}
+
+        async def ask():
+            sent = []
+
+            async def send(message):
+                sent.append(message)
+
+            await protected(scope, None, send)
+            return sent[0]["status"]
+
+        async def main():
+            return await asyncio.gather(*(ask() for _ in range(100)))
+
+        with self.assertLogs("jwtkeeper", logging.WARNING) as logs:
+            self.assertEqual(asyncio.run(main()), [503] * 100)
+        without = [line for line in logs.output if "no thread was free" in line]
+        self.assertGreaterEqual(len(without), 100 - 2 * 32, "all waited for a thread, however long")
 
 
 if __name__ == "__main__":

@@ -139,6 +139,7 @@ var (
 	claimsOf        = C.shower(C.jwtkeeper_reply_claims)
 	setCookieOf     = C.shower(C.jwtkeeper_reply_set_cookie)
 	cookieValueOf   = C.shower(C.jwtkeeper_reply_cookie_value)
+	presentedOf     = C.shower(C.jwtkeeper_reply_presented)
 	challengeOf     = C.shower(C.jwtkeeper_reply_challenge)
 )
 

@@ -55,9 +55,6 @@ func (client *Client) authenticate(writer http.ResponseWriter, request *http.Req
 	defer C.jwtkeeper_reply_free(reply)
 	authorization := request.Header.Get("Authorization")
 	session := &Session{Cookie: client.cookieOf(request)}
-	if _, token, found := strings.Cut(strings.TrimSpace(authorization), " "); found {
-		session.Token = strings.TrimSpace(token)
-	}
 	header, headerLength := text(authorization)
 	cookie, cookieLength := text(session.Cookie)
 	code := C.jwtkeeper_session_authenticate(client.handle, header, headerLength, cookie, cookieLength, reply)
@@ -73,7 +70,7 @@ func (client *Client) authenticate(writer http.ResponseWriter, request *http.Req
 	headers := writer.Header()
 	switch status {
 	case http.StatusOK:
-		session.Claims = []byte(show(reply, claimsOf))
+		session.Claims, session.Token = []byte(show(reply, claimsOf)), show(reply, presentedOf)
 		if minted := mintedOf(reply); minted.Token != "" {
 			session.Token, session.Cookie = minted.Token, minted.cookie
 			minted.Write(writer)

@@ -170,11 +170,12 @@ impl Dispatch {
 
     /// The realm, if there is one and the peer may do this in it.
     fn permitted<'s>(&self, snapshot: &'s Snapshot, realm: &str, right: Right) -> Result<&'s Arc<Served>, No> {
+        let name = if realm.is_empty() { DEFAULT_REALM } else { realm };
+        // Asked first: who may do nothing learns of no realm.
+        self.allowed(snapshot, name, right)?;
         let Some(served) = snapshot.realm(realm) else {
-            let realm = if realm.is_empty() { DEFAULT_REALM } else { realm };
-            return Err((ErrorCode::UnknownRealm, format!("there is no realm {realm:.64?}")));
+            return Err((ErrorCode::UnknownRealm, format!("there is no realm {name:.64?}")));
         };
-        self.allowed(snapshot, &served.realm.name, right)?;
         if matches!(right, Right::Validate | Right::Rotate)
             && let Some(why) = self.context.keeper.denylist().stale(&served.index)
         {
@@ -190,7 +191,7 @@ impl Dispatch {
         let (uid, right) = (self.peer.uid, right.name());
         let text = match realm {
             "" => format!("the uid {uid} may not {right}"),
-            realm => format!("the uid {uid} may not {right} in realm {realm}"),
+            realm => format!("the uid {uid} may not {right} in realm {realm:.64?}"),
         };
         Err((ErrorCode::NotPermitted, text))
     }

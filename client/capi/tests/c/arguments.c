@@ -49,6 +49,7 @@ static void holds_nothing(int32_t code)
     CHECK(jwtkeeper_reply_cookie_same_site(reply, &length) == NULL);
     CHECK(jwtkeeper_reply_document(reply, &length) == NULL);
     CHECK(jwtkeeper_reply_challenge(reply, &length) == NULL);
+    CHECK(jwtkeeper_reply_presented(reply, &length) == NULL);
     SAME(length, 77);
     CHECK(jwtkeeper_reply_message(reply, &length) != NULL);
     CHECK(length > 0 && length < 200);
@@ -513,6 +514,7 @@ TEXT(jwtkeeper_reply_cookie_path)
 TEXT(jwtkeeper_reply_cookie_same_site)
 TEXT(jwtkeeper_reply_document)
 TEXT(jwtkeeper_reply_challenge)
+TEXT(jwtkeeper_reply_presented)
 
 /* Names and meanings of every number, known or not. */
 #define NAMED(name, zero, one, of_one) \
@@ -551,7 +553,7 @@ static const struct { const char *name; void (*attempt)(void); } attempts[] = {
     TRY(jwtkeeper_reply_cookie_same_site), TRY(jwtkeeper_reply_cookie_secure), TRY(jwtkeeper_reply_cookie_value),
     TRY(jwtkeeper_reply_document), TRY(jwtkeeper_reply_entries), TRY(jwtkeeper_reply_expires_at), TRY(jwtkeeper_reply_free),
     TRY(jwtkeeper_reply_generation), TRY(jwtkeeper_reply_jti), TRY(jwtkeeper_reply_message), TRY(jwtkeeper_reply_new),
-    TRY(jwtkeeper_reply_owed), TRY(jwtkeeper_reply_ready), TRY(jwtkeeper_reply_reason), TRY(jwtkeeper_reply_set_cookie),
+    TRY(jwtkeeper_reply_owed), TRY(jwtkeeper_reply_presented), TRY(jwtkeeper_reply_ready), TRY(jwtkeeper_reply_reason), TRY(jwtkeeper_reply_set_cookie),
     TRY(jwtkeeper_reply_state), TRY(jwtkeeper_reply_status), TRY(jwtkeeper_reply_token), TRY(jwtkeeper_reply_until),
     TRY(jwtkeeper_reply_valid), TRY(jwtkeeper_revoke_issued_before), TRY(jwtkeeper_revoke_jti), TRY(jwtkeeper_revoke_session),
     TRY(jwtkeeper_revoke_subject), TRY(jwtkeeper_revoke_token), TRY(jwtkeeper_rotate), TRY(jwtkeeper_session_authenticate),

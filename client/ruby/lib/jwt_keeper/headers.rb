@@ -19,6 +19,11 @@ module JWTKeeper
       headers[key] = value if headers[key].nil?
     end
 
+    # Whether a response has a token or this cookie already.
+    def written?(headers, cookie)
+      !headers[key(headers, 'Authorization')].nil? || cookies(headers).any? { |other| same?(other, "#{cookie}=") }
+    end
+
     # Adds a cookie to the others, unless the response sets it already.
     def add_cookie(headers, cookie)
       replace_cookie(headers, cookie) if cookies(headers).none? { |other| same?(other, cookie) }

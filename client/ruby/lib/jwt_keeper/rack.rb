@@ -30,12 +30,12 @@ module JWTKeeper
       rescue UnavailableError => e
         return unavailable(env, e)
       end
-      return refuse(session) unless session.authenticated?
+      return refuse(env, session) unless session.authenticated?
 
       token = Token.from_session(session, cookie)
       if session.rotation
         rotate(session, token, env)
-        return refuse(session) unless session.authenticated?
+        return refuse(env, session) unless session.authenticated?
       end
 
       env[TOKEN] = token
@@ -52,9 +52,11 @@ module JWTKeeper
       log(env, "rotation is put off: #{session.put_off}") if session.put_off
     end
 
-    # What the app itself set, at a login, stands; of a token that it revoked nothing is sent.
+    # The app has the last word: where it wrote Authorization or the lock cookie itself, at a login or a logout, or
+    # revoked the token, nothing is added.
     def answer(session, token, status, headers, body)
       return [status, headers, body] if session.minted.nil? || token.ended?
+      return [status, headers, body] if Headers.written?(headers, (@client || JWTKeeper.client).place[:name])
 
       headers = headers.dup if headers.frozen?
       Headers.default(headers, 'Authorization', session.minted.authorization)
@@ -62,23 +64,23 @@ module JWTKeeper
       [status, headers, body]
     end
 
-    def refuse(session)
+    def refuse(env, session)
       headers = {}
       Headers.default(headers, 'WWW-Authenticate', session.challenge)
       Headers.add_cookie(headers, session.set_cookie) if session.set_cookie
-      plain(401, headers, "not authenticated\n")
+      plain(env, 401, headers, "not authenticated\n")
     end
 
     def unavailable(env, error)
       log(env, error.message)
       headers = {}
       Headers.default(headers, 'Retry-After', '1')
-      plain(503, headers, "not available now\n")
+      plain(env, 503, headers, "not available now\n")
     end
 
-    def plain(status, headers, text)
+    def plain(env, status, headers, text)
       Headers.default(headers, 'Content-Type', 'text/plain')
-      [status, headers, [text]]
+      [status, headers, env['REQUEST_METHOD'] == 'HEAD' ? [] : [text]]
     end
 
     def log(env, message)

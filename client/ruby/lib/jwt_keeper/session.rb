@@ -4,10 +4,6 @@
 # libjwtkeeper's; Rack and Controller carry what this says to the response.
 module JWTKeeper
   class Session
-    # The one part of an Authorization header, found good by the library, that looks like this is its token.
-    COMPACT = /[\w-]+\.[\w-]+\.[\w-]+/n.freeze
-    private_constant :COMPACT
-
     # The claims to go on with, as JSON text; nil when the request is not authenticated. token: the one that came, when
     # it is valid. reason: why it is not. rotation: why it is to be rotated. challenge: the WWW-Authenticate header of an
     # answer 401. set_cookie: the Set-Cookie header to send. minted: the successor, after `rotate`. put_off: why there is
@@ -24,7 +20,7 @@ module JWTKeeper
         reply.check(library.session_authenticate.call(handle, authorization, authorization.to_s.bytesize,
                                                       cookie, cookie.to_s.bytesize, reply.address))
         read(reply)
-        @token = authorization.b[COMPACT].force_encoding(Encoding::UTF_8) if authenticated?
+        @token = reply.text(:reply_presented)
         # The library keeps the token to rotate in the reply: no other call may have it until then.
         @reply = reply if rotation
       ensure
@@ -45,19 +41,18 @@ module JWTKeeper
     # Then `minted` is the successor, or `put_off` says why there is none now and the old token serves on, or the
     # request is no longer authenticated. Claims that are at fault raise, and may be followed by others.
     def rotate(claims = nil)
-      return unless (reply = @reply)
-
       claims = Claims.text(claims)
-      reply.check(@library.session_rotate.call(@handle, claims, claims.to_s.bytesize, reply.address))
-      read(reply)
-      if reply.text(:reply_jti)
-        @minted = Minted.read(reply)
-        @set_cookie = minted.cookie&.set_cookie
-      elsif authenticated?
-        @put_off = reply.text(:reply_message)
+      # Taken out first: of two threads one has it.
+      reply, @reply = @reply, nil
+      return unless reply
+
+      begin
+        rotated(reply, claims)
+      rescue Error
+        @reply = reply
+        raise
       end
       @rotation = nil
-      @reply = nil
       @library.give_back(reply)
     end
 
@@ -66,6 +61,17 @@ module JWTKeeper
     end
 
     private
+
+    def rotated(reply, claims)
+      reply.check(@library.session_rotate.call(@handle, claims, claims.to_s.bytesize, reply.address))
+      read(reply)
+      if reply.text(:reply_jti)
+        @minted = Minted.read(reply)
+        @set_cookie = minted.cookie&.set_cookie
+      elsif authenticated?
+        @put_off = reply.text(:reply_message)
+      end
+    end
 
     def read(reply)
       @claims_json = reply.text(:reply_claims)
