@@ -278,17 +278,6 @@ fn foreign_issuers_are_read_as_strictly_as_realms() {
 }
 
 #[test]
-fn what_comes_later_is_refused_as_not_supported_yet() {
-    let setup = Setup::new().top("[[access]]\nuid = 0\nallow = [\"issue\"]");
-    refused(
-        &setup.run(&["--check"]),
-        78,
-        &["not supported yet", "jwtkeeper.toml:3:"],
-    );
-    refused(&setup.run(&[]), 78, &["not supported yet"]);
-}
-
-#[test]
 fn key_files_that_others_can_read_or_that_are_no_files() {
     let setup = Setup::new();
     setup.init();
