@@ -15,8 +15,22 @@ const OTHER: &[u8] = b"another secret of the tests, as long as the first: 012345
 
 fn start(setup: Setup) -> (Daemon, String) {
     let daemon = setup.start();
+    // The daemon serves before its watches are set: until then what changes is seen, and rests.
+    let mut before = 0;
+    until("its files are watched", || {
+        let now = watches(daemon.pid());
+        now > 0 && std::mem::replace(&mut before, now) == now
+    });
     let token = daemon.client().issue(Issue::new()).unwrap().token().to_owned();
     (daemon, token)
+}
+
+/// How many watches of inotify a process has.
+fn watches(pid: u32) -> usize {
+    let all = fs::read_dir(format!("/proc/{pid}/fdinfo")).unwrap();
+    let lines = |entry: fs::DirEntry| fs::read_to_string(entry.path()).unwrap_or_default(); // it may be closed by now
+    let watches = |text: String| text.lines().filter(|line| line.starts_with("inotify wd:")).count();
+    all.map(|entry| watches(lines(entry.unwrap()))).sum()
 }
 
 fn is_dead(daemon: &Daemon, token: &str) -> bool {
