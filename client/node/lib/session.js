@@ -49,11 +49,22 @@ async function judge(client, authorization, cookieHeader, regenerate) {
   const cookie = client.findCookie(cookieHeader);
   const presented = [...bytes(authorization, 'latin1'), ...bytes(cookie, 'latin1')];
   return client.withReply(async (reply, call) => {
-    let code = await call(c.session_authenticate, ...presented);
+    // No turn came in time, and the daemon was not asked: it is as if it could not answer.
+    const unasked = (error) => {
+      if (!error.temporary) throw error;
+      return error;
+    };
+    let code = await call(c.session_authenticate, ...presented).catch(unasked);
+    if (code instanceof Error) {
+      return { status: 503, error: code };
+    }
     const old = () => new Session(client, reply.text('claims'), reply.text('presented'), cookie);
     if (code === 0 && reply.number('cause') !== 0) {
       const claims = await regenerate?.(old());
-      code = await call(c.session_rotate, ...bytes(claimsText(claims)));
+      code = await call(c.session_rotate, ...bytes(claimsText(claims))).catch(unasked);
+      if (code instanceof Error) {
+        return { status: 200, session: old(), putOff: code.message };
+      }
     }
     const status = reply.number('status');
     const message = reply.text('message');

@@ -5,7 +5,7 @@ import { once } from 'node:events';
 import { after, before, test } from 'node:test';
 import express from 'express';
 import { Client, sessions } from '../index.mjs';
-import { Daemon } from './support.mjs';
+import { Daemon, silent } from './support.mjs';
 
 let daemon;
 let client;
@@ -103,4 +103,20 @@ test('what could not be judged is logged without the token', async () => {
   assert.equal(response.status, 503);
   assert.match(lines[0], /no jwtkeeperd answers at \/nowhere\/jwtkeeper\.sock/);
   assert.ok(!lines[0].includes(minted.token));
+});
+
+test('more requests than have a turn are answered 503 while the daemon stalls', async () => {
+  const { socket, close } = await silent();
+  const app = express();
+  const stalled = new Client({ socket, deadline: 200, connectTimeout: 200 });
+  app.get('/', sessions(stalled, { log: () => {} }), (request, response) => response.end());
+  const server = app.listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  const request = () =>
+    fetch(`http://127.0.0.1:${server.address().port}/`, { headers: { authorization: 'Bearer a.b.c' } });
+  const responses = await Promise.all(Array.from({ length: 40 }, request));
+  const said = responses.map((response) => `${response.status} ${response.headers.get('retry-after')}`);
+  assert.deepEqual([...new Set(said)], ['503 1']);
+  server.close();
+  await close();
 });
