@@ -6,14 +6,14 @@ use std::os::fd::OwnedFd;
 use std::os::unix::net::{UnixDatagram, UnixListener, UnixStream};
 use std::process::{Child, Command, Stdio};
 use std::sync::Mutex;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use jwtkeeper_client::{Config, Issue, Reason, Verdict, blocking};
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 
-use crate::support::{Daemon, Over, PATIENCE, Rounds, Setup, wait_for};
+use crate::support::{Daemon, Over, PATIENCE, Rounds, Setup, until, wait_for};
 
 /// The daemon's command, with these descriptors from 3 on.
 fn with(setup: &Setup, descriptors: Vec<OwnedFd>) -> Command {
@@ -154,40 +154,45 @@ fn restarts(name: &str, signal: Signal) {
     client.revoke_jti(&bad.jti).unwrap();
     let over = AtomicBool::new(false);
     let all: Mutex<Vec<(Instant, Duration)>> = Mutex::default();
+    let calls: Vec<_> = (0..4).map(|_| AtomicU64::new(0)).collect();
     let mut restarted = Vec::new();
+    let work = |calls: &AtomicU64| {
+        let client = blocking::Client::new(config.clone());
+        let mut took = Vec::new();
+        while !over.load(Ordering::Relaxed) {
+            let began = Instant::now();
+            let valid = client.validate(good.token()).unwrap();
+            took.push((began, began.elapsed()));
+            assert!(matches!(valid, Verdict::Valid { .. }), "{valid:?}");
+            let revoked = client.validate(bad.token()).unwrap();
+            assert!(matches!(revoked, Verdict::Invalid(Reason::Revoked)), "{revoked:?}");
+            calls.fetch_add(1, Ordering::Relaxed);
+        }
+        all.lock().unwrap().extend(took);
+    };
     std::thread::scope(|scope| {
         let _over = Over(&over);
-        let workers: Vec<_> = (0..4)
-            .map(|_| {
-                scope.spawn(|| {
-                    let client = blocking::Client::new(config.clone());
-                    let mut took = Vec::new();
-                    while !over.load(Ordering::Relaxed) {
-                        let began = Instant::now();
-                        let valid = client.validate(good.token()).unwrap();
-                        took.push((began, began.elapsed()));
-                        assert!(matches!(valid, Verdict::Valid { .. }), "{valid:?}");
-                        let revoked = client.validate(bad.token()).unwrap();
-                        assert!(matches!(revoked, Verdict::Invalid(Reason::Revoked)), "{revoked:?}");
-                    }
-                    all.lock().unwrap().extend(took);
-                })
-            })
-            .collect();
+        let workers: Vec<_> = calls.iter().map(|calls| scope.spawn(|| work(calls))).collect();
         for _ in Rounds::new(name, 15, 100) {
             restarted.push(Instant::now());
             held.restart(signal);
-            client.ping().unwrap(); // it answers again
-            assert!(workers.iter().all(|worker| !worker.is_finished()), "a call failed");
+            let before: Vec<_> = calls.iter().map(|calls| calls.load(Ordering::Relaxed)).collect();
+            until("each is answered again", || {
+                assert!(!workers.iter().any(|worker| worker.is_finished()), "a call failed");
+                let mut all = calls.iter().zip(&before);
+                all.all(|(calls, before)| calls.load(Ordering::Relaxed) > *before + 1)
+            });
         }
     });
     let all = all.into_inner().unwrap();
     let mut longest: Vec<Duration> = restarted
         .iter()
         .map(|at| {
-            let hit = all.iter().filter(|(began, took)| {
-                began <= at && *began + *took >= *at || began > at && *began < *at + Duration::from_millis(20)
-            });
+            // Under way when it was asked to end, or begun soon after.
+            let until = *at + Duration::from_millis(20);
+            let hit = all
+                .iter()
+                .filter(|(began, took)| *began < until && *began + *took > *at);
             hit.map(|(_, took)| *took).max().unwrap_or_default()
         })
         .collect();
