@@ -21,7 +21,7 @@ pub use files::Files;
 pub use live::{InForce, Live, Snapshot, StartError, Status};
 pub use print::print;
 pub use realm::RealmSettings;
-pub use reload::{Change, Follower, Reloaded, Reloads};
+pub use reload::{Change, Event, Follower, Reloaded, Reloads};
 pub use settings::{Limits, MAX_SOCKET_PATH, ReloadSettings, Settings};
 pub use sources::{ForeignSource, KeySource, Located, RetiredSource};
 pub use store::{AccessSettings, ReachSettings, RedisSettings, StoreSettings};

@@ -27,6 +27,7 @@ pub fn print(settings: &Settings) -> String {
     let limits = &settings.limits;
     out.raw("connections", limits.connections);
     out.raw("connections_per_uid", limits.connections_per_uid);
+    out.raw("requests_per_uid", limits.requests_per_uid);
     out.raw("max_frame", limits.max_frame);
     out.raw("in_flight", limits.in_flight);
     out.span("frame_timeout", limits.frame_timeout.as_millis() as u64);

@@ -70,6 +70,8 @@ pub struct Limits {
     pub connections: usize,
     /// Connections of one uid; more are refused.
     pub connections_per_uid: usize,
+    /// Requests of one uid in a second, over all its connections; more wait. 0: as many as it can.
+    pub requests_per_uid: usize,
     /// The longest message, in bytes.
     pub max_frame: usize,
     /// Requests of one connection that wait for their replies; more are not read.
@@ -89,6 +91,7 @@ impl Default for Limits {
         Self {
             connections: 4096,
             connections_per_uid: 2048,
+            requests_per_uid: 100_000,
             max_frame: jwtkeeper_wire::MAX_FRAME,
             in_flight: 1024,
             frame_timeout: Duration::from_secs(5),
@@ -216,6 +219,7 @@ fn read_limits(top: &Section<'_>) -> Limits {
     let number = |key, default: usize, range| section.number(key, default as u64, range) as usize;
     limits.connections = number("connections", limits.connections, 1..=1_000_000);
     limits.connections_per_uid = number("connections_per_uid", limits.connections_per_uid, 1..=1_000_000);
+    limits.requests_per_uid = number("requests_per_uid", limits.requests_per_uid, 0..=1_000_000_000);
     limits.max_frame = number("max_frame", limits.max_frame, 1024..=jwtkeeper_wire::MAX_FRAME as u64);
     limits.in_flight = number("in_flight", limits.in_flight, 1..=65_536);
     for (key, slot) in [

@@ -2,6 +2,7 @@
 
 use std::process::ExitCode;
 
+use super::activation::ActivationError;
 use crate::config::{Faults, StartError};
 use crate::denylist::OpenError;
 use crate::server::BindError;
@@ -25,6 +26,8 @@ pub enum Failure {
     OnNfs(String),
     #[error(transparent)]
     Bind(#[from] BindError),
+    #[error(transparent)]
+    Activation(#[from] ActivationError),
     #[error("cannot {what}: {error}")]
     System { what: &'static str, error: std::io::Error },
 }
@@ -36,6 +39,7 @@ impl Failure {
             Failure::Faults(_) | Failure::OnNfs(_) => CONFIGURATION,
             Failure::Start(StartError::Faults(_)) => CONFIGURATION,
             Failure::Store(OpenError::Missing(_) | OpenError::Exists(_) | OpenError::Corrupt { .. }) => CONFIGURATION,
+            Failure::Activation(_) => CONFIGURATION,
             Failure::Bind(BindError::NotASocket(_) | BindError::Foreign { .. }) => CONFIGURATION,
             Failure::Store(OpenError::InUse(_) | OpenError::Io { .. })
             | Failure::Start(StartError::Store(_))

@@ -1,6 +1,7 @@
 //! The life of the daemon: start, serve, reload, drain, stop.
 
 use std::io::Write;
+use std::os::unix::net::UnixListener;
 use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -14,11 +15,12 @@ use tokio_util::sync::CancellationToken;
 
 use super::dev::Dev;
 use super::harden::{harden, keep_files_private, release_sighup};
-use super::{Args, Failure, clock, log, state};
-use crate::config::{self, Files, Follower, Live, Settings};
+use super::notify::Manager;
+use super::{Args, Failure, activation, clock, log, notify, state};
+use crate::config::{self, Event, Files, Follower, Live, Settings};
 use crate::denylist::{Change, Denylist, Embedded};
 use crate::keeper::Keeper;
-use crate::server::{Context, SocketFile, serve};
+use crate::server::{Context, SocketFile, probe, serve};
 
 /// How often the store is told that time has passed.
 const TICK: Duration = Duration::from_secs(1);
@@ -60,43 +62,63 @@ pub fn run(args: &Args) -> Result<ExitCode, Failure> {
 fn live(settings: Settings, files: Files, dev: Option<&Dev>) -> Result<ExitCode, Failure> {
     log::start(&settings.log_level);
     harden();
+    // Before there are threads: it takes it out of the environment. What is passed to --dev is not for its socket.
+    let passed = if dev.is_none() { activation::passed()? } else { None };
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .enable_all()
         .build()
         .map_err(Failure::system("start the runtime"))?;
-    let ended = runtime.block_on(start_and_serve(settings, files, dev));
+    let ended = runtime.block_on(start_and_serve(settings, files, passed, dev));
     runtime.shutdown_background(); // what the grace did not see end is cut off
     ended
 }
 
-async fn start_and_serve(settings: Settings, mut files: Files, dev: Option<&Dev>) -> Result<ExitCode, Failure> {
+async fn start_and_serve(
+    settings: Settings,
+    mut files: Files,
+    passed: Option<UnixListener>,
+    dev: Option<&Dev>,
+) -> Result<ExitCode, Failure> {
     let signals = Signals::new([SIGHUP]).map_err(Failure::system("handle SIGHUP"))?;
     release_sighup();
+    if std::process::id() == 1 {
+        obey_from_here(&signals)?; // the kernel keeps from the first process what it has no handler for
+    }
     let began = Instant::now();
     let (socket, mode) = (settings.socket.clone(), settings.socket_mode);
     let store = Arc::new(state::open(&settings, clock::now())?);
     let context = Arc::new(context(settings, &mut files, &store).await?);
     // A signal that comes before there is a socket ends us by itself; from here on it leaves none behind.
-    for signal in [SIGTERM, SIGINT] {
-        signals
-            .handle()
-            .add_signal(signal)
-            .map_err(Failure::system("handle signals"))?;
-    }
-    let (file, listener) = SocketFile::listen(&socket, mode)?;
+    obey_from_here(&signals)?;
+    let (file, listener) = match passed {
+        Some(listener) => (None, listener),
+        None => {
+            let (file, listener) = SocketFile::listen(&socket, mode)?;
+            (Some(file), listener)
+        }
+    };
+    let socket = match &file {
+        Some(_) => socket.display().to_string(),
+        None => "handed over".to_owned(),
+    };
     let listener = tokio::net::UnixListener::from_std(listener).map_err(Failure::system("serve on the socket"))?;
     let stop = CancellationToken::new();
-    let mut serving = tokio::spawn(serve(listener, context.clone(), stop.clone()));
+    let (probe, probes) = probe();
+    let mut serving = tokio::spawn(serve(listener, probes, context.clone(), stop.clone()));
     tokio::spawn(tick(context.clone()));
-    follow(&context, files).map_err(Failure::system("start the thread that follows the files"))?;
+    let manager = Manager::default();
+    follow(&context, files, &manager).map_err(Failure::system("start the thread that follows the files"))?;
     let took_ms = began.elapsed().as_millis() as u64;
-    tracing::info!(socket = %socket.display(), entries = store.index().len(), took_ms, "ready");
+    tracing::info!(%socket, entries = store.index().len(), took_ms, "ready");
+    manager.ready(context.summary());
+    tokio::spawn(notify::keep_told(manager.clone(), context.clone()));
+    tokio::spawn(notify::feed_watchdog(probe));
     if let Some(dev) = dev {
         say(&dev.usage());
     }
     let drained = tokio::select! {
         drained = &mut serving => drained.map_err(|panic| Failure::System { what: "serve", error: panic.into() })?,
-        () = obey(signals, context.clone(), stop) => {
+        () = obey(signals, context.clone(), &manager, stop) => {
             tracing::warn!("a second signal: stopping at once");
             drop(file);
             // Not by return: that would wait for what the signal said not to wait for.
@@ -113,9 +135,27 @@ async fn start_and_serve(settings: Settings, mut files: Files, dev: Option<&Dev>
     Ok(ExitCode::SUCCESS)
 }
 
-fn follow(context: &Arc<Context>, files: Files) -> std::io::Result<()> {
-    let (live, reloads, own) = (context.live.clone(), context.reloads.clone(), context.clone());
-    Follower::new(live, files, reloads, clock::now, move |snapshot| own.changed(snapshot)).start()
+fn obey_from_here(signals: &Signals) -> Result<(), Failure> {
+    let add = |signal| signals.handle().add_signal(signal);
+    [SIGTERM, SIGINT]
+        .into_iter()
+        .try_for_each(add)
+        .map_err(Failure::system("handle signals"))
+}
+
+fn follow(context: &Arc<Context>, files: Files, manager: &Manager) -> std::io::Result<()> {
+    let (live, reloads, own, manager) = (
+        context.live.clone(),
+        context.reloads.clone(),
+        context.clone(),
+        manager.clone(),
+    );
+    let listener = move |event: Event<'_>| match event {
+        Event::Begins => manager.reloading(),
+        Event::Changed(snapshot) => own.changed(snapshot),
+        Event::Ends(_) => manager.reloaded(own.summary()),
+    };
+    Follower::new(live, files, reloads, clock::now, listener).start()
 }
 
 async fn context(settings: Settings, files: &mut Files, store: &Arc<Embedded>) -> Result<Context, Failure> {
@@ -148,7 +188,7 @@ async fn context(settings: Settings, files: &mut Files, store: &Arc<Embedded>) -
 }
 
 /// Obeys signals; returns at the second one that asks to stop.
-async fn obey(mut signals: Signals, context: Arc<Context>, stop: CancellationToken) {
+async fn obey(mut signals: Signals, context: Arc<Context>, manager: &Manager, stop: CancellationToken) {
     while let Some(signal) = signals.next().await {
         match signal {
             SIGHUP if stop.is_cancelled() => {}
@@ -156,6 +196,7 @@ async fn obey(mut signals: Signals, context: Arc<Context>, stop: CancellationTok
             _ if stop.is_cancelled() => return,
             _ => {
                 tracing::info!("stopping: answering what was asked");
+                manager.stopping();
                 stop.cancel();
             }
         }

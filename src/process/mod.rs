@@ -1,5 +1,6 @@
 //! Floor 8: the process: arguments, clock, log, hardening, signals, and the life from start to stop.
 
+mod activation;
 mod args;
 mod clock;
 mod dev;
@@ -7,6 +8,7 @@ mod failure;
 mod harden;
 mod life;
 mod log;
+mod notify;
 mod state;
 
 pub use args::Args;

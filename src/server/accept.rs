@@ -13,6 +13,7 @@ use tokio_util::task::TaskTracker;
 use super::Context;
 use super::census::{Counted, Refusing};
 use super::connection;
+use super::probe::Probes;
 use crate::words::Peer;
 
 /// How long a peer that is refused has to hear of it.
@@ -23,13 +24,23 @@ const BACK_OFF: Duration = Duration::from_millis(100);
 
 /// Serves until `stop`, then lets what is in progress end, at most as long as `shutdown_grace`. Says whether all of it
 /// did.
-pub async fn serve(listener: UnixListener, context: Arc<Context>, stop: CancellationToken) -> bool {
+pub async fn serve(listener: UnixListener, mut probes: Probes, context: Arc<Context>, stop: CancellationToken) -> bool {
     let tasks = TaskTracker::new();
     let connections = || context.live.snapshot().settings.limits.connections;
+    let next = async || {
+        context.census.room(connections).await;
+        listener.accept().await
+    };
     let accepting = async {
         loop {
-            context.census.room(connections).await;
-            match listener.accept().await {
+            let accepted = tokio::select! {
+                accepted = next() => accepted,
+                stream = probes.next() => {
+                    admit_own(stream, &context, &stop, &tasks);
+                    continue;
+                }
+            };
+            match accepted {
                 Ok((stream, _)) => admit(stream, &context, &stop, &tasks),
                 Err(error) => {
                     tracing::warn!(%error, "a connection was not accepted");
@@ -55,7 +66,8 @@ fn admit(stream: UnixStream, context: &Arc<Context>, stop: &CancellationToken, t
     let (context, stop) = (context.clone(), stop.clone());
     if let Some(counted) = Counted::new(context.clone(), peer.uid, limit) {
         tasks.spawn(async move {
-            connection::run(stream, peer, context, stop).await;
+            let bucket = counted.bucket.clone();
+            connection::run(stream, peer, Some(bucket), context, stop).await;
             drop(counted);
         });
     } else if let Some(refusing) = Refusing::new(context.clone()) {
@@ -65,6 +77,16 @@ fn admit(stream: UnixStream, context: &Arc<Context>, stop: &CancellationToken, t
             drop(refusing);
         });
     }
+}
+
+/// A connection of the daemon's own: it takes nobody's place, and no limit holds it up.
+fn admit_own(stream: UnixStream, context: &Arc<Context>, stop: &CancellationToken, tasks: &TaskTracker) {
+    let peer = Peer {
+        uid: context.live.snapshot().access.own_uid,
+        gid: nix::unistd::getegid().as_raw(),
+        groups: Vec::new(),
+    };
+    tasks.spawn(connection::run(stream, peer, None, context.clone(), stop.clone()));
 }
 
 /// Who is at the other end, as of when it connected.

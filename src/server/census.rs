@@ -5,8 +5,10 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use tokio::sync::Notify;
+use tokio::time::Instant;
 
 use super::Context;
+use super::rate::Bucket;
 
 /// The count.
 #[derive(Default)]
@@ -43,8 +45,17 @@ impl Drop for Refusing {
 #[derive(Default)]
 struct Present {
     all: usize,
-    of: HashMap<u32, usize>,
+    of: HashMap<u32, Of>,
 }
+
+/// What there is of one uid. One that has left stays until it owes nothing: to come back must not pay.
+struct Of {
+    connections: usize,
+    bucket: Arc<Bucket>,
+}
+
+/// Beyond so many uids, those that have left and owe nothing are looked for.
+const KEPT: usize = 1024;
 
 impl Census {
     /// There may be room now.
@@ -68,20 +79,29 @@ impl Census {
 pub(super) struct Counted {
     context: Arc<Context>,
     uid: u32,
+    pub(super) bucket: Arc<Bucket>,
 }
 
 impl Counted {
     /// Counts a connection of `uid`, if that has fewer than `limit`.
     pub(super) fn new(context: Arc<Context>, uid: u32, limit: usize) -> Option<Self> {
         let mut present = context.census.present.lock().unwrap_or_else(PoisonError::into_inner);
-        let of = present.of.entry(uid).or_default();
-        if *of >= limit {
+        if present.of.len() > KEPT {
+            let now = Instant::now();
+            present.of.retain(|_, of| of.connections > 0 || !of.bucket.is_full(now));
+        }
+        let of = present.of.entry(uid).or_insert_with(|| Of {
+            connections: 0,
+            bucket: Arc::new(Bucket::new()),
+        });
+        if of.connections >= limit {
             return None;
         }
-        *of += 1;
+        of.connections += 1;
+        let bucket = of.bucket.clone();
         present.all += 1;
         drop(present);
-        Some(Self { context, uid })
+        Some(Self { context, uid, bucket })
     }
 }
 
@@ -95,8 +115,8 @@ impl Drop for Counted {
             .unwrap_or_else(PoisonError::into_inner);
         present.all = present.all.saturating_sub(1);
         if let Some(of) = present.of.get_mut(&self.uid) {
-            *of -= 1;
-            if *of == 0 {
+            of.connections -= 1;
+            if of.connections == 0 && of.bucket.is_full(Instant::now()) {
                 present.of.remove(&self.uid);
             }
         }

@@ -21,6 +21,7 @@ use tokio_util::sync::CancellationToken;
 use super::Context as Shared;
 use super::dispatch::{Dispatch, Handled, Later, Moment};
 use super::inbox::Inbox;
+use super::rate::Bucket;
 use super::reply::put_error;
 use crate::config::Limits;
 use crate::words::Peer;
@@ -35,11 +36,17 @@ const OUT: usize = 128 * 1024;
 const SERVER: &str = concat!("jwtkeeperd/", env!("CARGO_PKG_VERSION"));
 
 /// Serves one peer until it goes, breaks the protocol or a limit, or the daemon stops.
-pub(super) async fn run(stream: UnixStream, peer: Peer, context: Arc<Shared>, stop: CancellationToken) {
+pub(super) async fn run(
+    stream: UnixStream,
+    peer: Peer,
+    bucket: Option<Arc<Bucket>>,
+    context: Arc<Shared>,
+    stop: CancellationToken,
+) {
     let uid = peer.uid;
     // A node of its own: waiting on the one that all share takes a lock that all share, each time.
     let stop = stop.child_token();
-    let mut connection = Connection::new(stream, peer, context);
+    let mut connection = Connection::new(stream, peer, bucket, context);
     let ended = match connection.greet(&stop, None).await {
         Ok(true) => connection.serve(&stop).await,
         Ok(false) => Ok(()),
@@ -60,7 +67,9 @@ pub(super) async fn refuse(
     stop: CancellationToken,
     code: ErrorCode,
 ) {
-    let greeted = Connection::new(stream, peer, context).greet(&stop, Some(code)).await;
+    let greeted = Connection::new(stream, peer, None, context)
+        .greet(&stop, Some(code))
+        .await;
     drop(greeted); // it is gone either way
 }
 
@@ -87,6 +96,10 @@ struct Connection {
     held: usize,
     dispatch: Dispatch,
     context: Arc<Shared>,
+    /// How fast its uid may ask; none: as fast as it can.
+    bucket: Option<Arc<Bucket>>,
+    /// How many requests were handled and not yet paid for.
+    unpaid: usize,
     /// Whether a whole frame came since the peer was last waited for.
     asked: bool,
 }
@@ -103,7 +116,7 @@ enum Flow {
 }
 
 impl Connection {
-    fn new(stream: UnixStream, peer: Peer, context: Arc<Shared>) -> Self {
+    fn new(stream: UnixStream, peer: Peer, bucket: Option<Arc<Bucket>>, context: Arc<Shared>) -> Self {
         Self {
             stream,
             inbox: Inbox::new(),
@@ -112,6 +125,8 @@ impl Connection {
             held: 0,
             dispatch: Dispatch::new(context.clone(), peer),
             context,
+            bucket,
+            unpaid: 0,
             asked: false,
         }
     }
@@ -179,16 +194,25 @@ impl Connection {
     async fn serve(&mut self, stop: &CancellationToken) -> io::Result<()> {
         let mut clock = Clock::new(&self.limits());
         let mut stopped = pin!(stop.cancelled());
+        // Who left in debt and comes back pays first.
+        let mut resting = self.pay(&self.limits());
         loop {
             let limits = self.limits();
-            let flow = self.answer_what_is_there(&limits);
+            let flow = match resting {
+                None => self.answer_what_is_there(&limits),
+                Some(_) => Flow::Full,
+            };
             self.flush().await?;
+            if self.unpaid > 0 {
+                resting = self.pay(&limits);
+            }
             if self.context.stopping.load(Ordering::Relaxed) {
                 return self.drain(&limits).await;
             }
             match flow {
                 Flow::Broken => return self.finish().await,
-                Flow::Full if self.has_room(&limits) => continue,
+                Flow::Full if self.has_room(&limits) && resting.is_none() => continue,
+                _ if resting.is_some() => clock.stand_still(),
                 Flow::Full => clock.stand_still(),
                 Flow::Drained => {
                     clock.wait_for_peer(!self.inbox.is_empty(), std::mem::take(&mut self.asked), &limits);
@@ -201,10 +225,11 @@ impl Connection {
                     self.gather_ready();
                     clock.quiet = Instant::now();
                 }
-                count = self.stream.read(self.inbox.spare(limits.max_frame)), if flow == Flow::Drained => match count? {
+                count = self.stream.read(self.inbox.spare(limits.max_frame)), if flow == Flow::Drained && resting.is_none() => match count? {
                     0 => return self.finish().await,
                     count => self.inbox.filled(count),
                 },
+                () = sleep_until(resting.unwrap_or(clock.quiet)), if resting.is_some() => resting = None,
                 () = clock.alarm.as_mut() => {
                     if clock.is_late(&limits, self.pending.is_empty()) {
                         return Ok(());
@@ -218,6 +243,8 @@ impl Connection {
 
     /// Handles whole frames until there is none, or too much waits to be answered.
     fn answer_what_is_there(&mut self, limits: &Limits) -> Flow {
+        #[cfg(debug_assertions)]
+        wedge();
         let mut moment = None;
         loop {
             if !self.has_room(limits) || self.out.len() >= OUT {
@@ -226,6 +253,7 @@ impl Connection {
             match self.inbox.next(limits.max_frame) {
                 Ok(Some(range)) => {
                     self.asked = true;
+                    self.unpaid += 1;
                     // The frames of one read were all sent before it: they are served by one snapshot, at one time.
                     let moment = moment.get_or_insert_with(|| Moment {
                         snapshot: self.context.live.snapshot(),
@@ -248,6 +276,13 @@ impl Connection {
                 }
             }
         }
+    }
+
+    /// Pays for what was handled; says until when nothing more is, if its uid asks faster than it may.
+    fn pay(&mut self, limits: &Limits) -> Option<Instant> {
+        let count = std::mem::take(&mut self.unpaid);
+        let bucket = self.bucket.as_ref()?;
+        bucket.take(count, limits.requests_per_uid, Instant::now())
     }
 
     /// Whether another request may wait beside those that do.
@@ -329,6 +364,18 @@ fn spells_magic(bytes: &[u8]) -> bool {
     let magic = bytes.get(LENGTH_BYTES..).unwrap_or_default();
     let length = magic.len().min(MAGIC.len());
     magic.get(..length) == MAGIC.get(..length)
+}
+
+/// The positive control of the watchdog's tests, in builds for tests alone: a loop that answers nothing any more for as long
+/// as this file is there.
+#[cfg(debug_assertions)]
+fn wedge() {
+    use std::sync::OnceLock;
+    static FILE: OnceLock<Option<std::path::PathBuf>> = OnceLock::new();
+    let file = FILE.get_or_init(|| std::env::var_os("JWTKEEPER_TEST_WEDGED_LOOP").map(Into::into));
+    while file.as_ref().is_some_and(|file| file.exists()) {
+        std::thread::park_timeout(std::time::Duration::from_millis(10));
+    }
 }
 
 /// What the peer has time for. One timer, set anew only when it must ring earlier.

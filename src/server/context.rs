@@ -5,6 +5,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64};
 use std::time::Instant;
 
 use super::census::Census;
+use super::health;
 use crate::config::{Live, Reloads, Snapshot};
 use crate::keeper::Keeper;
 use crate::words::Millis;
@@ -57,6 +58,11 @@ impl Context {
             reuses: AtomicU64::new(0),
             stopping: AtomicBool::new(false),
         }
+    }
+
+    /// How we are, in a line.
+    pub fn summary(&self) -> String {
+        health::summary(self, &self.live.snapshot())
     }
 
     /// Takes note that another snapshot is in force.

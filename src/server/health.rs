@@ -141,6 +141,35 @@ pub(super) fn report(context: &Context, snapshot: &Snapshot) -> (bool, Vec<u8>) 
     (ready, text)
 }
 
+/// The same in a line, for whoever looks at the service.
+pub(super) fn summary(context: &Context, snapshot: &Snapshot) -> String {
+    let store = context.keeper.denylist().health();
+    let faults =
+        context.live.status().faults.iter().count() + context.warnings.len() + usize::from(store.fault.is_some());
+    let mut realms: Vec<_> = snapshot
+        .realms()
+        .map(|realm| realm.served.realm.name.as_str())
+        .collect();
+    realms.sort_unstable();
+    let more = realms.len().saturating_sub(8);
+    realms.truncate(8);
+    let realms = realms.join(", ")
+        + &if more > 0 {
+            format!(" and {more} more")
+        } else {
+            String::new()
+        };
+    let state = match faults {
+        0 => "ready".to_owned(),
+        1 => "not ready: 1 fault".to_owned(),
+        many => format!("not ready: {many} faults"),
+    };
+    let age = store.shared.and_then(|shared| shared.age);
+    let age = age.map_or(String::new(), |age| format!(", {} s old", age.as_secs()));
+    let (generation, kind, entries) = (snapshot.generation, store.kind, store.entries);
+    format!("{state}; generation {generation}; realms {realms}; {kind} store, {entries} entries{age}")
+}
+
 /// A file system that does not answer: what changes is not seen.
 fn stuck(status: &Status) -> Option<String> {
     const LONG: Duration = Duration::from_secs(10);

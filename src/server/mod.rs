@@ -10,8 +10,11 @@ mod dispatch;
 mod health;
 mod inbox;
 mod listener;
+mod probe;
+mod rate;
 mod reply;
 
 pub use accept::serve;
 pub use context::Context;
 pub use listener::{BindError, SocketFile};
+pub use probe::{Probe, probe};

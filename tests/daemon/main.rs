@@ -15,6 +15,7 @@
 mod support;
 
 mod access;
+mod activation;
 mod cancel;
 mod changes;
 mod crash;
@@ -23,7 +24,9 @@ mod followed;
 mod fork;
 mod hangup;
 mod hostile;
+mod limits;
 mod lost_events;
+mod manager;
 mod no_inotify;
 mod operations;
 mod redis_settings;

@@ -43,6 +43,16 @@ const RETRY: Duration = Duration::from_secs(1);
 /// How many changes are remembered.
 const REMEMBERED: usize = 64;
 
+/// What whoever has the files followed is told of.
+pub enum Event<'a> {
+    /// All is being read, because somebody asked for it.
+    Begins,
+    /// Another snapshot is in force.
+    Changed(&'a Snapshot),
+    /// What was asked for is done; these are the faults that there are.
+    Ends(&'a Faults),
+}
+
 /// Follows the files.
 pub struct Follower {
     live: Arc<Live>,
@@ -50,8 +60,7 @@ pub struct Follower {
     reloads: Reloads,
     watch: Watch,
     clock: fn() -> Millis,
-    /// Called when another snapshot is in force.
-    changed: Box<dyn Fn(&Snapshot) + Send>,
+    listener: Box<dyn Fn(Event<'_>) + Send>,
     /// What is wrong with files that are being written.
     standing: Standing,
     /// All is to be read at the next look, whether it has changed or not.
@@ -63,6 +72,8 @@ pub struct Follower {
     /// When to look again, should nobody ask.
     again: Option<Instant>,
     waiting: Vec<(Instant, oneshot::Sender<Reloaded>)>,
+    /// Since when a reload that somebody asked for is under way.
+    reloading: Option<Instant>,
 }
 
 impl Follower {
@@ -72,7 +83,7 @@ impl Follower {
         files: Files,
         reloads: Reloads,
         clock: fn() -> Millis,
-        changed: impl Fn(&Snapshot) + Send + 'static,
+        listener: impl Fn(Event<'_>) + Send + 'static,
     ) -> Self {
         Self {
             files,
@@ -80,13 +91,14 @@ impl Follower {
             live,
             reloads,
             clock,
-            changed: Box::new(changed),
+            listener: Box::new(listener),
             standing: Standing::default(),
             unfinished: false,
             store_failed: false,
             looked: Instant::now(),
             again: None,
             waiting: Vec::new(),
+            reloading: None,
         }
     }
 
@@ -106,7 +118,8 @@ impl Follower {
         loop {
             let settings = self.settings().reload;
             let poll = polled + interval(&settings);
-            let patience = self.waiting.iter().map(|(since, _)| *since + patience(&settings)).min();
+            let patient = self.waiting.iter().map(|(since, _)| *since).chain(self.reloading);
+            let patience = patient.map(|since| since + patience(&settings)).min();
             let wake = [self.again, patience].into_iter().flatten().fold(poll, Instant::min);
             let mut asked = self.reloads.take(wake);
             if asked.hint || asked.reload {
@@ -123,6 +136,10 @@ impl Follower {
                 .extend(asked.waiting.into_iter().map(|waiting| (now, waiting)));
             if asked.reload {
                 self.live.with_status(|status| status.reloads += 1);
+                if self.reloading.is_none() {
+                    (self.listener)(Event::Begins);
+                }
+                self.reloading = Some(now);
             }
             self.look(runtime, asked.reload);
             self.answer(now);
@@ -206,7 +223,7 @@ impl Follower {
                     let over = status.changes.len().saturating_sub(REMEMBERED);
                     status.changes.drain(..over);
                 });
-                (self.changed)(&snapshot);
+                (self.listener)(Event::Changed(&snapshot));
             }
             None if asked => tracing::info!(generation = running.generation, "reloaded: nothing is new"),
             None => {}
@@ -276,8 +293,14 @@ impl Follower {
         }
         let generation = self.live.snapshot().generation;
         let reloaded = Reloaded { generation, faults };
-        let done = |(since, _): &mut (Instant, _)| settled || now >= *since + patience;
-        for (_, waiting) in self.waiting.extract_if(.., done) {
+        let done = |since: Instant| settled || now >= since + patience;
+        let answered: Vec<_> = self.waiting.extract_if(.., |(since, _)| done(*since)).collect();
+        // Whoever is answered finds that it has ended.
+        if self.reloading.is_some_and(done) {
+            self.reloading = None;
+            (self.listener)(Event::Ends(&reloaded.faults));
+        }
+        for (_, waiting) in answered {
             let _ = waiting.send(reloaded.clone()); // it may have given up
         }
     }

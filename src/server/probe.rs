@@ -1,0 +1,72 @@
+//! A request of our own, through the accept loop, a connection and dispatch as anybody's: what it proves is that those
+//! work. It takes no room from others, and waits for none.
+
+use std::io;
+
+use jwtkeeper_wire::{Answer, Greeting, Hello, LENGTH_BYTES, MAGIC, MAX_FRAME, Op, PROTOCOL, Reply, Request};
+use jwtkeeper_wire::{decode, frame_length, put_frame};
+use serde::Serialize;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::UnixStream;
+use tokio::sync::mpsc;
+
+/// Asks; made with the end that the accept loop listens to.
+pub struct Probe(mpsc::Sender<UnixStream>);
+
+/// Where the accept loop takes our own connections from.
+pub struct Probes(mpsc::Receiver<UnixStream>);
+
+/// Both ends.
+pub fn probe() -> (Probe, Probes) {
+    let (sender, receiver) = mpsc::channel(1);
+    (Probe(sender), Probes(receiver))
+}
+
+impl Probes {
+    /// The next connection; never, once nobody asks any more.
+    pub(super) async fn next(&mut self) -> UnixStream {
+        match self.0.recv().await {
+            Some(stream) => stream,
+            None => std::future::pending().await,
+        }
+    }
+}
+
+impl Probe {
+    /// Connects, says hello, and pings; an error says which of them had no answer.
+    pub async fn ask(&self) -> io::Result<()> {
+        let (mut stream, other) = UnixStream::pair()?;
+        let stopped = |_| io::Error::other("nothing is accepted any more");
+        self.0.send(other).await.map_err(stopped)?;
+        let hello = Hello {
+            magic: MAGIC,
+            protocol: PROTOCOL,
+            client: "watchdog",
+            extensions: Vec::new(),
+        };
+        let greeting = exchange(&mut stream, &hello).await?;
+        let Ok(Greeting::Welcome(_)) = decode(&greeting) else {
+            return Err(io::Error::other("a connection was refused"));
+        };
+        let reply = exchange(&mut stream, &Request { id: 1, op: Op::Ping }).await?;
+        match decode(&reply) {
+            Ok(Reply {
+                id: 1,
+                answer: Answer::Pong,
+            }) => Ok(()),
+            _ => Err(io::Error::other("a ping had another answer")),
+        }
+    }
+}
+
+async fn exchange(stream: &mut UnixStream, message: &impl Serialize) -> io::Result<Vec<u8>> {
+    let mut bytes = Vec::new();
+    put_frame(message, &mut bytes).map_err(io::Error::other)?;
+    stream.write_all(&bytes).await?;
+    let mut prefix = [0; LENGTH_BYTES];
+    stream.read_exact(&mut prefix).await?;
+    let length = frame_length(&prefix, MAX_FRAME).map_err(io::Error::other)?.unwrap_or(0);
+    let mut answer = vec![0; length];
+    stream.read_exact(&mut answer).await?;
+    Ok(answer)
+}

@@ -1,0 +1,57 @@
+//! What one uid may ask of the daemon, whatever it does: so many requests in a second, over all its connections.
+
+use std::time::{Duration, Instant};
+
+use jwtkeeper_wire::{Answer, Op};
+
+use crate::support::wire::frame;
+use crate::support::{Daemon, Setup};
+
+fn limited(per_second: usize) -> Daemon {
+    Setup::new()
+        .lines(&format!("[limits]\nrequests_per_uid = {per_second}"))
+        .start()
+}
+
+/// Over any time no more is answered than comes into the bucket, it holds, and one batch of each connection.
+#[test]
+fn a_uid_is_held_to_its_rate_and_refused_nothing() {
+    const RATE: usize = 1000;
+    const CONNECTIONS: usize = 4;
+    const BATCH: u64 = 10;
+    let daemon = limited(RATE);
+    let began = Instant::now();
+    let mut answered = 0;
+    let mut wires: Vec<_> = (0..CONNECTIONS).map(|_| daemon.wire()).collect();
+    while began.elapsed() < Duration::from_secs(1) {
+        for wire in &mut wires {
+            wire.send(&(0..BATCH).flat_map(|id| frame(id, Op::Ping)).collect::<Vec<_>>());
+        }
+        for wire in &mut wires {
+            for id in 0..BATCH {
+                wire.reply(|got, answer| assert_eq!((got, answer), (id, Answer::Pong)));
+                answered += 1;
+            }
+        }
+    }
+    let came = began.elapsed().as_secs_f64() * RATE as f64;
+    let most = came + (RATE / 10) as f64 + (CONNECTIONS as u64 * BATCH) as f64;
+    assert!((answered as f64) < most, "{answered} in {:?}", began.elapsed());
+    assert!(answered > RATE / 4, "{answered}: it is held up for more than its due");
+}
+
+/// Who leaves and comes back pays what it owed.
+#[test]
+fn coming_back_does_not_pay() {
+    let daemon = limited(100);
+    let began = Instant::now();
+    for _ in 0..3 {
+        let mut wire = daemon.wire();
+        wire.send(&(0..100).flat_map(|id| frame(id, Op::Ping)).collect::<Vec<_>>());
+        for _ in 0..100 {
+            wire.reply(|_, answer| assert_eq!(answer, Answer::Pong));
+        }
+    }
+    // The third waits for what the first two owe.
+    assert!(began.elapsed() > Duration::from_millis(1700), "{:?}", began.elapsed());
+}
