@@ -101,7 +101,7 @@ install:
 	install -D -m 0755 packaging/jwtkeeperd-setup $(DESTDIR)$(PREFIX)/sbin/jwtkeeperd-setup
 	install -D -m 0644 packaging/jwtkeeperd-setup.8 $(DESTDIR)$(PREFIX)/share/man/man8/jwtkeeperd-setup.8
 	install -D -m 0644 systemd/jwtkeeperd.socket $(DESTDIR)$(PREFIX)/lib/systemd/system/jwtkeeperd.socket
-	sed 's|/usr/sbin/|$(PREFIX)/sbin/|; s|/usr/bin/|$(PREFIX)/bin/|; s|^ExecPaths=.*|& $(PREFIX)|' systemd/jwtkeeperd.service \
+	sed 's|/usr/sbin/|$(PREFIX)/sbin/|; s|/usr/bin/|$(PREFIX)/bin/|' systemd/jwtkeeperd.service \
 	    > $(DESTDIR)$(PREFIX)/lib/systemd/system/jwtkeeperd.service
 	chmod 0644 $(DESTDIR)$(PREFIX)/lib/systemd/system/jwtkeeperd.service
 	install -D -m 0644 systemd/jwtkeeperd.sysusers.conf $(DESTDIR)$(PREFIX)/lib/sysusers.d/jwtkeeperd.conf
