@@ -3,7 +3,6 @@
 use std::io::stdout;
 use std::time::Instant;
 
-use clap::CommandFactory;
 use jwtkeeper_client::blocking::Client;
 use jwtkeeper_client::{Before, Config, ErrorKind, Flag, Issue, Revoke, Revoked, Rotate, Rotation, Validate, Verdict};
 use serde::Serialize;
@@ -20,7 +19,7 @@ struct Pong {
 }
 
 pub(crate) fn run(args: &Args) -> Result<Outcome, Failure> {
-    let output = Output { json: args.json };
+    let output = Output::new(args.json);
     let client = Client::new(config(args));
     match &args.command {
         Command::Issue { claims, ttl } => {
@@ -95,7 +94,7 @@ pub(crate) fn run(args: &Args) -> Result<Outcome, Failure> {
         } => secret::generate(&output, *algorithm, file.as_deref()),
         Command::Completions { shell } => {
             let mut script = Vec::new();
-            clap_complete::generate(*shell, &mut Args::command(), "jwtkeeperctl", &mut script);
+            clap_complete::generate(*shell, &mut crate::command(), "jwtkeeperctl", &mut script);
             std::io::Write::write_all(&mut stdout(), &script)?;
             Ok(Outcome::Yes)
         }

@@ -1,0 +1,14 @@
+//! What people see at a terminal, and what scripts, which have none, do not.
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "a test fails by panicking"
+)]
+
+#[path = "../daemon/mod.rs"]
+mod daemon;
+mod health;
+mod pty;
