@@ -166,6 +166,9 @@ pub(crate) struct Revoke {
     /// All logins of the realm begun until a time: RFC 3339, seconds since the epoch, or `now`
     #[arg(long, group = "what", value_name = "TIME|now", value_parser = moment)]
     pub(crate) issued_before: Option<Before>,
+    /// With --issued-before: do not ask. Who is not at a terminal is never asked
+    #[arg(long, short)]
+    pub(crate) yes: bool,
 }
 
 fn moment(text: &str) -> Result<Before, String> {

@@ -5,6 +5,7 @@
 
 mod args;
 mod bench;
+mod confirm;
 mod document;
 mod glance;
 mod input;

@@ -171,6 +171,17 @@ impl Output {
         }
     }
 
+    /// What a person did not go on with: they were told already.
+    pub(crate) fn nothing_done(&self) -> io::Result<()> {
+        match self.json {
+            true => self.object(&DoneShape {
+                done: false,
+                reason: None,
+            }),
+            false => Ok(()),
+        }
+    }
+
     pub(crate) fn not_done(&self, reason: Reason) -> io::Result<()> {
         match self.json {
             true => self.object(&DoneShape {

@@ -10,7 +10,7 @@ use serde::Serialize;
 use crate::args::{Args, Command, Presented, Revoke as RevokeArgs, Secret};
 use crate::outcome::{Failure, Outcome};
 use crate::output::Output;
-use crate::{bench, input, secret};
+use crate::{bench, confirm, input, secret};
 
 #[derive(Serialize)]
 struct Pong {
@@ -36,7 +36,13 @@ pub(crate) fn run(args: &Args) -> Result<Outcome, Failure> {
         }
         Command::Validate(presented) => validate(&client, &output, presented),
         Command::Rotate { presented, claims } => rotate(&client, &output, presented, claims.as_deref()),
-        Command::Revoke(revoke_args) => revoke(&client, &output, revoke_args),
+        Command::Revoke(given) => match given.issued_before {
+            Some(before) if !given.yes && !confirm::end_logins(&client, args.realm.as_deref(), before)? => {
+                output.nothing_done()?;
+                Ok(Outcome::No)
+            }
+            _ => revoke(&client, &output, given),
+        },
         Command::Flag { jti, subject } => {
             let flag = match (jti, subject) {
                 (Some(jti), _) => Flag::jti(jti),

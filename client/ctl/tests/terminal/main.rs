@@ -8,6 +8,7 @@
     reason = "a test fails by panicking"
 )]
 
+mod confirm;
 #[path = "../daemon/mod.rs"]
 mod daemon;
 mod health;
