@@ -9,6 +9,7 @@ mod confirm;
 mod document;
 mod glance;
 mod input;
+mod inspect;
 mod outcome;
 mod output;
 mod paint;

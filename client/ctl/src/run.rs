@@ -10,7 +10,7 @@ use serde::Serialize;
 use crate::args::{Args, Command, Presented, Revoke as RevokeArgs, Secret};
 use crate::outcome::{Failure, Outcome};
 use crate::output::Output;
-use crate::{bench, confirm, input, secret};
+use crate::{bench, confirm, input, inspect, secret};
 
 #[derive(Serialize)]
 struct Pong {
@@ -35,6 +35,7 @@ pub(crate) fn run(args: &Args) -> Result<Outcome, Failure> {
             Ok(Outcome::Yes)
         }
         Command::Validate(presented) => validate(&client, &output, presented),
+        Command::Inspect(presented) => inspect::run(&client, &output, presented, args.realm.as_deref()),
         Command::Rotate { presented, claims } => rotate(&client, &output, presented, claims.as_deref()),
         Command::Revoke(given) => match given.issued_before {
             Some(before) if !given.yes && !confirm::end_logins(&client, args.realm.as_deref(), before)? => {
