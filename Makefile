@@ -4,14 +4,13 @@ CARGO ?= cargo
 NEED  := tests/tools/need
 
 # What the Debian packages are made, checked, installed and booted with.
-DEB_PACKAGES   := dpkg-dev binutils lintian mmdebstrap systemd systemd-container util-linux
+DEB_PACKAGES   := dpkg-dev binutils lintian mmdebstrap systemd-container
 # What the tests run beside Rust: the kernel's view, keys, an independent reader and writer of tokens, what a fleet
-# shares, C against libjwtkeeper, and the languages that have a package, with what their apps stand on.
+# shares, C against libjwtkeeper, the languages that have a package, with what their apps stand on, and manual pages.
 TEST_PACKAGES  := strace openssl python3-jwt python3-cryptography redis-server gcc g++ libc6-dev pkg-config valgrind \
                   ruby ruby-rack ruby-minitest ruby-actionpack ruby-railties puma \
                   python3-uvicorn python3-flask gunicorn python3-setuptools python3-wheel python3-venv python3-pip \
-                  golang-go php-cli \
-                  $(DEB_PACKAGES)
+                  golang-go php-cli groff-base $(DEB_PACKAGES)
 BENCH_PACKAGES := redis-server gcc libc6-dev ruby golang-go php-cli
 
 # nextest runs tests in processes of their own where it is present; it runs no doctests.
@@ -29,9 +28,11 @@ PROOFS := prove-rotate prove-crash prove-cuts prove-cancel prove-live prove-flee
 PREFIX ?= /usr/local
 # Where what is to be installed was built.
 BUILT ?= $(TARGET)/release
+# Manual pages and completions.
+MANUALS := $(TARGET)/manuals
 VERSION := $(shell sed -n 's/^version = "\(.*\)"$$/\1/p' Cargo.toml | head -n 1)
 
-.PHONY: run test check prove $(PROOFS) bench docs install install-lib deb need-cargo-deb clean need-for-tests
+.PHONY: run test check prove $(PROOFS) bench docs manuals install install-lib install-manuals deb need-cargo-deb clean need-for-tests
 
 # A daemon on a throw-away secret and an embedded store in target/dev; it prints how to use it.
 run:
@@ -91,11 +92,17 @@ bench:
 docs:
 	RUSTDOCFLAGS="-D warnings" $(CARGO) doc --locked --workspace --no-deps --features jwtkeeper-client/tower
 
+# Manual pages and completions of the programs, in target/manuals.
+manuals:
+	$(CARGO) build --locked --release -p jwtkeeper-ctl --example manual
+	rm -rf $(MANUALS)
+	$(TARGET)/release/examples/manual $(MANUALS)
+
 install: DOC = $(DESTDIR)$(PREFIX)/share/doc/jwtkeeperd
-install:
+install: manuals
 	$(CARGO) build --locked --release --bin jwtkeeperd --bin jwtkeeperctl
 	$(CARGO) build --locked --release -p jwtkeeper-capi
-	@$(MAKE) --no-print-directory install-lib
+	@$(MAKE) --no-print-directory install-lib install-manuals
 	install -D -m 0755 $(TARGET)/release/jwtkeeperd $(DESTDIR)$(PREFIX)/sbin/jwtkeeperd
 	install -D -m 0755 $(TARGET)/release/jwtkeeperctl $(DESTDIR)$(PREFIX)/bin/jwtkeeperctl
 	install -D -m 0755 packaging/jwtkeeperd-setup $(DESTDIR)$(PREFIX)/sbin/jwtkeeperd-setup
@@ -115,6 +122,7 @@ deb: need-cargo-deb
 	@$(NEED) dpkg-dev binutils
 	$(CARGO) build --locked --release --bin jwtkeeperd --bin jwtkeeperctl
 	$(CARGO) build --locked --release -p jwtkeeper-capi
+	$(CARGO) build --locked --release -p jwtkeeper-ctl --example manual
 	packaging/deb/build release
 
 # cargo-deb packages what is built; it lies in $(TARGET)/tools, and nothing else is installed by cargo.
@@ -134,6 +142,20 @@ install-lib:
 	install -d $(LIB)/pkgconfig
 	sed 's|@PREFIX@|$(PREFIX)|; s|@VERSION@|$(VERSION)|' client/capi/jwtkeeper.pc.in > $(LIB)/pkgconfig/jwtkeeper.pc
 	chmod 0644 $(LIB)/pkgconfig/jwtkeeper.pc
+
+# What `manuals` wrote.
+install-manuals: SHARE = $(DESTDIR)$(PREFIX)/share
+install-manuals:
+	install -d $(addprefix $(SHARE)/,man/man1 man/man5 man/man8)
+	install -d $(addprefix $(SHARE)/,bash-completion/completions zsh/site-functions fish/vendor_completions.d)
+	install -m 0644 $(MANUALS)/*.1 $(SHARE)/man/man1
+	install -m 0644 $(MANUALS)/*.5 $(SHARE)/man/man5
+	install -m 0644 $(MANUALS)/*.8 $(SHARE)/man/man8
+	for program in jwtkeeperctl jwtkeeperd; do \
+	    install -m 0644 $(MANUALS)/$$program.bash $(SHARE)/bash-completion/completions/$$program && \
+	    install -m 0644 $(MANUALS)/_$$program $(SHARE)/zsh/site-functions && \
+	    install -m 0644 $(MANUALS)/$$program.fish $(SHARE)/fish/vendor_completions.d || exit 1; \
+	done
 
 clean:
 	$(CARGO) clean

@@ -3,11 +3,11 @@
 use std::process::ExitCode;
 
 use clap::Parser;
-use jwtkeeper::process::{Args, hold_sighup, run};
+use jwtkeeper::process::{Args, hold_signals, run};
 
 #[allow(clippy::print_stderr)] // faults found before there is a log, and by --check, go to whoever started us
 fn main() -> ExitCode {
-    hold_sighup();
+    hold_signals();
     match run(&Args::parse()) {
         Ok(code) => code,
         Err(failure) => {

@@ -269,6 +269,7 @@ mod tests {
             uid,
             gid: uid,
             groups: Vec::new(),
+            pid: None,
         }
     }
 
@@ -309,16 +310,19 @@ mod tests {
             uid: 1,
             gid: 33,
             groups: vec![],
+            pid: None,
         };
         let by_supplementary = Peer {
             uid: 2,
             gid: 2,
             groups: vec![5, 33],
+            pid: None,
         };
         let nobody = Peer {
             uid: 3,
             gid: 3,
             groups: vec![4],
+            pid: None,
         };
         for right in Right::ALL {
             let access = access(
@@ -365,6 +369,7 @@ mod tests {
             uid: OVERFLOW,
             gid: OVERFLOW,
             groups: vec![OVERFLOW],
+            pid: None,
         };
         for access in [access(OVERFLOW, rules), access(OVERFLOW, Vec::new())] {
             assert!(!access.permits(&nameless, Right::Reload, "default"));

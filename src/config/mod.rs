@@ -2,6 +2,7 @@
 //! served from; and the reload that replaces it.
 
 mod access;
+mod audit;
 mod fault;
 mod files;
 mod keys;
@@ -16,13 +17,14 @@ mod store;
 mod tree;
 
 pub use access::{Access, Right, Rule, Who};
+pub use audit::{AuditSettings, AuditTo, OnAuditFailure};
 pub use fault::{Fault, Faults};
 pub use files::Files;
 pub use live::{InForce, Live, Snapshot, StartError, Status};
 pub use print::print;
 pub use realm::RealmSettings;
 pub use reload::{Change, Event, Follower, Reloaded, Reloads};
-pub use settings::{Limits, MAX_SOCKET_PATH, ReloadSettings, Settings};
+pub use settings::{Limits, LogFormat, MAX_SOCKET_PATH, ReloadSettings, Settings};
 pub use sources::{ForeignSource, KeySource, Located, RetiredSource};
 pub use store::{AccessSettings, ReachSettings, RedisSettings, StoreSettings};
 

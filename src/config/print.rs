@@ -3,6 +3,7 @@
 use std::fmt::Write;
 
 use super::access::{Rule, Who};
+use super::audit::{AuditSettings, AuditTo};
 use super::realm::RealmSettings;
 use super::settings::Settings;
 use super::sources::KeySource;
@@ -20,6 +21,8 @@ pub fn print(settings: &Settings) -> String {
     print_store(&mut out, &settings.store);
     out.table("log");
     out.text("level", &settings.log_level);
+    out.text("format", settings.log_format.name());
+    settings.audit.iter().for_each(|audit| print_audit(&mut out, audit));
     out.table("reload");
     out.span("poll", settings.reload.poll.as_millis() as u64);
     out.span("settle", settings.reload.settle.as_millis() as u64);
@@ -41,6 +44,18 @@ pub fn print(settings: &Settings) -> String {
         print_realm(&mut out, realm);
     }
     out.0
+}
+
+fn print_audit(out: &mut Lines, audit: &AuditSettings) {
+    out.table("audit");
+    match &audit.to {
+        AuditTo::Journal => out.text("to", "journal"),
+        AuditTo::File(file) => {
+            out.text("to", "file");
+            out.text("file", &file.display().to_string());
+        }
+    }
+    out.text("on_failure", audit.on_failure.name());
 }
 
 fn print_rule(out: &mut Lines, rule: &Rule) {

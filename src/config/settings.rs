@@ -8,6 +8,7 @@ use std::rc::Rc;
 use std::time::Duration;
 
 use super::access::{Rule, read_access};
+use super::audit::{AuditSettings, read_audit};
 use super::fault::Faults;
 use super::files::{Digest, Files};
 use super::realm::RealmSettings;
@@ -28,6 +29,10 @@ pub struct Settings {
     pub state_dir: PathBuf,
     /// What is logged: a level, or directives such as `info,jwtkeeper::server=debug`.
     pub log_level: String,
+    /// The form of the log's lines.
+    pub log_format: LogFormat,
+    /// What is told of what was done; none: nothing.
+    pub audit: Option<AuditSettings>,
     /// The limits.
     pub limits: Limits,
     /// How changed files are taken.
@@ -40,6 +45,31 @@ pub struct Settings {
     pub realms: BTreeMap<String, RealmSettings>,
     /// What tells it from another state of its files.
     pub(super) origin: Vec<(PathBuf, Digest)>,
+}
+
+/// The form of the log's lines.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum LogFormat {
+    /// The journal's own where stderr is the journal, text elsewhere.
+    #[default]
+    Auto,
+    /// For people.
+    Text,
+    /// One JSON object a line.
+    Json,
+}
+
+impl LogFormat {
+    const ALL: [LogFormat; 3] = [LogFormat::Auto, LogFormat::Text, LogFormat::Json];
+
+    /// The name, as configured.
+    pub fn name(self) -> &'static str {
+        match self {
+            LogFormat::Auto => "auto",
+            LogFormat::Text => "text",
+            LogFormat::Json => "json",
+        }
+    }
 }
 
 /// How changed files are taken.
@@ -117,12 +147,15 @@ impl Settings {
         let text_path = |key, default: &str| top.path(key).map_or_else(|| PathBuf::from(default), |(path, _)| path);
         let socket = read_socket(&top);
         let realms = read_realms(&top);
+        let (log_level, log_format) = read_log(&top);
         let settings = Self {
             file: path.to_owned(),
             socket,
             socket_mode: read_mode(&top),
             state_dir: text_path("state_dir", "/var/lib/jwtkeeper"),
-            log_level: read_log(&top),
+            log_level,
+            log_format,
+            audit: read_audit(&top),
             limits: read_limits(&top),
             reload: read_reload(&top),
             store: read_store(&top),
@@ -185,9 +218,18 @@ fn read_mode(top: &Section<'_>) -> u32 {
     }
 }
 
-fn read_log(top: &Section<'_>) -> String {
+fn read_log(top: &Section<'_>) -> (String, LogFormat) {
     let default = "info".to_owned();
-    let Some(log) = top.section("log") else { return default };
+    let Some(log) = top.section("log") else {
+        return (default, LogFormat::Auto);
+    };
+    let format = log.text("format").map(|(name, place)| {
+        let found = LogFormat::ALL.into_iter().find(|format| format.name() == name);
+        if found.is_none() {
+            log.fault(&place, format!("log.format must be auto, text or json, not {name:?}"));
+        }
+        found.unwrap_or_default()
+    });
     let level = log.text("level");
     if let Some((level, place)) = &level
         && !level.split(',').all(is_directive)
@@ -198,7 +240,7 @@ fn read_log(top: &Section<'_>) -> String {
         );
     }
     log.finish();
-    level.map_or(default, |(level, _)| level)
+    (level.map_or(default, |(level, _)| level), format.unwrap_or_default())
 }
 
 /// A level, or `target=level`. Anything else would be taken for a target, and would silence all others.

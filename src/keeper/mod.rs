@@ -5,6 +5,7 @@ mod admission;
 mod claims;
 mod issue;
 mod minter;
+mod names;
 mod revoke;
 mod rotate;
 mod seal;
@@ -19,6 +20,7 @@ use crate::realm::Realm;
 use crate::words::{Id, IdError, Millis, Seconds};
 
 pub use minter::Minter;
+pub use names::Names;
 pub use revoke::{Before, Flag, Revoke, State};
 
 /// A realm together with what is denied in it.
@@ -110,8 +112,8 @@ pub struct Minted {
 
 /// The answer to a rotate.
 pub enum Rotated {
-    /// The successor, the same for everyone who asks within the grace.
-    Successor(Minted),
+    /// The successor, the same for everyone who asks within the grace; and why rotation was due.
+    Successor(Minted, Cause),
     /// The token is not valid.
     Invalid(Rejection),
 }

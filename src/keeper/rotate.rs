@@ -30,8 +30,8 @@ impl Keeper {
         claims: Option<&[u8]>,
     ) -> Result<Rotated, Refusal> {
         let mut buffer = Vec::new();
-        let admitted = match accept(served, now, token, cookie, &mut buffer) {
-            Ok((admitted, _)) => admitted,
+        let (admitted, cause) = match accept(served, now, token, cookie, &mut buffer) {
+            Ok(accepted) => accepted,
             Err(rejection) => return Ok(Rotated::Invalid(rejection)),
         };
         if admitted.origin == Origin::Foreign {
@@ -72,7 +72,7 @@ impl Keeper {
             .await?
         {
             Outcome::First(record) | Outcome::Already(record) => {
-                successor(served, &admitted, &record).map(Rotated::Successor)
+                successor(served, &admitted, &record).map(|minted| Rotated::Successor(minted, cause))
             }
             Outcome::Reused => Ok(Rotated::Invalid(reused(&admitted))),
             Outcome::Revoked | Outcome::Done => Ok(Rotated::Invalid(Reason::Revoked.into())),

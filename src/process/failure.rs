@@ -5,7 +5,7 @@ use std::process::ExitCode;
 use super::activation::ActivationError;
 use crate::config::{Faults, StartError};
 use crate::denylist::OpenError;
-use crate::server::BindError;
+use crate::server::{BindError, SinkError};
 
 /// Something that must be put right before the daemon can serve.
 const CONFIGURATION: u8 = 78;
@@ -27,6 +27,8 @@ pub enum Failure {
     #[error(transparent)]
     Bind(#[from] BindError),
     #[error(transparent)]
+    Audit(#[from] SinkError),
+    #[error(transparent)]
     Activation(#[from] ActivationError),
     #[error("cannot {what}: {error}")]
     System { what: &'static str, error: std::io::Error },
@@ -39,7 +41,7 @@ impl Failure {
             Failure::Faults(_) | Failure::OnNfs(_) => CONFIGURATION,
             Failure::Start(StartError::Faults(_)) => CONFIGURATION,
             Failure::Store(OpenError::Missing(_) | OpenError::Exists(_) | OpenError::Corrupt { .. }) => CONFIGURATION,
-            Failure::Activation(_) => CONFIGURATION,
+            Failure::Activation(_) | Failure::Audit(_) => CONFIGURATION,
             Failure::Bind(BindError::NotASocket(_) | BindError::Foreign { .. }) => CONFIGURATION,
             Failure::Store(OpenError::InUse(_) | OpenError::Io { .. })
             | Failure::Start(StartError::Store(_))

@@ -5,20 +5,21 @@ use nix::sys::resource::{Resource, getrlimit, setrlimit};
 use nix::sys::signal::{SigSet, Signal};
 use nix::sys::stat::{Mode, umask};
 
-/// Holds SIGHUP back until there is someone to handle it: one that comes during a start must not kill the daemon, and
-/// must not be lost. First thing in main, before any thread.
-pub fn hold_sighup() {
-    let _ = sighup().thread_block(); // fails for a signal that does not exist
+/// Holds SIGHUP and SIGUSR1 back until there is someone to handle them: one that comes during a start must not kill the
+/// daemon, and must not be lost. First thing in main, before any thread.
+pub fn hold_signals() {
+    let _ = held().thread_block(); // fails for a signal that does not exist
 }
 
-/// Lets it in, once its handler is there.
-pub(super) fn release_sighup() {
-    let _ = sighup().thread_unblock(); // as above
+/// Lets them in, once their handlers are there.
+pub(super) fn release_signals() {
+    let _ = held().thread_unblock(); // as above
 }
 
-fn sighup() -> SigSet {
+fn held() -> SigSet {
     let mut set = SigSet::empty();
     set.add(Signal::SIGHUP);
+    set.add(Signal::SIGUSR1);
     set
 }
 

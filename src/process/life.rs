@@ -8,19 +8,19 @@ use std::time::{Duration, Instant};
 
 use aws_lc_rs::rand;
 use futures_util::StreamExt;
-use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
+use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM, SIGUSR1};
 use signal_hook_tokio::Signals;
 use tokio::time::MissedTickBehavior;
 use tokio_util::sync::CancellationToken;
 
 use super::dev::Dev;
-use super::harden::{harden, keep_files_private, release_sighup};
+use super::harden::{harden, keep_files_private, release_signals};
 use super::notify::Manager;
 use super::{Args, Failure, activation, clock, log, notify, state};
 use crate::config::{self, Event, Files, Follower, Live, Settings};
 use crate::denylist::{Change, Denylist, Embedded};
 use crate::keeper::Keeper;
-use crate::server::{Context, SocketFile, probe, serve};
+use crate::server::{Audit, Context, SocketFile, probe, serve};
 
 /// How often the store is told that time has passed.
 const TICK: Duration = Duration::from_secs(1);
@@ -60,7 +60,7 @@ pub fn run(args: &Args) -> Result<ExitCode, Failure> {
 }
 
 fn live(settings: Settings, files: Files, dev: Option<&Dev>) -> Result<ExitCode, Failure> {
-    log::start(&settings.log_level);
+    log::start(&settings.log_level, settings.log_format);
     harden();
     // Before there are threads: it takes it out of the environment. What is passed to --dev is not for its socket.
     let passed = if dev.is_none() { activation::passed()? } else { None };
@@ -79,8 +79,8 @@ async fn start_and_serve(
     passed: Option<UnixListener>,
     dev: Option<&Dev>,
 ) -> Result<ExitCode, Failure> {
-    let signals = Signals::new([SIGHUP]).map_err(Failure::system("handle SIGHUP"))?;
-    release_sighup();
+    let signals = Signals::new([SIGHUP, SIGUSR1]).map_err(Failure::system("handle SIGHUP and SIGUSR1"))?;
+    release_signals();
     if std::process::id() == 1 {
         obey_from_here(&signals)?; // the kernel keeps from the first process what it has no handler for
     }
@@ -152,7 +152,8 @@ fn follow(context: &Arc<Context>, files: Files, manager: &Manager) -> std::io::R
     );
     let listener = move |event: Event<'_>| match event {
         Event::Begins => manager.reloading(),
-        Event::Changed(snapshot) => own.changed(snapshot),
+        Event::Changed(snapshot, changes) => own.changed(snapshot, changes),
+        Event::Refused(fault) => own.refused(fault),
         Event::Ends(_) => manager.reloaded(own.summary()),
     };
     Follower::new(live, files, reloads, clock::now, listener).start()
@@ -168,6 +169,8 @@ async fn context(settings: Settings, files: &mut Files, store: &Arc<Embedded>) -
         tracing::warn!("{warning}");
         warnings.push(warning);
     }
+    let audit = settings.audit.as_ref().map(|audit| Audit::start(audit, clock::now));
+    let audit = audit.transpose()?;
     let denylist = state::shared(&settings, store)?;
     let own_uid = nix::unistd::geteuid().as_raw();
     let live = Live::start(settings, files, denylist.clone(), own_uid, clock::now()).await?;
@@ -184,6 +187,7 @@ async fn context(settings: Settings, files: &mut Files, store: &Arc<Embedded>) -
         log::set_level,
         instance,
         warnings,
+        audit,
     ))
 }
 
@@ -193,6 +197,7 @@ async fn obey(mut signals: Signals, context: Arc<Context>, manager: &Manager, st
         match signal {
             SIGHUP if stop.is_cancelled() => {}
             SIGHUP => context.reloads.reload(),
+            SIGUSR1 => context.audit.iter().for_each(Audit::reopen),
             _ if stop.is_cancelled() => return,
             _ => {
                 tracing::info!("stopping: answering what was asked");

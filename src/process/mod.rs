@@ -13,5 +13,5 @@ mod state;
 
 pub use args::Args;
 pub use failure::Failure;
-pub use harden::hold_sighup;
+pub use harden::hold_signals;
 pub use life::run;

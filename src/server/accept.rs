@@ -85,6 +85,7 @@ fn admit_own(stream: UnixStream, context: &Arc<Context>, stop: &CancellationToke
         uid: context.live.snapshot().access.own_uid,
         gid: nix::unistd::getegid().as_raw(),
         groups: Vec::new(),
+        pid: None,
     };
     tasks.spawn(connection::run(stream, peer, None, context.clone(), stop.clone()));
 }
@@ -97,5 +98,6 @@ fn peer(stream: &UnixStream) -> std::io::Result<Peer> {
         uid: credentials.uid(),
         gid: credentials.gid(),
         groups,
+        pid: credentials.pid(),
     })
 }

@@ -23,6 +23,7 @@ use super::dispatch::{Dispatch, Handled, Later, Moment};
 use super::inbox::Inbox;
 use super::rate::Bucket;
 use super::reply::put_error;
+use super::tally::Ticket;
 use crate::config::Limits;
 use crate::words::Peer;
 
@@ -77,13 +78,18 @@ pub(super) async fn refuse(
 struct Waiting {
     bytes: usize,
     work: Later,
+    ticket: Ticket,
 }
 
 impl Future for Waiting {
     type Output = (usize, Vec<u8>);
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
-        self.work.as_mut().poll(cx).map(|reply| (self.bytes, reply))
+        self.work.as_mut().poll(cx).map(|done| {
+            self.ticket
+                .count(done.outcome, done.facts.target, std::time::Instant::now());
+            (self.bytes, done.bytes)
+        })
     }
 }
 
@@ -246,6 +252,7 @@ impl Connection {
         #[cfg(debug_assertions)]
         wedge();
         let mut moment = None;
+        let mut began = None;
         loop {
             if !self.has_room(limits) || self.out.len() >= OUT {
                 return Flow::Full;
@@ -260,11 +267,13 @@ impl Connection {
                         now: (self.context.clock)(),
                     });
                     let bytes = range.len();
-                    match self.dispatch.handle(moment, self.inbox.message(range), &mut self.out) {
+                    let began = *began.get_or_insert_with(std::time::Instant::now);
+                    let message = self.inbox.message(range);
+                    match self.dispatch.handle(moment, message, began, &mut self.out) {
                         Handled::Now => {}
-                        Handled::Later(work) => {
+                        Handled::Later(work, ticket) => {
                             self.held += bytes;
-                            self.pending.push(Waiting { bytes, work });
+                            self.pending.push(Waiting { bytes, work, ticket });
                         }
                         Handled::Broken => return Flow::Broken,
                     }

@@ -4,9 +4,12 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64};
 use std::time::Instant;
 
+use super::audit::{Audit, Entry};
 use super::census::Census;
 use super::health;
-use crate::config::{Live, Reloads, Snapshot};
+use super::outcome::Facts;
+use super::tally::Tally;
+use crate::config::{Change, Fault, Live, Reloads, Snapshot};
 use crate::keeper::Keeper;
 use crate::words::Millis;
 
@@ -28,6 +31,10 @@ pub struct Context {
     pub started: Instant,
     /// What was found wrong at start and still is, each with its remedy.
     pub warnings: Vec<String>,
+    /// What requests came to.
+    pub tally: Arc<Tally>,
+    /// What is told of what was done.
+    pub audit: Option<Audit>,
     pub(super) census: Census,
     /// Rotated tokens presented after their grace.
     pub(super) reuses: AtomicU64,
@@ -44,6 +51,7 @@ impl Context {
         set_log_level: fn(&str),
         instance: [u8; 16],
         warnings: Vec<String>,
+        audit: Option<Audit>,
     ) -> Self {
         Self {
             live: Arc::new(live),
@@ -54,6 +62,8 @@ impl Context {
             instance,
             started: Instant::now(),
             warnings,
+            tally: Arc::default(),
+            audit,
             census: Census::default(),
             reuses: AtomicU64::new(0),
             stopping: AtomicBool::new(false),
@@ -65,9 +75,45 @@ impl Context {
         health::summary(self, &self.live.snapshot())
     }
 
-    /// Takes note that another snapshot is in force.
-    pub fn changed(&self, snapshot: &Snapshot) {
+    /// Takes note that another snapshot is in force, and what that changes.
+    pub fn changed(&self, snapshot: &Snapshot, changes: &[Change]) {
         self.census.limits_changed();
         (self.set_log_level)(&snapshot.settings.log_level);
+        for change in changes {
+            self.tell_of_reload(snapshot.generation, &change.realm, "ok", &change.text);
+        }
+    }
+
+    /// Takes note of something that is wrong with the files.
+    pub fn refused(&self, fault: &Fault) {
+        let generation = self.live.snapshot().generation;
+        self.tell_of_reload(generation, "", "error", &fault.to_string());
+    }
+
+    fn tell_of_reload(&self, generation: u64, realm: &str, outcome: &str, text: &str) {
+        let Some(audit) = &self.audit else { return };
+        let facts = Facts {
+            text: Some(text.to_owned()),
+            ..Facts::default()
+        };
+        audit.tell(&Entry {
+            at: (self.clock)(),
+            generation,
+            realm,
+            operation: "reload",
+            outcome,
+            reason: None,
+            peer: None,
+            facts: &facts,
+        });
+    }
+
+    /// What the audit tells of a request, gathered only where there is one.
+    pub(super) fn facts(&self, gather: impl FnOnce() -> Facts) -> Facts {
+        if self.audit.is_some() {
+            gather()
+        } else {
+            Facts::default()
+        }
     }
 }

@@ -6,6 +6,7 @@ use std::time::Duration;
 use serde::Serialize;
 
 use super::Context;
+use super::audit::Audit;
 use crate::config::{InForce, Snapshot, Status};
 use crate::jwt::Version;
 use crate::keyring::Role;
@@ -65,6 +66,8 @@ struct Shared {
 struct Realm {
     name: String,
     generation: u64,
+    /// Tokens minted since the daemon's start.
+    issued: u64,
     version: Option<serde_json::Value>,
     keys: Vec<Key>,
 }
@@ -84,6 +87,7 @@ pub(super) fn report(context: &Context, snapshot: &Snapshot) -> (bool, Vec<u8>) 
     faults.extend(status.faults.iter().map(ToString::to_string));
     faults.extend(stuck(&status));
     faults.extend(store.fault.clone());
+    faults.extend(context.audit.as_ref().and_then(Audit::fault));
     let mut realms: Vec<_> = snapshot.realms().collect();
     realms.sort_unstable_by_key(|realm| &realm.served.realm.name);
     let notes: Vec<_> = realms.iter().flat_map(|realm| realm.notes()).cloned().collect();
@@ -98,9 +102,11 @@ pub(super) fn report(context: &Context, snapshot: &Snapshot) -> (bool, Vec<u8>) 
     changes.reverse();
     let ready = faults.is_empty();
     let all = realms.len();
-    let realms = up_to(MOST, realms.into_iter().map(describe), |realm| {
-        realm.name.len() + 64 + realm.keys.len() * 110
-    });
+    let realms = up_to(
+        MOST,
+        realms.into_iter().map(|realm| describe(context, realm)),
+        |realm| realm.name.len() + 90 + realm.keys.len() * 110,
+    );
     let document = Document {
         version: env!("CARGO_PKG_VERSION"),
         uptime_seconds: context.started.elapsed().as_secs(),
@@ -144,8 +150,10 @@ pub(super) fn report(context: &Context, snapshot: &Snapshot) -> (bool, Vec<u8>) 
 /// The same in a line, for whoever looks at the service.
 pub(super) fn summary(context: &Context, snapshot: &Snapshot) -> String {
     let store = context.keeper.denylist().health();
-    let faults =
-        context.live.status().faults.iter().count() + context.warnings.len() + usize::from(store.fault.is_some());
+    let faults = context.live.status().faults.iter().count()
+        + context.warnings.len()
+        + usize::from(store.fault.is_some())
+        + usize::from(context.audit.as_ref().is_some_and(|audit| audit.fault().is_some()));
     let mut realms: Vec<_> = snapshot
         .realms()
         .map(|realm| realm.served.realm.name.as_str())
@@ -191,7 +199,7 @@ fn up_to<T>(most: usize, all: impl IntoIterator<Item = T>, length: impl Fn(&T) -
     all.into_iter().filter(fits).collect()
 }
 
-fn describe(realm: &InForce) -> Realm {
+fn describe(context: &Context, realm: &InForce) -> Realm {
     let served = &realm.served.realm;
     let keys = served.keyring.keys().map(|(role, key)| Key {
         role: match role {
@@ -205,6 +213,7 @@ fn describe(realm: &InForce) -> Realm {
     Realm {
         name: served.name.clone(),
         generation: realm.since,
+        issued: context.tally.minted(&served.name),
         version: match &served.version {
             Version::None | Version::Other => None,
             Version::Number(number) => Some((*number).into()),

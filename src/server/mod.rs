@@ -2,6 +2,7 @@
 //! limits of the snapshot in force.
 
 mod accept;
+mod audit;
 mod census;
 mod connection;
 mod context;
@@ -10,11 +11,15 @@ mod dispatch;
 mod health;
 mod inbox;
 mod listener;
+mod outcome;
 mod probe;
 mod rate;
 mod reply;
+mod tally;
 
 pub use accept::serve;
+pub use audit::{Audit, SinkError};
 pub use context::Context;
 pub use listener::{BindError, SocketFile};
 pub use probe::{Probe, probe};
+pub use tally::{Count, Tally, Took};

@@ -1,14 +1,21 @@
 //! Replies as bytes.
 
 use jwtkeeper_wire as wire;
-use jwtkeeper_wire::{Answer, ErrorCode, Reply, put_frame};
+use jwtkeeper_wire::{Answer, Cause, ErrorCode, Reply, put_frame};
 
 use super::cookie::{on_the_wire, set_cookie};
+use super::outcome::Outcome;
 use crate::keeper::{Minted, Refusal};
 use crate::realm::CookiePolicy;
 
-/// Appends a reply. One that fits no frame becomes an error.
-pub(super) fn put(id: u64, answer: Answer<'_>, out: &mut Vec<u8>) {
+/// Appends a reply; says what it came to. One that fits no frame becomes an error.
+pub(super) fn put(id: u64, answer: Answer<'_>, out: &mut Vec<u8>) -> Outcome {
+    let outcome = match &answer {
+        Answer::Valid { rotation, .. } => Outcome::Valid(*rotation),
+        Answer::Invalid { reason } => Outcome::Invalid(*reason),
+        Answer::Error { code, .. } => Outcome::Error(*code),
+        _ => Outcome::Done,
+    };
     if let Err(error) = put_frame(&Reply { id, answer }, out) {
         tracing::error!(%error, "a reply was not sent");
         let answer = Answer::Error {
@@ -17,31 +24,36 @@ pub(super) fn put(id: u64, answer: Answer<'_>, out: &mut Vec<u8>) {
         };
         // So short that it always fits.
         let _ = put_frame(&Reply { id, answer }, out);
+        return Outcome::Error(ErrorCode::Internal);
     }
+    outcome
 }
 
 /// Appends an error.
-pub(super) fn put_error(id: u64, code: ErrorCode, message: &str, out: &mut Vec<u8>) {
-    put(id, Answer::Error { code, message }, out);
+pub(super) fn put_error(id: u64, code: ErrorCode, message: &str, out: &mut Vec<u8>) -> Outcome {
+    put(id, Answer::Error { code, message }, out)
 }
 
 /// Appends the reason why the keeper cannot answer.
-pub(super) fn put_refusal(id: u64, refusal: &Refusal, out: &mut Vec<u8>) {
-    put_error(id, refusal.code(), &refusal.to_string(), out);
+pub(super) fn put_refusal(id: u64, refusal: &Refusal, out: &mut Vec<u8>) -> Outcome {
+    put_error(id, refusal.code(), &refusal.to_string(), out)
 }
 
 /// Appends a new token.
-pub(super) fn put_issued(id: u64, minted: &Minted, policy: &CookiePolicy, out: &mut Vec<u8>) {
-    with_wire(minted, policy, |minted| put(id, Answer::Issued(minted), out));
+pub(super) fn put_issued(id: u64, minted: &Minted, policy: &CookiePolicy, out: &mut Vec<u8>) -> Outcome {
+    with_wire(minted, policy, |minted| put(id, Answer::Issued(minted), out))
 }
 
-/// Appends a successor.
-pub(super) fn put_rotated(id: u64, minted: &Minted, policy: &CookiePolicy, out: &mut Vec<u8>) {
-    with_wire(minted, policy, |minted| put(id, Answer::Rotated(minted), out));
+/// Appends a successor, and for which cause there is one.
+pub(super) fn put_rotated(id: u64, minted: &Minted, cause: Cause, policy: &CookiePolicy, out: &mut Vec<u8>) -> Outcome {
+    match with_wire(minted, policy, |minted| put(id, Answer::Rotated(minted), out)) {
+        Outcome::Done => Outcome::Rotated(cause),
+        other => other,
+    }
 }
 
 /// A token in the wire's form, with its cookie.
-fn with_wire(minted: &Minted, policy: &CookiePolicy, put: impl FnOnce(wire::Minted<'_>)) {
+fn with_wire(minted: &Minted, policy: &CookiePolicy, put: impl FnOnce(wire::Minted<'_>) -> Outcome) -> Outcome {
     let jti = minted.jti.to_string();
     let value = minted.cookie.as_ref().map(|cookie| cookie.as_str());
     let text = value.map(|value| set_cookie(policy, value, minted.expires_at));
@@ -54,5 +66,5 @@ fn with_wire(minted: &Minted, policy: &CookiePolicy, put: impl FnOnce(wire::Mint
         expires_at: u64::try_from(minted.expires_at).unwrap_or(0),
         claims: minted.claims.as_bytes(),
         cookie,
-    });
+    })
 }

@@ -1,4 +1,4 @@
-//! The process at the other end of a socket, as it was when it connected. Never its pid: pids are reused.
+//! The process at the other end of a socket, as it was when it connected. Nothing is decided by its pid: pids are reused.
 
 /// A peer. 65534 is the overflow id of user namespaces: it names nobody, and matches nothing.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -9,6 +9,8 @@ pub struct Peer {
     pub gid: u32,
     /// Its supplementary gids.
     pub groups: Vec<u32>,
+    /// The pid that it had, for the audit alone.
+    pub pid: Option<i32>,
 }
 
 /// What uids and gids that have no name here are shown as.

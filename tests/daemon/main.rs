@@ -16,6 +16,7 @@ mod support;
 
 mod access;
 mod activation;
+mod audit;
 mod cancel;
 mod changes;
 mod crash;
@@ -25,6 +26,7 @@ mod fork;
 mod hangup;
 mod hostile;
 mod limits;
+mod logs;
 mod lost_events;
 mod manager;
 mod no_inotify;

@@ -125,7 +125,7 @@ impl World {
     pub fn rotate_refused(&self, old: &Minted) -> Rejection {
         let cookie = old.cookie.as_ref().map(|cookie| cookie.as_str());
         match self.try_rotate(&old.token, cookie, None).unwrap() {
-            Rotated::Successor(_) => panic!("a successor of a token that may have none"),
+            Rotated::Successor(..) => panic!("a successor of a token that may have none"),
             Rotated::Invalid(rejection) => rejection,
         }
     }
@@ -182,7 +182,7 @@ impl World {
 
 pub fn successor(rotated: Rotated) -> Option<Minted> {
     match rotated {
-        Rotated::Successor(minted) => Some(minted),
+        Rotated::Successor(minted, _) => Some(minted),
         Rotated::Invalid(_) => None,
     }
 }

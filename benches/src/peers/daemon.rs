@@ -83,7 +83,7 @@ impl Home {
         let names =
             format!("issuer = \"{ISSUER}\"\naudience = \"{AUDIENCE}\"\nexpiry = \"24h\"\nmax_lifetime = \"30d\"");
         format!(
-            "socket = \"{socket}\"\nstate_dir = \"{state}\"\n\n[log]\nlevel = \"warn\"\n\n{store}\
+            "socket = \"{socket}\"\nstate_dir = \"{state}\"\n\n[log]\nlevel = \"warn\"\n\n[limits]\nrequests_per_uid = 0\n\n{store}\
              [realms.default]\nalgorithm = \"HS256\"\nsecret_file = \"secret\"\n{names}\n\n\
              [realms.{ES256}]\nalgorithm = \"ES256\"\nkey_file = \"es256.pem\"\n{names}\n"
         )

@@ -55,6 +55,12 @@ pub(crate) enum Command {
     },
     /// Is a token valid now?
     Validate(Presented),
+    /// Why is a token valid, or not? Check by check
+    ///
+    /// The token is decoded here, and what it says is shown with its times. Whether it is valid the daemon alone says: its
+    /// reason names the check that failed, all before it passed, and none after it was reached. Who may, is told what
+    /// the denylist says of it and which keys the realm has. Neither the signature nor the cookie is shown.
+    Inspect(Presented),
     /// Replace a valid token by its one successor
     Rotate {
         #[command(flatten)]
@@ -166,6 +172,9 @@ pub(crate) struct Revoke {
     /// All logins of the realm begun until a time: RFC 3339, seconds since the epoch, or `now`
     #[arg(long, group = "what", value_name = "TIME|now", value_parser = moment)]
     pub(crate) issued_before: Option<Before>,
+    /// With --issued-before: do not ask. Who is not at a terminal is never asked
+    #[arg(long, short)]
+    pub(crate) yes: bool,
 }
 
 fn moment(text: &str) -> Result<Before, String> {

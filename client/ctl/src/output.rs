@@ -2,11 +2,15 @@
 //! where they are the answer.
 
 use std::io::{self, Write};
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use jwtkeeper_client::{Cause, Claims, Cookie, Document, Health, Imported, Minted, Reason, Status};
-use serde::{Deserialize, Serialize};
+use jwtkeeper_client::{Cause, Claims, Cookie, Health, Imported, Minted, Reason, State, Status};
+use serde::Serialize;
 use serde_json::value::RawValue;
+
+use crate::document::{Change, Document};
+use crate::glance;
+use crate::paint::{self, Line, Paint};
+use crate::times::{now, time, when};
 
 /// How long ago a change may be, in seconds, for whoever reloads to be told of it.
 const RECENT: u64 = 60;
@@ -14,6 +18,7 @@ const RECENT: u64 = 60;
 /// Where answers go.
 pub(crate) struct Output {
     pub(crate) json: bool,
+    pub(crate) colour: bool,
 }
 
 #[derive(Serialize)]
@@ -81,42 +86,11 @@ struct ImportedShape {
     owed: u64,
 }
 
-/// The part of health that says how old the copy of a shared store is.
-#[derive(Deserialize)]
-struct WithStore {
-    store: Aged,
-}
-
-#[derive(Deserialize)]
-struct Aged {
-    age_ms: Option<u64>,
-}
-
 #[derive(Serialize)]
 struct HealthShape<'a> {
     ready: bool,
     generation: u64,
     details: &'a RawValue,
-}
-
-/// The part of the health document that says what is in force.
-#[derive(Default, Deserialize)]
-#[serde(default)]
-struct InForce {
-    reload: LastChanges,
-}
-
-#[derive(Default, Deserialize)]
-#[serde(default)]
-struct LastChanges {
-    changes: Vec<Change>,
-}
-
-#[derive(Serialize, Deserialize)]
-struct Change {
-    at: u64,
-    generation: u64,
-    text: String,
 }
 
 #[derive(Serialize)]
@@ -134,6 +108,14 @@ struct DoneShape {
 }
 
 impl Output {
+    /// For people, unless `json`.
+    pub(crate) fn new(json: bool) -> Self {
+        Self {
+            json,
+            colour: paint::wanted(),
+        }
+    }
+
     pub(crate) fn valid(&self, claims: &Claims, rotation: Option<Cause>) -> io::Result<()> {
         let claims = raw(claims.as_bytes());
         if self.json {
@@ -189,6 +171,17 @@ impl Output {
         }
     }
 
+    /// What a person did not go on with: they were told already.
+    pub(crate) fn nothing_done(&self) -> io::Result<()> {
+        match self.json {
+            true => self.object(&DoneShape {
+                done: false,
+                reason: None,
+            }),
+            false => Ok(()),
+        }
+    }
+
     pub(crate) fn not_done(&self, reason: Reason) -> io::Result<()> {
         match self.json {
             true => self.object(&DoneShape {
@@ -201,8 +194,7 @@ impl Output {
 
     pub(crate) fn status(&self, status: Status, health: Option<&Health>) -> io::Result<()> {
         let Status { state, until } = status;
-        let told = |health: &Health| serde_json::from_slice::<WithStore>(health.document.as_bytes()).ok();
-        let age_ms = health.and_then(told).and_then(|health| health.store.age_ms);
+        let age_ms = health.and_then(|health| Document::of(health).store.age_ms);
         if self.json {
             return self.object(&StatusShape {
                 state: state.to_string(),
@@ -210,9 +202,15 @@ impl Output {
                 age_ms,
             });
         }
-        let until = until.map_or(String::new(), |seconds| format!(" until {}", time(seconds)));
+        let paint = match state {
+            State::None => Paint::Good,
+            State::Hard => Paint::Bad,
+            _ => Paint::Odd,
+        };
+        let until = until.map_or(String::new(), |seconds| format!(" until {}", when(seconds, now())));
         let meaning = state.row().map_or("", |row| row.meaning);
-        self.line(&format!("{state}{until}. {meaning}"))?;
+        let line = Line::new().with(paint.on(state.to_string()));
+        self.show(&line.with(format!("{until}. {meaning}")))?;
         match age_ms {
             Some(ms) => self.line(&format!("as Redis said it {ms} ms ago")),
             None => Ok(()),
@@ -241,27 +239,21 @@ impl Output {
                 details,
             });
         }
-        let state = if ready { "ready" } else { "not ready" };
-        self.line(&format!("{state}, generation {generation}"))?;
-        self.pretty(&health.document)
+        let lines = glance::health(health, now());
+        lines.iter().try_for_each(|line| self.show(line))
     }
 
     /// What is in force after a reload, and what that means for tokens: a file that changed a moment ago may be in force
     /// before anybody asks for it. `generation` is none where something was refused.
-    #[allow(clippy::disallowed_methods)] // what is recent is a matter of the clock
     pub(crate) fn reloaded(&self, generation: Option<u64>, health: Option<&Health>) -> io::Result<()> {
-        let told = |health: &Health| serde_json::from_slice::<InForce>(health.document.as_bytes()).ok();
-        let changes = health.and_then(told).unwrap_or_default().reload.changes;
+        let changes = health.map(Document::of).unwrap_or_default().reload.changes;
         if self.json {
             return self.object(&ReloadedShape { generation, changes });
         }
         if let Some(generation) = generation {
             self.line(&format!("reloaded, generation {generation}"))?;
         }
-        let now = SystemTime::now()
-            .duration_since(UNIX_EPOCH)
-            .unwrap_or_default()
-            .as_secs();
+        let now = now();
         let recent = |change: &&Change| change.at.saturating_add(RECENT) > now;
         changes
             .iter()
@@ -269,7 +261,7 @@ impl Output {
             .try_for_each(|change| self.line(&format!("in force since {}: {}", time(change.at), change.text)))
     }
 
-    pub(crate) fn jwks(&self, document: &Document) -> io::Result<()> {
+    pub(crate) fn jwks(&self, document: &jwtkeeper_client::Document) -> io::Result<()> {
         match self.json {
             true => self.object(raw(document.as_bytes())),
             false => self.pretty(document),
@@ -283,14 +275,15 @@ impl Output {
 
     /// A line for a terminal: what others wrote must not steer it.
     pub(crate) fn line(&self, text: &str) -> io::Result<()> {
-        let shown = |c: char| {
-            if c.is_control() { char::REPLACEMENT_CHARACTER } else { c }
-        };
-        let text: String = text.chars().map(shown).collect();
-        writeln!(io::stdout().lock(), "{}", text.trim_end())
+        self.show(&Line::new().with(text))
     }
 
-    fn pretty(&self, document: &Document) -> io::Result<()> {
+    /// A line with its colours, where there are any.
+    pub(crate) fn show(&self, line: &Line) -> io::Result<()> {
+        writeln!(io::stdout().lock(), "{}", line.text(self.colour, usize::MAX))
+    }
+
+    fn pretty(&self, document: &jwtkeeper_client::Document) -> io::Result<()> {
         let value: serde_json::Value = document.parse()?;
         serde_json::to_string_pretty(&value)?
             .lines()
@@ -301,13 +294,6 @@ impl Output {
 fn explained(reason: Reason) -> String {
     let meaning = reason.row().map_or("", |row| row.meaning);
     format!("{reason}. {meaning}")
-}
-
-fn time(seconds: u64) -> String {
-    match UNIX_EPOCH.checked_add(Duration::from_secs(seconds)) {
-        Some(time) if seconds < 253_402_300_800 => humantime::format_rfc3339_seconds(time).to_string(),
-        _ => format!("second {seconds}"),
-    }
 }
 
 /// JSON of the daemon's as it came, so that integers of any size and the order of members stay.

@@ -3,7 +3,6 @@
 use std::io::stdout;
 use std::time::Instant;
 
-use clap::CommandFactory;
 use jwtkeeper_client::blocking::Client;
 use jwtkeeper_client::{Before, Config, ErrorKind, Flag, Issue, Revoke, Revoked, Rotate, Rotation, Validate, Verdict};
 use serde::Serialize;
@@ -11,7 +10,7 @@ use serde::Serialize;
 use crate::args::{Args, Command, Presented, Revoke as RevokeArgs, Secret};
 use crate::outcome::{Failure, Outcome};
 use crate::output::Output;
-use crate::{bench, input, secret};
+use crate::{bench, confirm, input, inspect, secret};
 
 #[derive(Serialize)]
 struct Pong {
@@ -20,7 +19,7 @@ struct Pong {
 }
 
 pub(crate) fn run(args: &Args) -> Result<Outcome, Failure> {
-    let output = Output { json: args.json };
+    let output = Output::new(args.json);
     let client = Client::new(config(args));
     match &args.command {
         Command::Issue { claims, ttl } => {
@@ -36,8 +35,15 @@ pub(crate) fn run(args: &Args) -> Result<Outcome, Failure> {
             Ok(Outcome::Yes)
         }
         Command::Validate(presented) => validate(&client, &output, presented),
+        Command::Inspect(presented) => inspect::run(&client, &output, presented, args.realm.as_deref()),
         Command::Rotate { presented, claims } => rotate(&client, &output, presented, claims.as_deref()),
-        Command::Revoke(revoke_args) => revoke(&client, &output, revoke_args),
+        Command::Revoke(given) => match given.issued_before {
+            Some(before) if !given.yes && !confirm::end_logins(&client, args.realm.as_deref(), before)? => {
+                output.nothing_done()?;
+                Ok(Outcome::No)
+            }
+            _ => revoke(&client, &output, given),
+        },
         Command::Flag { jti, subject } => {
             let flag = match (jti, subject) {
                 (Some(jti), _) => Flag::jti(jti),
@@ -95,7 +101,7 @@ pub(crate) fn run(args: &Args) -> Result<Outcome, Failure> {
         } => secret::generate(&output, *algorithm, file.as_deref()),
         Command::Completions { shell } => {
             let mut script = Vec::new();
-            clap_complete::generate(*shell, &mut Args::command(), "jwtkeeperctl", &mut script);
+            clap_complete::generate(*shell, &mut crate::command(), "jwtkeeperctl", &mut script);
             std::io::Write::write_all(&mut stdout(), &script)?;
             Ok(Outcome::Yes)
         }

@@ -47,8 +47,10 @@ const REMEMBERED: usize = 64;
 pub enum Event<'a> {
     /// All is being read, because somebody asked for it.
     Begins,
-    /// Another snapshot is in force.
-    Changed(&'a Snapshot),
+    /// Another snapshot is in force, and what that changes.
+    Changed(&'a Snapshot, &'a [Change]),
+    /// Something new is wrong; what was in force in its place stays.
+    Refused(&'a Fault),
     /// What was asked for is done; these are the faults that there are.
     Ends(&'a Faults),
 }
@@ -217,13 +219,13 @@ impl Follower {
         match changes {
             Some(changes) => {
                 tell_of_changes(snapshot.generation, &changes);
+                (self.listener)(Event::Changed(&snapshot, &changes));
                 self.live.with_status(|status| {
                     let changes = changes.into_iter().map(|change| (now, snapshot.generation, change));
                     status.changes.extend(changes);
                     let over = status.changes.len().saturating_sub(REMEMBERED);
                     status.changes.drain(..over);
                 });
-                (self.listener)(Event::Changed(&snapshot));
             }
             None if asked => tracing::info!(generation = running.generation, "reloaded: nothing is new"),
             None => {}
@@ -237,6 +239,7 @@ impl Follower {
             .with_status(|status| std::mem::replace(&mut status.faults, faults.clone()));
         for fault in faults.iter().filter(|fault| !before.says(fault)) {
             tracing::error!(%fault, "refused: what was in force in its place stays in force");
+            (self.listener)(Event::Refused(fault));
         }
         let right = |fault: &&Fault| !faults.says(fault) && !faults.are_where(fault);
         for fault in before.iter().filter(right) {

@@ -160,6 +160,8 @@ fn what_is_fixed(running: &Settings, new: &Settings) -> Vec<&'static str> {
         ("socket_mode", running.socket_mode != new.socket_mode),
         ("state_dir", running.state_dir != new.state_dir),
         ("store", running.store != new.store),
+        ("audit", running.audit != new.audit),
+        ("log.format", running.log_format != new.log_format),
     ];
     fixed
         .into_iter()

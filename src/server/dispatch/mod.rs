@@ -6,26 +6,36 @@ mod operations;
 use std::future::Future;
 use std::pin::Pin;
 use std::sync::Arc;
+use std::time::Instant;
 
 use jwtkeeper_wire::{Answer, DEFAULT_REALM, ErrorCode, OP_COUNT, Op, Request, RevokeTarget, decode, peek_request};
 
+use super::audit::{Entry, is_audited};
+use super::outcome::{Done, Facts, Operation, Outcome};
 use super::reply::{put, put_error, put_refusal};
+use super::tally::{Counter, Ticket};
 use super::{Context, health};
 use crate::config::{Right, Snapshot};
 use crate::keeper::Served;
 use crate::words::{Millis, Peer};
 
-/// Work that ends in the bytes of a reply.
-pub(super) type Later = Pin<Box<dyn Future<Output = Vec<u8>> + Send>>;
+/// Work that ends in a reply.
+pub(super) type Later = Pin<Box<dyn Future<Output = Done> + Send>>;
 
 /// What became of a request.
 pub(super) enum Handled {
     /// Its reply is written.
     Now,
-    /// Its reply comes.
-    Later(Later),
+    /// Its reply comes, and is to be counted then.
+    Later(Later, Ticket),
     /// Its reply is written, and nothing more can be read from this connection.
     Broken,
+}
+
+/// The same of a request that was understood.
+enum Answered {
+    Now(Outcome, Facts),
+    Later(Later),
 }
 
 /// What a request is served by, taken once.
@@ -38,6 +48,7 @@ pub(super) struct Moment {
 pub(super) struct Dispatch {
     context: Arc<Context>,
     peer: Peer,
+    counter: Counter,
     /// Where claims are decoded.
     scratch: Vec<u8>,
 }
@@ -48,50 +59,100 @@ type No = (ErrorCode, String);
 impl Dispatch {
     pub(super) fn new(context: Arc<Context>, peer: Peer) -> Self {
         Self {
+            counter: Counter::new(&context.tally),
             context,
             peer,
             scratch: Vec::new(),
         }
     }
 
-    /// Handles one message.
-    pub(super) fn handle(&mut self, moment: &Moment, message: &[u8], out: &mut Vec<u8>) -> Handled {
-        let Some((id, tag)) = peek_request(message) else {
-            put_error(
-                0,
-                ErrorCode::MalformedMessage,
-                "the message is too short for an id and an operation",
-                out,
-            );
-            return Handled::Broken;
+    /// Handles one message, begun now.
+    pub(super) fn handle(&mut self, moment: &Moment, message: &[u8], began: Instant, out: &mut Vec<u8>) -> Handled {
+        let request = match understood(message) {
+            Ok(request) => request,
+            Err((id, code, text)) => {
+                let outcome = put_error(id, code, &text, out);
+                let ticket = self.counter.ticket("", Operation::Unknown, began);
+                ticket.count(outcome, None, began);
+                return if code == ErrorCode::UnknownOperation {
+                    Handled::Now
+                } else {
+                    Handled::Broken
+                };
+            }
         };
-        if tag >= OP_COUNT {
-            put_error(
-                id,
-                ErrorCode::UnknownOperation,
-                &format!("the operation {tag} is not known"),
-                out,
-            );
-            return Handled::Now;
+        let id = request.id;
+        let (operation, realm) = Operation::of(&request.op);
+        let known = moment.snapshot.realm(realm).map_or("", |served| &served.realm.name);
+        let ticket = self.counter.ticket(known, operation, began);
+        let start = out.len();
+        let answered = self.answer(moment, id, request.op, out).unwrap_or_else(|(code, text)| {
+            let outcome = put_error(id, code, &text, out);
+            let facts = self.context.facts(|| Facts {
+                text: Some(text),
+                ..Facts::default()
+            });
+            Answered::Now(outcome, facts)
+        });
+        let audited = self.context.audit.is_some();
+        match answered {
+            Answered::Now(outcome, facts) if audited && is_audited(operation, outcome, &facts) => {
+                let bytes = out.split_off(start);
+                let done = std::future::ready(Done { bytes, outcome, facts });
+                Handled::Later(self.audited(moment, id, operation, realm, Box::pin(done)), ticket)
+            }
+            Answered::Now(outcome, _) => {
+                ticket.count(outcome, None, Instant::now());
+                Handled::Now
+            }
+            Answered::Later(work) if audited => {
+                Handled::Later(self.audited(moment, id, operation, realm, work), ticket)
+            }
+            Answered::Later(work) => Handled::Later(work, ticket),
         }
-        let Ok(request) = decode::<Request<'_>>(message) else {
-            put_error(
-                id,
-                ErrorCode::MalformedMessage,
-                "the message does not hold the operation that it names",
-                out,
-            );
-            return Handled::Broken;
+    }
+
+    /// The same work, acknowledged only once the audit tells of it.
+    fn audited(&self, moment: &Moment, id: u64, operation: Operation, realm: &str, work: Later) -> Later {
+        let (context, peer) = (self.context.clone(), self.peer.clone());
+        let (at, generation) = (moment.now, moment.snapshot.generation);
+        let realm = match operation {
+            Operation::Reload | Operation::Import => String::new(),
+            _ => named(realm).chars().take(64).collect(),
         };
-        self.answer(moment, id, request.op, out).unwrap_or_else(|(code, text)| {
-            put_error(id, code, &text, out);
-            Handled::Now
+        Box::pin(async move {
+            let done = work.await;
+            let Some(audit) = context.audit.as_ref() else {
+                return done;
+            };
+            if !is_audited(operation, done.outcome, &done.facts) {
+                return done;
+            }
+            let entry = Entry {
+                at,
+                generation,
+                realm: &realm,
+                operation: operation.name(),
+                outcome: if done.facts.reuse { "reuse" } else { done.outcome.kind() },
+                reason: done.outcome.reason(),
+                peer: Some(&peer),
+                facts: &done.facts,
+            };
+            match audit.record(&entry).await {
+                Ok(()) => done,
+                Err(why) => {
+                    let mut bytes = Vec::new();
+                    let outcome = put_error(id, ErrorCode::Unavailable, &why, &mut bytes);
+                    let facts = Facts::default();
+                    Done { bytes, outcome, facts }
+                }
+            }
         })
     }
 
-    fn answer(&mut self, moment: &Moment, id: u64, op: Op<'_>, out: &mut Vec<u8>) -> Result<Handled, No> {
+    fn answer(&mut self, moment: &Moment, id: u64, op: Op<'_>, out: &mut Vec<u8>) -> Result<Answered, No> {
         let snapshot = &*moment.snapshot;
-        match op {
+        let outcome = match op {
             Op::Validate { realm, token, cookie } => {
                 let served = self.permitted(snapshot, realm, Right::Validate)?;
                 return Ok(self.validate(moment.now, id, served, token, cookie, out));
@@ -124,15 +185,8 @@ impl Dispatch {
                 let served = self.permitted(snapshot, realm, Right::Status)?;
                 match self.context.keeper.status(served, moment.now, jti) {
                     Ok(stands) => {
-                        let until = u64::try_from(stands.until).unwrap_or(0);
-                        put(
-                            id,
-                            Answer::Status {
-                                state: stands.state,
-                                until,
-                            },
-                            out,
-                        );
+                        let (state, until) = (stands.state, u64::try_from(stands.until).unwrap_or(0));
+                        put(id, Answer::Status { state, until }, out)
                     }
                     Err(refusal) => put_refusal(id, &refusal, out),
                 }
@@ -140,7 +194,7 @@ impl Dispatch {
             Op::Jwks { realm } => {
                 let served = self.permitted(snapshot, realm, Right::Jwks)?;
                 let document = serde_json::to_vec(&served.realm.keyring.jwks()).unwrap_or_default(); // text always is
-                put(id, Answer::Jwks { document: &document }, out);
+                put(id, Answer::Jwks { document: &document }, out)
             }
             Op::Ping => put(id, Answer::Pong, out),
             Op::Health => {
@@ -154,7 +208,7 @@ impl Dispatch {
                         document,
                     },
                     out,
-                );
+                )
             }
             Op::Reload => {
                 self.allowed(snapshot, "", Right::Reload)?;
@@ -164,13 +218,13 @@ impl Dispatch {
                 self.allowed(snapshot, "", Right::Reload)?;
                 return Ok(self.import(moment.now, id));
             }
-        }
-        Ok(Handled::Now)
+        };
+        Ok(Answered::Now(outcome, Facts::default()))
     }
 
     /// The realm, if there is one and the peer may do this in it.
     fn permitted<'s>(&self, snapshot: &'s Snapshot, realm: &str, right: Right) -> Result<&'s Arc<Served>, No> {
-        let name = if realm.is_empty() { DEFAULT_REALM } else { realm };
+        let name = named(realm);
         // Asked first: who may do nothing learns of no realm.
         self.allowed(snapshot, name, right)?;
         let Some(served) = snapshot.realm(realm) else {
@@ -195,6 +249,24 @@ impl Dispatch {
         };
         Err((ErrorCode::NotPermitted, text))
     }
+}
+
+/// The realm that a request means.
+fn named(realm: &str) -> &str {
+    if realm.is_empty() { DEFAULT_REALM } else { realm }
+}
+
+/// A message as the request that it holds; or why not, for which id.
+fn understood(message: &[u8]) -> Result<Request<'_>, (u64, ErrorCode, String)> {
+    let malformed = |id, text: &str| (id, ErrorCode::MalformedMessage, text.to_owned());
+    let Some((id, tag)) = peek_request(message) else {
+        return Err(malformed(0, "the message is too short for an id and an operation"));
+    };
+    if tag >= OP_COUNT {
+        let text = format!("the operation {tag} is not known");
+        return Err((id, ErrorCode::UnknownOperation, text));
+    }
+    decode(message).map_err(|_| malformed(id, "the message does not hold the operation that it names"))
 }
 
 fn right_to_revoke(target: &RevokeTarget<'_>) -> Right {

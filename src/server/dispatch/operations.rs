@@ -7,12 +7,13 @@ use std::sync::atomic::Ordering;
 use jwtkeeper_wire as wire;
 use jwtkeeper_wire::{Answer, ErrorCode, FlagTarget, RevokeTarget};
 
-use super::{Dispatch, Handled};
+use super::{Answered, Dispatch};
 use crate::config::{Faults, Reloaded};
 use crate::jwt::Family;
-use crate::keeper::{Before, Flag, Refusal, Rejection, Revoke, Rotated, Served, Verdict};
+use crate::keeper::{Before, Flag, Names, Refusal, Rejection, Revoke, Rotated, Served, Verdict};
 use crate::keyring::SigningKey;
 use crate::server::Context;
+use crate::server::outcome::{Done, Facts, Outcome};
 use crate::server::reply::{put, put_error, put_issued, put_refusal, put_rotated};
 use crate::words::Millis;
 
@@ -25,20 +26,20 @@ impl Dispatch {
         token: &[u8],
         cookie: Option<&str>,
         out: &mut Vec<u8>,
-    ) -> Handled {
-        match self
+    ) -> Answered {
+        let verdict = self
             .context
             .keeper
-            .validate(served, now, token, cookie, &mut self.scratch)
-        {
+            .validate(served, now, token, cookie, &mut self.scratch);
+        let outcome = match verdict {
             Verdict::Valid { claims, rotation } => put(id, Answer::Valid { claims, rotation }, out),
             Verdict::Invalid(rejection @ Rejection { reuse: Some(_), .. }) => {
                 let (context, served) = (self.context.clone(), served.clone());
                 return later(async move { reject(&context, &served, now, id, &rejection).await });
             }
             Verdict::Invalid(Rejection { reason, reuse: None }) => put(id, Answer::Invalid { reason }, out),
-        }
-        Handled::Now
+        };
+        Answered::Now(outcome, Facts::default())
     }
 
     pub(super) fn issue(
@@ -49,21 +50,15 @@ impl Dispatch {
         claims: &[u8],
         ttl: Option<u64>,
         out: &mut Vec<u8>,
-    ) -> Handled {
+    ) -> Answered {
         if is_slow(served) {
             let (context, served, claims) = (self.context.clone(), served.clone(), claims.to_vec());
-            let work = tokio::task::spawn_blocking(move || {
-                let mut out = Vec::new();
-                mint(&context, &served, now, id, &claims, ttl, &mut out);
-                out
-            });
-            return later(async move {
-                work.await
-                    .unwrap_or_else(|_| bytes(|out| put_refusal(id, &Refusal::Crypto, out)))
-            });
+            let work =
+                tokio::task::spawn_blocking(move || done(|out| mint(&context, &served, now, id, &claims, ttl, out)));
+            return later(async move { work.await.unwrap_or_else(|_| refused(id, &Refusal::Crypto)) });
         }
-        mint(&self.context, served, now, id, claims, ttl, out);
-        Handled::Now
+        let (outcome, facts) = mint(&self.context, served, now, id, claims, ttl, out);
+        Answered::Now(outcome, facts)
     }
 
     pub(super) fn rotate(
@@ -74,7 +69,7 @@ impl Dispatch {
         token: &[u8],
         cookie: Option<&str>,
         claims: Option<&[u8]>,
-    ) -> Handled {
+    ) -> Answered {
         let (context, served) = (self.context.clone(), served.clone());
         let (token, cookie, claims) = (token.to_vec(), cookie.map(str::to_owned), claims.map(<[u8]>::to_vec));
         let slow = is_slow(&served);
@@ -84,25 +79,26 @@ impl Dispatch {
                 .rotate(&served, now, &token, cookie.as_deref(), claims.as_deref())
                 .await
             {
-                Ok(Rotated::Successor(minted)) => {
-                    bytes(|out| put_rotated(id, &minted, &served.realm.policy.cookie, out))
-                }
+                Ok(Rotated::Successor(minted, cause)) => done(|out| {
+                    let outcome = put_rotated(id, &minted, cause, &served.realm.policy.cookie, out);
+                    (
+                        outcome,
+                        context.facts(|| facts_of(Names::of_claims(&served, minted.claims.as_bytes()))),
+                    )
+                }),
                 Ok(Rotated::Invalid(rejection)) => reject(&context, &served, now, id, &rejection).await,
-                Err(refusal) => bytes(|out| put_refusal(id, &refusal, out)),
+                Err(refusal) => refused(id, &refusal),
             }
         };
         if !slow {
             return later(work);
         }
         let runtime = tokio::runtime::Handle::current();
-        let done = tokio::task::spawn_blocking(move || runtime.block_on(work));
-        later(async move {
-            done.await
-                .unwrap_or_else(|_| bytes(|out| put_refusal(id, &Refusal::Crypto, out)))
-        })
+        let rotated = tokio::task::spawn_blocking(move || runtime.block_on(work));
+        later(async move { rotated.await.unwrap_or_else(|_| refused(id, &Refusal::Crypto)) })
     }
 
-    pub(super) fn flag(&self, now: Millis, id: u64, served: &Arc<Served>, target: FlagTarget<'_>) -> Handled {
+    pub(super) fn flag(&self, now: Millis, id: u64, served: &Arc<Served>, target: FlagTarget<'_>) -> Answered {
         let (context, served) = (self.context.clone(), served.clone());
         let (name, before) = match target {
             FlagTarget::Jti(jti) => (jti.to_owned(), None),
@@ -114,63 +110,69 @@ impl Dispatch {
                 Some(before) => Flag::Subject(&name, before),
             };
             let flagged = context.keeper.flag(&served, now, target).await;
-            bytes(|out| match flagged {
-                Ok(()) => put(id, Answer::Done, out),
-                Err(refusal) => put_refusal(id, &refusal, out),
+            done(|out| {
+                let outcome = match flagged {
+                    Ok(()) => put(id, Answer::Done, out),
+                    Err(refusal) => put_refusal(id, &refusal, out),
+                };
+                let facts = context.facts(|| match target {
+                    Flag::Jti(jti) => named("jti", jti),
+                    Flag::Subject(subject, _) => named("subject", subject),
+                });
+                (outcome, facts)
             })
         })
     }
 
-    pub(super) fn revoke(&self, now: Millis, id: u64, served: &Arc<Served>, target: RevokeTarget<'_>) -> Handled {
+    pub(super) fn revoke(&self, now: Millis, id: u64, served: &Arc<Served>, target: RevokeTarget<'_>) -> Answered {
         let (context, served) = (self.context.clone(), served.clone());
         let target = Target::of(target);
         later(async move {
             let revoked = context.keeper.revoke(&served, now, target.borrow()).await;
-            bytes(|out| match revoked {
-                Ok(Ok(())) => put(id, Answer::Done, out),
-                Ok(Err(rejection)) => put(
-                    id,
-                    Answer::Invalid {
-                        reason: rejection.reason,
-                    },
-                    out,
-                ),
-                Err(refusal) => put_refusal(id, &refusal, out),
+            done(|out| {
+                let (outcome, proven) = match revoked {
+                    Ok(Ok(())) => (put(id, Answer::Done, out), true),
+                    Ok(Err(Rejection { reason, .. })) => (put(id, Answer::Invalid { reason }, out), false),
+                    Err(refusal) => (put_refusal(id, &refusal, out), false),
+                };
+                let facts = context.facts(|| target.facts(&served, proven));
+                let target = Some(target.name());
+                (outcome, Facts { target, ..facts })
             })
         })
     }
 
-    pub(super) fn import(&self, now: Millis, id: u64) -> Handled {
+    pub(super) fn import(&self, now: Millis, id: u64) -> Answered {
         let context = self.context.clone();
         later(async move {
             let denylist = context.keeper.denylist();
             let realms = denylist.index().realms();
             if let Some(why) = realms.iter().find_map(|realm| denylist.stale(realm)) {
-                return bytes(|out| put_error(id, ErrorCode::Unavailable, &why, out));
+                return unavailable(id, &why);
             }
             let kept = denylist.keep_all(now).await;
             let health = denylist.health();
             if let Some(why) = &health.fault {
                 // What the shared store lacks is not known.
-                return bytes(|out| put_error(id, ErrorCode::Unavailable, why, out));
+                return unavailable(id, why);
             }
-            bytes(|out| match kept {
+            match kept {
                 Ok(_) => {
                     let (entries, owed) = (health.entries, health.shared.map_or(0, |shared| shared.owed));
-                    put(id, Answer::Imported { entries, owed }, out);
+                    plain(|out| put(id, Answer::Imported { entries, owed }, out))
                 }
-                Err(error) => put_error(id, ErrorCode::Unavailable, &error.to_string(), out),
-            })
+                Err(error) => unavailable(id, &error.to_string()),
+            }
         })
     }
 
-    pub(super) fn reload(&self, id: u64) -> Handled {
+    pub(super) fn reload(&self, id: u64) -> Answered {
         let context = self.context.clone();
         later(async move {
             let reloaded = context.reloads.ask().await;
-            bytes(|out| match reloaded {
+            plain(|out| match reloaded {
                 Some(Reloaded { generation, faults }) if faults.is_empty() => {
-                    put(id, Answer::Reloaded { generation }, out);
+                    put(id, Answer::Reloaded { generation }, out)
                 }
                 Some(Reloaded { faults, .. }) => put_error(id, ErrorCode::ReloadRefused, &shortened(&faults), out),
                 None => put_error(
@@ -204,6 +206,36 @@ impl Target {
         }
     }
 
+    /// What it names: one of the tally's targets.
+    fn name(&self) -> &'static str {
+        match self {
+            Target::Token(..) => "token",
+            Target::Jti(_) => "jti",
+            Target::Session(_) => "session",
+            Target::Subject(..) => "subject",
+            Target::IssuedBefore(_) => "issued_before",
+        }
+    }
+
+    /// What the audit tells of it; of a token only where it was proven to be the realm's.
+    fn facts(&self, served: &Served, proven: bool) -> Facts {
+        match self {
+            Target::Token(token, _) if proven => facts_of(Names::of_token(served, token)),
+            Target::Token(..) => Facts::default(),
+            Target::Jti(jti) => named("jti", jti),
+            Target::Session(session) => named("session", session),
+            Target::Subject(subject, _) => named("subject", subject),
+            Target::IssuedBefore(Before::At(at)) => Facts {
+                text: Some(format!("begun until the millisecond {}", at.0)),
+                ..Facts::default()
+            },
+            Target::IssuedBefore(Before::Now { .. }) => Facts {
+                text: Some("begun until now".to_owned()),
+                ..Facts::default()
+            },
+        }
+    }
+
     fn borrow(&self) -> Revoke<'_> {
         match self {
             Target::Token(token, cookie) => Revoke::Token {
@@ -233,14 +265,26 @@ fn is_slow(served: &Served) -> bool {
     served.realm.keyring.signing().is_some_and(rsa)
 }
 
-fn later(work: impl Future<Output = Vec<u8>> + Send + 'static) -> Handled {
-    Handled::Later(Box::pin(work))
+fn later(work: impl Future<Output = Done> + Send + 'static) -> Answered {
+    Answered::Later(Box::pin(work))
 }
 
-fn mint(context: &Context, served: &Served, now: Millis, id: u64, claims: &[u8], ttl: Option<u64>, out: &mut Vec<u8>) {
+fn mint(
+    context: &Context,
+    served: &Served,
+    now: Millis,
+    id: u64,
+    claims: &[u8],
+    ttl: Option<u64>,
+    out: &mut Vec<u8>,
+) -> (Outcome, Facts) {
     match context.keeper.issue(served, now, claims, ttl) {
-        Ok(minted) => put_issued(id, &minted, &served.realm.policy.cookie, out),
-        Err(refusal) => put_refusal(id, &refusal, out),
+        Ok(minted) => {
+            let outcome = put_issued(id, &minted, &served.realm.policy.cookie, out);
+            let names = || facts_of(Names::of_claims(served, minted.claims.as_bytes()));
+            (outcome, context.facts(names))
+        }
+        Err(refusal) => (put_refusal(id, &refusal, out), Facts::default()),
     }
 }
 
@@ -261,7 +305,7 @@ fn shortened(faults: &Faults) -> String {
 }
 
 /// Answers no. A rotated token presented after its grace is counted, logged, and acted on as the realm says.
-async fn reject(context: &Context, served: &Served, now: Millis, id: u64, rejection: &Rejection) -> Vec<u8> {
+async fn reject(context: &Context, served: &Served, now: Millis, id: u64, rejection: &Rejection) -> Done {
     if let Some(reuse) = &rejection.reuse {
         context.reuses.fetch_add(1, Ordering::Relaxed);
         let (realm, jti, session) = (&served.realm.name, &reuse.jti, &reuse.session);
@@ -270,19 +314,60 @@ async fn reject(context: &Context, served: &Served, now: Millis, id: u64, reject
             tracing::error!(%error, %realm, %session, "the session of a reused token is revoked here, and not durably");
         }
     }
-    bytes(|out| {
-        put(
-            id,
-            Answer::Invalid {
-                reason: rejection.reason,
-            },
-            out,
-        )
+    done(|out| {
+        let reason = rejection.reason;
+        let facts = context.facts(|| Facts {
+            jti: rejection.reuse.as_ref().map(|reuse| reuse.jti.to_string()),
+            session: rejection.reuse.as_ref().map(|reuse| reuse.session.to_string()),
+            reuse: rejection.reuse.is_some(),
+            ..Facts::default()
+        });
+        (put(id, Answer::Invalid { reason }, out), facts)
     })
 }
 
-fn bytes(put: impl FnOnce(&mut Vec<u8>)) -> Vec<u8> {
-    let mut out = Vec::new();
-    put(&mut out);
-    out
+/// What the audit tells of a token.
+fn facts_of(names: Option<Names>) -> Facts {
+    let Some(Names { jti, session, subject }) = names else {
+        return Facts::default();
+    };
+    Facts {
+        jti: Some(jti.to_string()),
+        session: Some(session.to_string()),
+        subject,
+        ..Facts::default()
+    }
+}
+
+/// What the audit tells of what is named by its id.
+fn named(target: &'static str, id: &str) -> Facts {
+    // An id can be as long as a frame; what is longer than any that is taken is told in part.
+    let id = Some(id.chars().take(1024).collect());
+    let facts = Facts {
+        target: Some(target),
+        ..Facts::default()
+    };
+    match target {
+        "jti" => Facts { jti: id, ..facts },
+        "session" => Facts { session: id, ..facts },
+        _ => Facts { subject: id, ..facts },
+    }
+}
+
+fn done(put: impl FnOnce(&mut Vec<u8>) -> (Outcome, Facts)) -> Done {
+    let mut bytes = Vec::new();
+    let (outcome, facts) = put(&mut bytes);
+    Done { bytes, outcome, facts }
+}
+
+fn plain(put: impl FnOnce(&mut Vec<u8>) -> Outcome) -> Done {
+    done(|out| (put(out), Facts::default()))
+}
+
+fn refused(id: u64, refusal: &Refusal) -> Done {
+    plain(|out| put_refusal(id, refusal, out))
+}
+
+fn unavailable(id: u64, why: &str) -> Done {
+    plain(|out| put_error(id, ErrorCode::Unavailable, why, out))
 }

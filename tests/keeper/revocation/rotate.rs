@@ -169,7 +169,7 @@ fn what_is_not_valid_is_not_rotated() {
     let old = world.try_issue(json!({}), Some(60)).unwrap();
     let forged = stranger(Algorithm::HS256).sign(r#"{"alg":"HS256"}"#, &crate::world::fewest());
     let say = |rotated: Rotated| match rotated {
-        Rotated::Successor(_) => Said::Valid(NotDue),
+        Rotated::Successor(..) => Said::Valid(NotDue),
         Rotated::Invalid(rejection) => Said::Invalid(rejection.reason),
     };
     assert_eq!(

@@ -1,0 +1,80 @@
+//! Asking once more before a whole realm is logged out, where a person is there to be asked: stdin and stderr are both
+//! terminals, and `--yes` was not given. Scripts are not asked.
+
+use std::io::{self, BufRead, IsTerminal, Write};
+
+use jwtkeeper_client::blocking::Client;
+use jwtkeeper_client::{Before, DEFAULT_REALM};
+
+use crate::document::Document;
+use crate::outcome::Failure;
+use crate::paint::harmless;
+use crate::times::{now, span, when};
+
+/// Whether the logins of `realm` begun until `before` are to end. Where they are not, that was said.
+pub(crate) fn end_logins(client: &Client, realm: Option<&str>, before: Before) -> Result<bool, Failure> {
+    let realm = realm.unwrap_or(DEFAULT_REALM);
+    if !io::stdin().is_terminal() || !io::stderr().is_terminal() {
+        return Ok(true);
+    }
+    let document = Document::of(&client.health()?);
+    let shared = match document.store.kind.as_deref() {
+        Some("redis") => ", here and on every host that shares its Redis",
+        _ => "",
+    };
+    let now = now();
+    let until = match before {
+        Before::Now => "until now".to_owned(),
+        Before::At(ms) => format!("until {}", when(ms / 1_000, now)),
+    };
+    say(&format!(
+        "This ends all logins of the realm {realm} begun {until}{shared}.\n"
+    ))?;
+    say(&format!("{}\n", how_many(&document, realm, before, now)))?;
+    say(&format!(
+        "It cannot be undone. Type the realm's name, {realm}, or yes, to go on: "
+    ))?;
+    let mut answer = String::new();
+    io::stdin()
+        .lock()
+        .read_line(&mut answer)
+        .map_err(|error| Failure::Input("stdin".to_owned(), error))?;
+    let answer = answer.trim();
+    let confirmed = answer == realm || answer == "yes";
+    if !confirmed {
+        say("jwtkeeperctl: nothing was revoked\n")?;
+    }
+    Ok(confirmed)
+}
+
+/// How many tokens end. The daemon keeps none: it knows at most how many it has minted since its start.
+fn how_many(document: &Document, realm: &str, before: Before, now: u64) -> String {
+    let issued = document.realm(realm).and_then(|realm| realm.issued);
+    let (Some(issued), Some(uptime)) = (issued, document.uptime_seconds) else {
+        return "How many tokens that is, the daemon does not know.".to_owned();
+    };
+    let started = format!("since it started {} ago", span(uptime));
+    let tokens = if issued == 1 { "token" } else { "tokens" };
+    match before {
+        Before::Now => {
+            format!("That is at least {issued} {tokens} issued by this daemon {started}, and all older ones.")
+        }
+        Before::At(ms) if ms / 1_000 + uptime < now => {
+            format!(
+                "How many tokens that is, the daemon does not know: it was not running then, but started {} ago.",
+                span(uptime)
+            )
+        }
+        Before::At(_) => format!(
+            "Of {issued} {tokens} issued by this daemon {started} those whose logins had begun by then, and all older ones."
+        ),
+    }
+}
+
+fn say(text: &str) -> io::Result<()> {
+    let shown = |c: char| if c == '\n' { c } else { harmless(c) };
+    let text: String = text.chars().map(shown).collect();
+    let mut stderr = io::stderr().lock();
+    stderr.write_all(text.as_bytes())?;
+    stderr.flush()
+}

@@ -1,0 +1,15 @@
+//! What people see at a terminal, and what scripts, which have none, do not.
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "a test fails by panicking"
+)]
+
+mod confirm;
+#[path = "../daemon/mod.rs"]
+mod daemon;
+mod health;
+mod pty;

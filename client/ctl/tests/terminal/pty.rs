@@ -1,0 +1,132 @@
+//! A terminal, and the command in it. What is read from it is what a person would see, escape sequences and all.
+
+use std::fs::File;
+use std::io::{Read, Write};
+use std::os::fd::{AsFd, OwnedFd};
+use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
+
+use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
+use nix::pty::{Winsize, openpty};
+use nix::sys::signal::{Signal, kill};
+use nix::sys::termios::{Termios, tcgetattr};
+use nix::unistd::Pid;
+
+/// Far more than anything takes.
+const DEADLINE: Duration = Duration::from_secs(30);
+
+/// The command, at a terminal of 100 columns.
+pub(crate) struct Terminal {
+    master: File,
+    /// Kept open, so that its settings can be looked at when the command has ended.
+    slave: OwnedFd,
+    child: Child,
+    seen: String,
+}
+
+/// Which of the three are the terminal; the others are null.
+pub(crate) struct On {
+    pub(crate) stdin: bool,
+    pub(crate) stdout: bool,
+    pub(crate) stderr: bool,
+}
+
+pub(crate) const ALL: On = On {
+    stdin: true,
+    stdout: true,
+    stderr: true,
+};
+
+/// The program, for a terminal that can do colour.
+pub(crate) fn program() -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_jwtkeeperctl"));
+    command.env("TERM", "xterm-256color").env_remove("NO_COLOR");
+    command
+}
+
+impl Terminal {
+    pub(crate) fn run(mut command: Command, on: &On) -> Self {
+        let size = Winsize {
+            ws_row: 24,
+            ws_col: 100,
+            ws_xpixel: 0,
+            ws_ypixel: 0,
+        };
+        let pty = openpty(&size, None).unwrap();
+        let end = |terminal: bool| match terminal {
+            true => Stdio::from(pty.slave.try_clone().unwrap()),
+            false => Stdio::null(),
+        };
+        command
+            .stdin(end(on.stdin))
+            .stdout(end(on.stdout))
+            .stderr(end(on.stderr));
+        let child = command.spawn().unwrap();
+        Self {
+            master: pty.master.into(),
+            slave: pty.slave,
+            child,
+            seen: String::new(),
+        }
+    }
+
+    /// Waits until `text` is seen; what was seen before it, and it, are not looked at again.
+    pub(crate) fn expect(&mut self, text: &str) -> String {
+        let deadline = Instant::now() + DEADLINE;
+        loop {
+            if let Some(at) = self.seen.find(text) {
+                let rest = self.seen.split_off(at + text.len());
+                return std::mem::replace(&mut self.seen, rest);
+            }
+            assert!(self.read(deadline), "{text:?} is not seen: {:?}", self.seen);
+        }
+    }
+
+    pub(crate) fn write(&mut self, text: &str) {
+        self.master.write_all(text.as_bytes()).unwrap();
+    }
+
+    pub(crate) fn signal(&self, signal: Signal) {
+        kill(Pid::from_raw(self.child.id() as i32), signal).unwrap();
+    }
+
+    pub(crate) fn settings(&self) -> Termios {
+        tcgetattr(&self.slave).unwrap()
+    }
+
+    /// Waits until the command has ended: its exit code, or none where a signal ended it, and what was not yet seen.
+    pub(crate) fn end(mut self) -> (Option<i32>, String) {
+        let deadline = Instant::now() + DEADLINE;
+        let status = loop {
+            if let Some(status) = self.child.try_wait().unwrap() {
+                break status;
+            }
+            assert!(Instant::now() < deadline, "it does not end: {:?}", self.seen);
+            self.read(Instant::now() + Duration::from_millis(10));
+        };
+        while self.read(Instant::now()) {}
+        (status.code(), std::mem::take(&mut self.seen))
+    }
+
+    /// Reads once; false where nothing came in time.
+    fn read(&mut self, deadline: Instant) -> bool {
+        let left = deadline.saturating_duration_since(Instant::now());
+        let mut fds = [PollFd::new(self.master.as_fd(), PollFlags::POLLIN)];
+        let wait = PollTimeout::try_from(left).unwrap();
+        if poll(&mut fds, wait).unwrap() == 0 {
+            return false;
+        }
+        let mut chunk = [0; 4096];
+        let read = self.master.read(&mut chunk).unwrap();
+        // A character that is cut in two is shown as a mark; nothing that is looked for holds one.
+        self.seen.push_str(&String::from_utf8_lossy(&chunk[..read]));
+        true
+    }
+}
+
+impl Drop for Terminal {
+    fn drop(&mut self) {
+        let _ended = self.child.kill();
+        let _waited = self.child.wait();
+    }
+}

@@ -1,0 +1,80 @@
+//! `[audit]`: what is told of what was done, and what happens where it cannot be.
+
+use std::path::PathBuf;
+
+use super::section::Section;
+
+/// Where the audit goes, and what happens where it cannot be written.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct AuditSettings {
+    /// Where it goes.
+    pub to: AuditTo,
+    /// What happens to an operation whose line cannot be written.
+    pub on_failure: OnAuditFailure,
+}
+
+/// Where the audit goes.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum AuditTo {
+    /// To the end of a file, opened anew at SIGUSR1.
+    File(PathBuf),
+    /// To the journal.
+    Journal,
+}
+
+/// What happens to an operation whose line cannot be written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum OnAuditFailure {
+    /// It is not acknowledged.
+    Refuse,
+    /// It is; the log and health tell of it.
+    Continue,
+}
+
+impl OnAuditFailure {
+    /// The name, as configured.
+    pub fn name(self) -> &'static str {
+        match self {
+            OnAuditFailure::Refuse => "refuse",
+            OnAuditFailure::Continue => "continue",
+        }
+    }
+}
+
+/// The table, if it is there.
+pub(super) fn read_audit(top: &Section<'_>) -> Option<AuditSettings> {
+    let section = top.section("audit")?;
+    let file = section.path("file");
+    let to = match (section.text("to"), file) {
+        (Some((to, _)), None) if to == "journal" => Some(AuditTo::Journal),
+        (Some((to, place)), Some(_)) if to == "journal" => {
+            section.fault(&place, "audit.file is for audit.to = \"file\"; remove one of them");
+            None
+        }
+        (Some((to, place)), _) if to != "file" => {
+            let message = format!("audit.to must be \"file\" or \"journal\", not {to:?}");
+            section.fault(&place, message);
+            None
+        }
+        (_, Some((path, _))) => Some(AuditTo::File(path)),
+        (_, None) => {
+            let message = "audit needs a file, such as file = \"/var/log/jwtkeeper/audit.json\", or to = \"journal\"";
+            section.fault(section.place(), message);
+            None
+        }
+    };
+    let on_failure = match section.text("on_failure") {
+        None => OnAuditFailure::Refuse,
+        Some((text, place)) => match text.as_str() {
+            "refuse" => OnAuditFailure::Refuse,
+            "continue" => OnAuditFailure::Continue,
+            _ => {
+                let message = format!("audit.on_failure must be \"refuse\" or \"continue\", not {text:?}");
+                section.fault(&place, message);
+                OnAuditFailure::Refuse
+            }
+        },
+    };
+    section.finish();
+    to.map(|to| AuditSettings { to, on_failure })
+}

@@ -1,0 +1,138 @@
+//! What a request came to: what is counted, and what the audit tells, of it.
+
+use jwtkeeper_wire::{Cause, ErrorCode, Op, Reason};
+
+/// An operation, by its name.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[allow(missing_docs)] // their names say it
+pub(super) enum Operation {
+    Unknown,
+    Ping,
+    Issue,
+    Validate,
+    Rotate,
+    Flag,
+    Revoke,
+    Status,
+    Jwks,
+    Health,
+    Reload,
+    Import,
+}
+
+impl Operation {
+    pub(super) const ALL: [Operation; 12] = [
+        Operation::Unknown,
+        Operation::Ping,
+        Operation::Issue,
+        Operation::Validate,
+        Operation::Rotate,
+        Operation::Flag,
+        Operation::Revoke,
+        Operation::Status,
+        Operation::Jwks,
+        Operation::Health,
+        Operation::Reload,
+        Operation::Import,
+    ];
+
+    /// The operation of a request, and the realm that it names.
+    pub(super) fn of<'a>(op: &Op<'a>) -> (Self, &'a str) {
+        match *op {
+            Op::Ping => (Operation::Ping, ""),
+            Op::Issue { realm, .. } => (Operation::Issue, realm),
+            Op::Validate { realm, .. } => (Operation::Validate, realm),
+            Op::Rotate { realm, .. } => (Operation::Rotate, realm),
+            Op::Flag { realm, .. } => (Operation::Flag, realm),
+            Op::Revoke { realm, .. } => (Operation::Revoke, realm),
+            Op::Status { realm, .. } => (Operation::Status, realm),
+            Op::Jwks { realm } => (Operation::Jwks, realm),
+            Op::Health => (Operation::Health, ""),
+            Op::Reload => (Operation::Reload, ""),
+            Op::Import => (Operation::Import, ""),
+        }
+    }
+
+    pub(super) fn name(self) -> &'static str {
+        match self {
+            Operation::Unknown => "unknown",
+            Operation::Ping => "ping",
+            Operation::Issue => "issue",
+            Operation::Validate => "validate",
+            Operation::Rotate => "rotate",
+            Operation::Flag => "flag",
+            Operation::Revoke => "revoke",
+            Operation::Status => "status",
+            Operation::Jwks => "jwks",
+            Operation::Health => "health",
+            Operation::Reload => "reload",
+            Operation::Import => "import",
+        }
+    }
+
+    /// Whether each of it is told by the audit, whatever it came to.
+    pub(super) fn is_audited(self) -> bool {
+        use Operation::{Flag, Import, Issue, Reload, Revoke, Rotate};
+        matches!(self, Issue | Rotate | Flag | Revoke | Reload | Import)
+    }
+}
+
+/// What a request came to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Outcome {
+    /// Done, or answered.
+    Done,
+    /// A valid token; why rotation is due.
+    Valid(Cause),
+    /// A successor; why it was due.
+    Rotated(Cause),
+    /// A token that is not valid.
+    Invalid(Reason),
+    /// No answer.
+    Error(ErrorCode),
+}
+
+impl Outcome {
+    /// The kind of it, as in metrics and the audit.
+    pub(super) fn kind(self) -> &'static str {
+        match self {
+            Outcome::Done | Outcome::Valid(_) | Outcome::Rotated(_) => "ok",
+            Outcome::Invalid(_) => "invalid",
+            Outcome::Error(ErrorCode::NotPermitted) => "denied",
+            Outcome::Error(_) => "error",
+        }
+    }
+
+    /// Why, by the name of its code.
+    pub(super) fn reason(self) -> Option<&'static str> {
+        match self {
+            Outcome::Done => None,
+            Outcome::Valid(cause) | Outcome::Rotated(cause) => {
+                cause.row().filter(|_| cause != Cause::None).map(|row| row.name)
+            }
+            Outcome::Invalid(reason) => reason.row().map(|row| row.name),
+            Outcome::Error(code) => code.row().map(|row| row.name),
+        }
+    }
+}
+
+/// What the audit tells of a request beside that. Gathered only where there is an audit.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Facts {
+    pub(super) jti: Option<String>,
+    pub(super) session: Option<String>,
+    pub(super) subject: Option<String>,
+    /// What a flag or a revocation names.
+    pub(super) target: Option<&'static str>,
+    /// A rotated token was presented after its grace.
+    pub(super) reuse: bool,
+    /// More, in words.
+    pub(super) text: Option<String>,
+}
+
+/// A request that was handled: its reply, and what it came to.
+pub(super) struct Done {
+    pub(super) bytes: Vec<u8>,
+    pub(super) outcome: Outcome,
+    pub(super) facts: Facts,
+}

@@ -1,0 +1,357 @@
+//! How many requests there were, of which operation, in which realm, and what they came to; and how long they took. Plain
+//! numbers, many of each so that connections seldom meet on one: a validate takes a microsecond.
+
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use jwtkeeper_wire::{Cause, ErrorCode, Reason};
+
+use super::outcome::{Operation, Outcome};
+
+/// How many there are of each number.
+const SHARDS: usize = 8;
+const OPERATIONS: usize = Operation::ALL.len();
+const REASONS: usize = Reason::ALL.len();
+const ERRORS: usize = ErrorCode::ALL.len();
+const CAUSES: usize = Cause::ALL.len();
+/// Done; each cause of rotation; each reason; each error.
+const OUTCOMES: usize = 1 + CAUSES + REASONS + ERRORS;
+/// What flags and revocations name.
+pub(super) const TARGETS: [&str; 5] = ["token", "jti", "session", "subject", "issued_before"];
+/// Realms counted by name; a realm that is not there, or one too many, is counted under no name.
+const MOST_REALMS: usize = 256;
+
+/// Upper bounds of how long requests took, in microseconds; the last one is above all.
+pub(super) const BOUNDS_US: [u64; 14] = [
+    1, 2, 5, 10, 25, 50, 100, 250, 1_000, 2_500, 10_000, 50_000, 250_000, 1_000_000,
+];
+
+/// All numbers.
+#[derive(Default)]
+pub struct Tally {
+    realms: Mutex<Vec<Arc<RealmTally>>>,
+    next: AtomicUsize,
+}
+
+/// Those of one realm.
+pub(super) struct RealmTally {
+    name: String,
+    shards: [Shard; SHARDS],
+}
+
+struct Shard {
+    counts: [[AtomicU64; OUTCOMES]; OPERATIONS],
+    targets: [AtomicU64; TARGETS.len()],
+    durations: [Durations; OPERATIONS],
+}
+
+struct Durations {
+    buckets: [AtomicU64; BOUNDS_US.len() + 1],
+    nanoseconds: AtomicU64,
+}
+
+impl RealmTally {
+    fn new(name: &str) -> Self {
+        let zero = || AtomicU64::new(0);
+        let shard = || Shard {
+            counts: std::array::from_fn(|_| std::array::from_fn(|_| zero())),
+            targets: std::array::from_fn(|_| zero()),
+            durations: std::array::from_fn(|_| Durations {
+                buckets: std::array::from_fn(|_| zero()),
+                nanoseconds: zero(),
+            }),
+        };
+        Self {
+            name: name.to_owned(),
+            shards: std::array::from_fn(|_| shard()),
+        }
+    }
+
+    fn count(&self, shard: usize, operation: Operation, outcome: Outcome, took: Duration) {
+        let Some(shard) = self.shards.get(shard) else { return };
+        let operation = operation as usize;
+        if let Some(number) = shard.counts.get(operation).and_then(|all| all.get(index(outcome))) {
+            number.fetch_add(1, Ordering::Relaxed);
+        }
+        let us = took.as_micros() as u64;
+        let bucket = BOUNDS_US
+            .iter()
+            .position(|bound| us < *bound)
+            .unwrap_or(BOUNDS_US.len());
+        if let Some(durations) = shard.durations.get(operation) {
+            durations
+                .nanoseconds
+                .fetch_add(took.as_nanos() as u64, Ordering::Relaxed);
+            if let Some(number) = durations.buckets.get(bucket) {
+                number.fetch_add(1, Ordering::Relaxed);
+            }
+        }
+    }
+}
+
+fn index(outcome: Outcome) -> usize {
+    let place = |found: Option<usize>| found.unwrap_or(0); // ALL has all that this build makes
+    match outcome {
+        Outcome::Done => 0,
+        Outcome::Valid(cause) | Outcome::Rotated(cause) => 1 + place(Cause::ALL.iter().position(|one| *one == cause)),
+        Outcome::Invalid(reason) => 1 + CAUSES + place(Reason::ALL.iter().position(|one| *one == reason)),
+        Outcome::Error(code) => 1 + CAUSES + REASONS + place(ErrorCode::ALL.iter().position(|one| *one == code)),
+    }
+}
+
+fn outcome(operation: Operation, index: usize) -> Outcome {
+    let mut rest = index;
+    if rest == 0 {
+        return Outcome::Done;
+    }
+    rest -= 1;
+    if let Some(cause) = Cause::ALL.get(rest) {
+        return match operation {
+            Operation::Rotate => Outcome::Rotated(*cause),
+            _ => Outcome::Valid(*cause),
+        };
+    }
+    rest -= CAUSES;
+    if let Some(reason) = Reason::ALL.get(rest) {
+        return Outcome::Invalid(*reason);
+    }
+    let code = ErrorCode::ALL.get(rest - REASONS);
+    Outcome::Error(code.copied().unwrap_or(ErrorCode::Internal))
+}
+
+/// One line of the counts.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Count {
+    /// The realm; empty where the request names none that there is.
+    pub realm: String,
+    /// The operation.
+    pub operation: &'static str,
+    /// `ok`, `invalid`, `denied` or `error`.
+    pub outcome: &'static str,
+    /// Why: a reason, an error, or the cause for which rotation is due or was; empty for none.
+    pub reason: &'static str,
+    /// How many.
+    pub count: u64,
+}
+
+/// How long requests of one operation took.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Took {
+    /// The sum, in seconds.
+    pub sum: f64,
+    /// How many.
+    pub count: u64,
+    /// How many took no longer than this, in seconds, and longer than the one before; the last one has no bound.
+    pub buckets: Vec<(f64, u64)>,
+}
+
+impl Tally {
+    fn realms(&self) -> Vec<Arc<RealmTally>> {
+        self.realms.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    fn realm(&self, name: &str) -> Arc<RealmTally> {
+        let mut realms = self.realms.lock().unwrap_or_else(PoisonError::into_inner);
+        let name = if realms.len() < MOST_REALMS { name } else { "" };
+        if let Some(realm) = realms.iter().find(|realm| realm.name == name) {
+            return realm.clone();
+        }
+        let realm = Arc::new(RealmTally::new(name));
+        realms.push(realm.clone());
+        realm
+    }
+
+    /// Every count that is not 0.
+    pub fn counts(&self) -> Vec<Count> {
+        let mut all = Vec::new();
+        for realm in self.realms() {
+            for operation in Operation::ALL {
+                for index in 0..OUTCOMES {
+                    let of = |shard: &Shard| {
+                        Some(
+                            shard
+                                .counts
+                                .get(operation as usize)?
+                                .get(index)?
+                                .load(Ordering::Relaxed),
+                        )
+                    };
+                    let count = realm.shards.iter().filter_map(of).sum();
+                    if count == 0 {
+                        continue;
+                    }
+                    let outcome = outcome(operation, index);
+                    all.push(Count {
+                        realm: realm.name.clone(),
+                        operation: operation.name(),
+                        outcome: outcome.kind(),
+                        reason: outcome.reason().unwrap_or(""),
+                        count,
+                    });
+                }
+            }
+        }
+        all
+    }
+
+    /// Revocations that were done: realm, target, how many.
+    pub fn revocations(&self) -> Vec<(String, &'static str, u64)> {
+        let mut all = Vec::new();
+        for realm in self.realms() {
+            for (index, target) in TARGETS.into_iter().enumerate() {
+                let of = |shard: &Shard| Some(shard.targets.get(index)?.load(Ordering::Relaxed));
+                let count = realm.shards.iter().filter_map(of).sum();
+                if count > 0 {
+                    all.push((realm.name.clone(), target, count));
+                }
+            }
+        }
+        all
+    }
+
+    /// How long requests took, by operation; those that there were none of are left out.
+    pub fn durations(&self) -> Vec<(&'static str, Took)> {
+        let realms = self.realms();
+        let shards = || realms.iter().flat_map(|realm| &realm.shards);
+        let of = |operation: Operation| {
+            let all = || shards().filter_map(|shard| shard.durations.get(operation as usize));
+            let bounds = BOUNDS_US.iter().map(|us| *us as f64 / 1e6).chain([f64::MAX]);
+            let buckets = bounds.enumerate().map(|(index, bound)| {
+                let count = all().filter_map(|one| Some(one.buckets.get(index)?.load(Ordering::Relaxed)));
+                (bound, count.sum())
+            });
+            let buckets: Vec<(f64, u64)> = buckets.collect();
+            let nanoseconds: u64 = all().map(|one| one.nanoseconds.load(Ordering::Relaxed)).sum();
+            Took {
+                sum: nanoseconds as f64 / 1e9,
+                count: buckets.iter().map(|(_, count)| count).sum(),
+                buckets,
+            }
+        };
+        let all = Operation::ALL
+            .into_iter()
+            .map(|operation| (operation.name(), of(operation)));
+        all.filter(|(_, took)| took.count > 0).collect()
+    }
+
+    /// Tokens minted in a realm: issued, and successors.
+    pub fn minted(&self, realm: &str) -> u64 {
+        let minted = |count: &&Count| {
+            count.realm == realm && count.outcome == "ok" && matches!(count.operation, "issue" | "rotate")
+        };
+        self.counts().iter().filter(minted).map(|count| count.count).sum()
+    }
+}
+
+/// Where one connection counts.
+pub(super) struct Counter {
+    tally: Arc<Tally>,
+    shard: usize,
+    /// The realms that it has asked in.
+    realms: Vec<Arc<RealmTally>>,
+}
+
+/// A request that is being handled.
+pub(super) struct Ticket {
+    realm: Arc<RealmTally>,
+    shard: usize,
+    operation: Operation,
+    began: std::time::Instant,
+}
+
+impl Counter {
+    pub(super) fn new(tally: &Arc<Tally>) -> Self {
+        Self {
+            tally: tally.clone(),
+            shard: tally.next.fetch_add(1, Ordering::Relaxed) % SHARDS,
+            realms: Vec::new(),
+        }
+    }
+
+    /// A request in a realm that there is, or in none.
+    pub(super) fn ticket(&mut self, realm: &str, operation: Operation, began: std::time::Instant) -> Ticket {
+        let known = self.realms.iter().find(|known| known.name == realm);
+        let realm = match known {
+            Some(known) => known.clone(),
+            None => {
+                let realm = self.tally.realm(realm);
+                self.realms.push(realm.clone());
+                realm
+            }
+        };
+        let shard = self.shard;
+        Ticket {
+            realm,
+            shard,
+            operation,
+            began,
+        }
+    }
+}
+
+impl Ticket {
+    /// Counts what it came to. `target`: what a revocation names.
+    pub(super) fn count(&self, outcome: Outcome, target: Option<&str>, now: std::time::Instant) {
+        let took = now.saturating_duration_since(self.began);
+        self.realm.count(self.shard, self.operation, outcome, took);
+        let of = |target: &str| TARGETS.iter().position(|one| *one == target);
+        if self.operation == Operation::Revoke
+            && outcome == Outcome::Done
+            && let Some(index) = target.and_then(of)
+            && let Some(number) = self
+                .realm
+                .shards
+                .get(self.shard)
+                .and_then(|shard| shard.targets.get(index))
+        {
+            number.fetch_add(1, Ordering::Relaxed);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_outcome_has_a_place_of_its_own() {
+        let mut places: Vec<_> = [Outcome::Done]
+            .into_iter()
+            .chain(Cause::ALL.iter().map(|cause| Outcome::Valid(*cause)))
+            .chain(Reason::ALL.iter().map(|reason| Outcome::Invalid(*reason)))
+            .chain(ErrorCode::ALL.iter().map(|code| Outcome::Error(*code)))
+            .map(|one| {
+                assert_eq!(outcome(Operation::Validate, index(one)), one);
+                index(one)
+            })
+            .collect();
+        places.dedup();
+        assert_eq!(places.len(), OUTCOMES);
+    }
+
+    #[test]
+    fn what_is_counted_is_told() {
+        let tally = Arc::new(Tally::default());
+        let began = std::time::Instant::now();
+        let later = began + Duration::from_micros(3);
+        for _ in 0..20 {
+            let mut counter = Counter::new(&tally);
+            let ticket = counter.ticket("default", Operation::Validate, began);
+            ticket.count(Outcome::Invalid(Reason::Expired), None, later);
+            let ticket = counter.ticket("default", Operation::Revoke, began);
+            ticket.count(Outcome::Done, Some("session"), later);
+        }
+        let counts = tally.counts();
+        assert_eq!(counts.len(), 2, "{counts:?}");
+        assert_eq!(
+            (counts[0].outcome, counts[0].reason, counts[0].count),
+            ("invalid", "expired", 20)
+        );
+        assert_eq!(tally.revocations(), [("default".to_owned(), "session", 20)]);
+        let (operation, took) = tally.durations().remove(0);
+        assert_eq!((operation, took.count), ("validate", 20));
+        assert!((took.sum - 60e-6).abs() < 1e-9);
+        assert_eq!(took.buckets[2], (5e-6, 20));
+    }
+}
