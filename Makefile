@@ -3,12 +3,15 @@
 CARGO ?= cargo
 NEED  := tests/tools/need
 
+# What the Debian packages are made, checked, installed and booted with.
+DEB_PACKAGES   := dpkg-dev binutils lintian mmdebstrap systemd systemd-container util-linux
 # What the tests run beside Rust: the kernel's view, keys, an independent reader and writer of tokens, what a fleet
 # shares, C against libjwtkeeper, the languages that have a package, with what their apps stand on, and manual pages.
 TEST_PACKAGES  := strace openssl python3-jwt python3-cryptography redis-server gcc g++ libc6-dev pkg-config valgrind \
                   ruby ruby-rack ruby-minitest ruby-actionpack ruby-railties puma \
                   python3-uvicorn python3-flask gunicorn python3-setuptools python3-wheel python3-venv python3-pip \
-                  golang-go php-cli groff-base
+                  golang-go php-cli groff-base \
+                  $(DEB_PACKAGES)
 BENCH_PACKAGES := redis-server gcc libc6-dev ruby golang-go php-cli
 
 # nextest runs tests in processes of their own where it is present; it runs no doctests.
@@ -30,7 +33,7 @@ BUILT ?= $(TARGET)/release
 MANUALS := $(TARGET)/manuals
 VERSION := $(shell sed -n 's/^version = "\(.*\)"$$/\1/p' Cargo.toml | head -n 1)
 
-.PHONY: run test check prove $(PROOFS) bench docs manuals install install-lib install-manuals clean need-for-tests
+.PHONY: run test check prove $(PROOFS) bench docs manuals install install-lib install-manuals deb need-cargo-deb clean need-for-tests
 
 # A daemon on a throw-away secret and an embedded store in target/dev; it prints how to use it.
 run:
@@ -46,7 +49,7 @@ test: need-for-tests
 	$(CARGO) build --locked --workspace --lib --examples --bins
 	$(RUN_TESTS)
 
-need-for-tests:
+need-for-tests: need-cargo-deb
 	@$(NEED) $(TEST_PACKAGES)
 	@tests/tools/need-node
 
@@ -96,16 +99,37 @@ manuals:
 	rm -rf $(MANUALS)
 	$(TARGET)/release/examples/manual $(MANUALS)
 
+install: DOC = $(DESTDIR)$(PREFIX)/share/doc/jwtkeeperd
 install: manuals
 	$(CARGO) build --locked --release --bin jwtkeeperd --bin jwtkeeperctl
 	$(CARGO) build --locked --release -p jwtkeeper-capi
 	@$(MAKE) --no-print-directory install-lib install-manuals
 	install -D -m 0755 $(TARGET)/release/jwtkeeperd $(DESTDIR)$(PREFIX)/sbin/jwtkeeperd
 	install -D -m 0755 $(TARGET)/release/jwtkeeperctl $(DESTDIR)$(PREFIX)/bin/jwtkeeperctl
-	install -D -m 0644 systemd/jwtkeeper.service $(DESTDIR)$(PREFIX)/lib/systemd/system/jwtkeeper.service
-	install -D -m 0644 systemd/jwtkeeper.service.d/redis-tcp.conf $(DESTDIR)$(PREFIX)/share/doc/jwtkeeper/redis-tcp.conf
-	install -D -m 0644 systemd/jwtkeeper.sysusers.conf $(DESTDIR)$(PREFIX)/lib/sysusers.d/jwtkeeper.conf
-	install -D -m 0644 examples/jwtkeeper.toml $(DESTDIR)$(PREFIX)/share/doc/jwtkeeper/jwtkeeper.toml
+	install -D -m 0755 packaging/jwtkeeperd-setup $(DESTDIR)$(PREFIX)/sbin/jwtkeeperd-setup
+	install -D -m 0644 packaging/jwtkeeperd-setup.8 $(DESTDIR)$(PREFIX)/share/man/man8/jwtkeeperd-setup.8
+	install -D -m 0644 systemd/jwtkeeperd.socket $(DESTDIR)$(PREFIX)/lib/systemd/system/jwtkeeperd.socket
+	sed 's|/usr/sbin/|$(PREFIX)/sbin/|; s|/usr/bin/|$(PREFIX)/bin/|; s|^ExecPaths=.*|& $(PREFIX)|' systemd/jwtkeeperd.service \
+	    > $(DESTDIR)$(PREFIX)/lib/systemd/system/jwtkeeperd.service
+	chmod 0644 $(DESTDIR)$(PREFIX)/lib/systemd/system/jwtkeeperd.service
+	install -D -m 0644 systemd/jwtkeeperd.sysusers.conf $(DESTDIR)$(PREFIX)/lib/sysusers.d/jwtkeeperd.conf
+	install -D -m 0644 systemd/jwtkeeperd.tmpfiles.conf $(DESTDIR)$(PREFIX)/lib/tmpfiles.d/jwtkeeperd.conf
+	install -d $(DOC)/examples
+	cp -R systemd/jwtkeeperd.service.d examples/logrotate examples/runit $(DOC)/examples/
+	install -m 0644 examples/jwtkeeper.toml $(DOC)/examples/jwtkeeper.toml
+
+# The Debian packages jwtkeeperd, libjwtkeeper0 and libjwtkeeper-dev, in target/deb.
+deb: need-cargo-deb
+	@$(NEED) dpkg-dev binutils
+	$(CARGO) build --locked --release --bin jwtkeeperd --bin jwtkeeperctl
+	$(CARGO) build --locked --release -p jwtkeeper-capi
+	packaging/deb/build release
+
+# cargo-deb packages what is built; it lies in $(TARGET)/tools, and nothing else is installed by cargo.
+CARGO_DEB := 3.8.0
+need-cargo-deb:
+	@[ "$$($(TARGET)/tools/bin/cargo-deb --version 2>/dev/null)" = $(CARGO_DEB) ] || \
+	    $(CARGO) install --locked --quiet --version $(CARGO_DEB) --root $(TARGET)/tools --target-dir $(TARGET)/tools/build cargo-deb
 
 # libjwtkeeper alone, as it lies in $(BUILT).
 install-lib: LIB = $(DESTDIR)$(PREFIX)/lib

@@ -1,0 +1,74 @@
+//! What the unit takes away from the daemon: by systemd's own figures, and as the kernel sees the process.
+
+use crate::Machine;
+
+/// The unit of the package as it is; what it scores is in docs/operations.md.
+#[test]
+fn systemds_own_checks() {
+    let machine = Machine::installed();
+    let verified = machine.try_sh("systemd-analyze verify --man=no jwtkeeperd.socket jwtkeeperd.service 2>&1");
+    assert!(verified.status.success() && verified.stdout.is_empty(), "{verified:?}");
+    machine.sh("systemd-analyze security --threshold=10 --no-pager jwtkeeperd.service");
+    machine.sh(
+        "systemd-analyze security --offline=true --threshold=10 --no-pager /usr/lib/systemd/system/jwtkeeperd.service",
+    );
+
+    // The examples are drop-ins that systemd takes, and they open no more than they say.
+    let examples = "/usr/share/doc/jwtkeeperd/examples/jwtkeeperd.service.d";
+    machine.sh(&format!("mkdir /etc/systemd/system/jwtkeeperd.service.d && cp {examples}/*.conf /etc/systemd/system/jwtkeeperd.service.d/"));
+    let verified = machine.try_sh("systemd-analyze verify --man=no jwtkeeperd.service 2>&1");
+    assert!(verified.status.success() && verified.stdout.is_empty(), "{verified:?}");
+    machine.sh("systemd-analyze security --offline=true --threshold=15 --no-pager jwtkeeperd.service");
+}
+
+#[test]
+fn as_the_kernel_sees_it() {
+    let machine = Machine::installed();
+    let daemon = machine.daemon();
+    let status = machine.sh(&format!("cat /proc/{daemon}/status"));
+    for line in [
+        "CapPrm:\t0000000000000000",
+        "CapEff:\t0000000000000000",
+        "CapBnd:\t0000000000000000",
+        "CapAmb:\t0000000000000000",
+        "NoNewPrivs:\t1",
+        "Seccomp:\t2",
+    ] {
+        assert!(status.contains(line), "{line:?} is not in {status}");
+    }
+    let limits = machine.sh(&format!("cat /proc/{daemon}/limits"));
+    let limit = |name: &str| {
+        let line = limits.lines().find_map(|line| line.strip_prefix(name)).unwrap();
+        line.split_whitespace().next().unwrap().to_owned()
+    };
+    assert_eq!(limit("Max core file size"), "0");
+    assert_eq!(limit("Max open files"), "8192");
+    assert_eq!(limit("Max locked memory"), (16 << 20).to_string());
+    let users = machine.sh(&format!("stat --format=%U:%G /proc/{daemon}"));
+    // Not dumpable: even its entry in /proc is root's.
+    assert_eq!(users, "root:root\n");
+    assert!(
+        status.contains(&format!("Uid:\t{}", machine.sh("id --user jwtkeeper").trim())),
+        "{status}"
+    );
+
+    // In its own view of the files it can write its state and its logs, and no more; and there is no network.
+    let inside = format!("nsenter --target {daemon} --mount --net --");
+    for place in ["/etc/jwtkeeper", "/usr", "/run", "/root", "/home"] {
+        machine.sh(&format!("! {inside} touch {place}/x 2>/dev/null"));
+    }
+    for place in ["/var/lib/jwtkeeper", "/var/log/jwtkeeper"] {
+        machine.sh(&format!("{inside} touch {place}/x && {inside} rm {place}/x"));
+    }
+    machine.sh(&format!(
+        "{inside} cp /usr/bin/true /var/lib/jwtkeeper/x && ! {inside} /var/lib/jwtkeeper/x 2>/dev/null"
+    ));
+    assert_eq!(
+        machine.sh(&format!("{inside} ls /sys/class/net")),
+        machine.sh("ls /sys/class/net")
+    );
+    assert_eq!(
+        machine.sh(&format!("{inside} grep --count : /proc/net/dev || true")),
+        ""
+    );
+}
