@@ -8,6 +8,7 @@ mod minter;
 mod revoke;
 mod rotate;
 mod seal;
+mod self_test;
 mod validate;
 
 use std::sync::Arc;
@@ -20,6 +21,7 @@ use crate::words::{Id, IdError, Millis, Seconds};
 
 pub use minter::Minter;
 pub use revoke::{Before, Flag, Revoke, State};
+pub use self_test::SelfTestError;
 
 /// A realm together with what is denied in it.
 pub struct Served {

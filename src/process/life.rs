@@ -14,7 +14,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::dev::Dev;
 use super::harden::{harden, keep_files_private, release_sighup};
-use super::{Args, Failure, clock, log, state};
+use super::{Args, Failure, clock, log, metrics, state};
 use crate::config::{self, Files, Follower, Live, Settings};
 use crate::denylist::{Change, Denylist, Embedded};
 use crate::keeper::Keeper;
@@ -74,6 +74,7 @@ async fn start_and_serve(settings: Settings, mut files: Files, dev: Option<&Dev>
     release_sighup();
     let began = Instant::now();
     let (socket, mode) = (settings.socket.clone(), settings.socket_mode);
+    let watched = settings.metrics.clone();
     let store = Arc::new(state::open(&settings, clock::now())?);
     let context = Arc::new(context(settings, &mut files, &store).await?);
     // A signal that comes before there is a socket ends us by itself; from here on it leaves none behind.
@@ -86,6 +87,9 @@ async fn start_and_serve(settings: Settings, mut files: Files, dev: Option<&Dev>
     let (file, listener) = SocketFile::listen(&socket, mode)?;
     let listener = tokio::net::UnixListener::from_std(listener).map_err(Failure::system("serve on the socket"))?;
     let stop = CancellationToken::new();
+    let metrics_file = watched
+        .map(|watched| metrics::serve(&watched, context.clone(), stop.clone()))
+        .transpose()?;
     let mut serving = tokio::spawn(serve(listener, context.clone(), stop.clone()));
     tokio::spawn(tick(context.clone()));
     follow(&context, files).map_err(Failure::system("start the thread that follows the files"))?;
@@ -98,7 +102,7 @@ async fn start_and_serve(settings: Settings, mut files: Files, dev: Option<&Dev>
         drained = &mut serving => drained.map_err(|panic| Failure::System { what: "serve", error: panic.into() })?,
         () = obey(signals, context.clone(), stop) => {
             tracing::warn!("a second signal: stopping at once");
-            drop(file);
+            drop((file, metrics_file));
             // Not by return: that would wait for what the signal said not to wait for.
             std::process::exit(1);
         }
@@ -106,7 +110,7 @@ async fn start_and_serve(settings: Settings, mut files: Files, dev: Option<&Dev>
     if !drained {
         tracing::warn!("shutdown_grace is over: requests in progress are cut off");
     }
-    drop(file);
+    drop((file, metrics_file));
     remember(&context, Duration::ZERO).await;
     store.close();
     tracing::info!("stopped");

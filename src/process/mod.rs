@@ -7,6 +7,7 @@ mod failure;
 mod harden;
 mod life;
 mod log;
+mod metrics;
 mod state;
 
 pub use args::Args;

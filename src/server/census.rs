@@ -1,7 +1,7 @@
 //! How many connections there are, in all and of each uid.
 
 use std::collections::HashMap;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use tokio::sync::Notify;
@@ -15,6 +15,8 @@ pub(super) struct Census {
     left: Notify,
     /// How many connections are being refused.
     refusing: AtomicUsize,
+    /// How many were, ever.
+    refused: AtomicU64,
 }
 
 /// A connection beyond its uid's share, told so outside of the count: it takes nobody's place.
@@ -52,6 +54,20 @@ impl Census {
         self.left.notify_one();
     }
 
+    /// How many connections there are of each uid, the most first.
+    pub(super) fn by_uid(&self) -> Vec<(u32, usize)> {
+        let present = self.present.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut all: Vec<_> = present.of.iter().map(|(uid, count)| (*uid, *count)).collect();
+        drop(present);
+        all.sort_unstable_by_key(|(uid, count)| (std::cmp::Reverse(*count), *uid));
+        all
+    }
+
+    /// How many connections beyond a uid's share were refused.
+    pub(super) fn refused(&self) -> u64 {
+        self.refused.load(Ordering::Relaxed)
+    }
+
     /// Waits until there are fewer connections than `limit` says.
     pub(super) async fn room(&self, limit: impl Fn() -> usize) {
         loop {
@@ -76,6 +92,7 @@ impl Counted {
         let mut present = context.census.present.lock().unwrap_or_else(PoisonError::into_inner);
         let of = present.of.entry(uid).or_default();
         if *of >= limit {
+            context.census.refused.fetch_add(1, Ordering::Relaxed);
             return None;
         }
         *of += 1;

@@ -5,6 +5,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64};
 use std::time::Instant;
 
 use super::census::Census;
+use super::self_test::SelfTests;
 use crate::config::{Live, Reloads, Snapshot};
 use crate::keeper::Keeper;
 use crate::words::Millis;
@@ -25,9 +26,12 @@ pub struct Context {
     pub instance: [u8; 16],
     /// When this life began.
     pub started: Instant,
+    /// The same by the wall clock.
+    pub(super) began: Millis,
     /// What was found wrong at start and still is, each with its remedy.
     pub warnings: Vec<String>,
     pub(super) census: Census,
+    pub(super) self_tests: SelfTests,
     /// Rotated tokens presented after their grace.
     pub(super) reuses: AtomicU64,
     /// Connections end once they have answered what they were sent.
@@ -52,8 +56,10 @@ impl Context {
             set_log_level,
             instance,
             started: Instant::now(),
+            began: clock(),
             warnings,
             census: Census::default(),
+            self_tests: SelfTests::default(),
             reuses: AtomicU64::new(0),
             stopping: AtomicBool::new(false),
         }

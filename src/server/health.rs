@@ -1,17 +1,25 @@
-//! The health document (docs/protocol.md lists its members).
+//! How the daemon is: whether it is ready, and why not, for all who ask; and the health document (docs/protocol.md lists
+//! its members).
 
+use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use serde::Serialize;
 
 use super::Context;
+use super::self_test::Outcome;
 use crate::config::{InForce, Snapshot, Status};
+use crate::denylist::StoreHealth;
 use crate::jwt::Version;
 use crate::keyring::Role;
 
 /// Bytes of realms, and of texts, that a document holds at most, so that it fits a frame.
 const MOST: usize = 24 * 1024;
+
+/// Said when the thread that follows the files has ended.
+const UNFOLLOWED: &str =
+    "the files are followed no more, and no change counts; restart the daemon, and please report it with the log";
 
 #[derive(Serialize)]
 struct Document {
@@ -76,18 +84,69 @@ struct Key {
     fingerprint: String,
 }
 
-/// Whether everything is right, and the document.
-pub(super) fn report(context: &Context, snapshot: &Snapshot) -> (bool, Vec<u8>) {
-    let store = context.keeper.denylist().health();
-    let status = context.live.status();
-    let mut faults = context.warnings.clone();
-    faults.extend(status.faults.iter().map(ToString::to_string));
-    faults.extend(stuck(&status));
-    faults.extend(store.fault.clone());
+/// How everything is.
+pub(super) struct Condition {
+    /// What is wrong, each with its remedy. The daemon is ready when nothing is.
+    pub(super) faults: Vec<String>,
+    /// What is worth a look.
+    pub(super) warnings: Vec<String>,
+    pub(super) status: Status,
+    pub(super) store: StoreHealth,
+    pub(super) self_tests: Arc<Outcome>,
+}
+
+impl Condition {
+    /// As of now.
+    pub(super) fn of(context: &Context, snapshot: &Snapshot) -> Self {
+        let store = context.keeper.denylist().health();
+        let status = context.live.status();
+        let self_tests = context.self_tests.outcome(context, snapshot);
+        let mut faults = context.warnings.clone();
+        faults.extend(status.faults.iter().map(ToString::to_string));
+        faults.extend(stuck(&status));
+        faults.extend(status.unfollowed.then(|| UNFOLLOWED.to_owned()));
+        faults.extend(store.fault.clone());
+        faults.extend(self_tests.faults());
+        let polling = status.polling.iter().map(|why| format!("files are polled: {why}"));
+        let mut warnings: Vec<_> = polling.collect();
+        warnings.extend(status.unsettled.iter().cloned());
+        warnings.extend(store.warnings.iter().cloned());
+        warnings.extend(in_order(snapshot).iter().flat_map(|realm| realm.notes()).cloned());
+        Self {
+            faults,
+            warnings,
+            status,
+            store,
+            self_tests,
+        }
+    }
+
+    /// Whether the daemon can do all that it is there for.
+    pub(super) fn is_ready(&self) -> bool {
+        self.faults.is_empty()
+    }
+
+    /// The faults that there is room for, and the warnings.
+    pub(super) fn texts(&self) -> (Vec<String>, Vec<String>) {
+        let faults = up_to(MOST / 2, self.faults.iter().cloned(), String::len);
+        (faults, up_to(MOST / 4, self.warnings.iter().cloned(), String::len))
+    }
+}
+
+/// All realms, by their names.
+pub(super) fn in_order(snapshot: &Snapshot) -> Vec<&InForce> {
     let mut realms: Vec<_> = snapshot.realms().collect();
     realms.sort_unstable_by_key(|realm| &realm.served.realm.name);
-    let notes: Vec<_> = realms.iter().flat_map(|realm| realm.notes()).cloned().collect();
-    let polling = status.polling.as_ref().map(|why| format!("files are polled: {why}"));
+    realms
+}
+
+/// Whether everything is right, and the document.
+pub(super) fn report(context: &Context, snapshot: &Snapshot) -> (bool, Vec<u8>) {
+    let condition = Condition::of(context, snapshot);
+    let ready = condition.is_ready();
+    let (faults, warnings) = condition.texts();
+    let Condition { status, store, .. } = condition;
+    let realms = in_order(snapshot);
     let changes = status.changes.into_iter().map(|(at, generation, change)| Change {
         at: at.0 / 1000,
         generation,
@@ -96,7 +155,6 @@ pub(super) fn report(context: &Context, snapshot: &Snapshot) -> (bool, Vec<u8>) 
     // The last ones are those that count.
     let mut changes = up_to(MOST / 4, changes.rev(), |change| change.text.len() + 48);
     changes.reverse();
-    let ready = faults.is_empty();
     let all = realms.len();
     let realms = up_to(MOST, realms.into_iter().map(describe), |realm| {
         realm.name.len() + 64 + realm.keys.len() * 110
@@ -104,19 +162,10 @@ pub(super) fn report(context: &Context, snapshot: &Snapshot) -> (bool, Vec<u8>) 
     let document = Document {
         version: env!("CARGO_PKG_VERSION"),
         uptime_seconds: context.started.elapsed().as_secs(),
-        faults: up_to(MOST / 2, faults, String::len),
-        warnings: up_to(
-            MOST / 4,
-            polling
-                .clone()
-                .into_iter()
-                .chain(status.unsettled)
-                .chain(store.warnings)
-                .chain(notes),
-            String::len,
-        ),
+        faults,
+        warnings,
         reload: Reload {
-            watch: if polling.is_some() { "poll" } else { "inotify" },
+            watch: if status.polling.is_some() { "poll" } else { "inotify" },
             reloads: status.reloads,
             changes,
         },
@@ -162,14 +211,19 @@ fn up_to<T>(most: usize, all: impl IntoIterator<Item = T>, length: impl Fn(&T) -
     all.into_iter().filter(fits).collect()
 }
 
+/// What a key is to its realm, in a word.
+pub(super) fn role_name(role: Role) -> &'static str {
+    match role {
+        Role::Current => "current",
+        Role::Retired => "retired",
+        Role::Foreign(_) => "foreign",
+    }
+}
+
 fn describe(realm: &InForce) -> Realm {
     let served = &realm.served.realm;
     let keys = served.keyring.keys().map(|(role, key)| Key {
-        role: match role {
-            Role::Current => "current",
-            Role::Retired => "retired",
-            Role::Foreign(_) => "foreign",
-        },
+        role: role_name(role),
         algorithm: key.algorithm.name(),
         fingerprint: key.id.to_string(),
     });

@@ -10,8 +10,11 @@ mod dispatch;
 mod health;
 mod inbox;
 mod listener;
+mod metrics;
 mod reply;
+mod self_test;
 
 pub use accept::serve;
 pub use context::Context;
 pub use listener::{BindError, SocketFile};
+pub use metrics::{HttpListener, serve_http};

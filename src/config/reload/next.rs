@@ -160,6 +160,7 @@ fn what_is_fixed(running: &Settings, new: &Settings) -> Vec<&'static str> {
         ("socket_mode", running.socket_mode != new.socket_mode),
         ("state_dir", running.state_dir != new.state_dir),
         ("store", running.store != new.store),
+        ("metrics", running.metrics != new.metrics),
     ];
     fixed
         .into_iter()
