@@ -24,6 +24,7 @@ mod fork;
 mod hangup;
 mod hostile;
 mod lost_events;
+mod metrics;
 mod no_inotify;
 mod operations;
 mod redis_settings;

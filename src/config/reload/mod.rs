@@ -44,11 +44,12 @@ const RETRY: Duration = Duration::from_secs(1);
 const REMEMBERED: usize = 64;
 
 /// However the thread that follows the files ends, health tells of it.
-struct Ended(Arc<Live>);
+struct Ended(Arc<Live>, Reloads);
 
 impl Drop for Ended {
     fn drop(&mut self) {
         self.0.with_status(|status| status.unfollowed = true);
+        self.1.end();
         tracing::error!("the files are followed no more: no change counts until the daemon is restarted");
     }
 }
@@ -104,7 +105,7 @@ impl Follower {
     pub fn start(mut self) -> std::io::Result<()> {
         let runtime = Handle::current();
         let follow = move || {
-            let _ended = Ended(self.live.clone());
+            let _ended = Ended(self.live.clone(), self.reloads.clone());
             self.follow(&runtime);
         };
         std::thread::Builder::new()
