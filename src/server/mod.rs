@@ -11,15 +11,18 @@ mod dispatch;
 mod health;
 mod inbox;
 mod listener;
+mod metrics;
 mod outcome;
 mod probe;
 mod rate;
 mod reply;
+mod self_test;
 mod tally;
 
 pub use accept::serve;
 pub use audit::{Audit, SinkError};
 pub use context::Context;
 pub use listener::{BindError, SocketFile};
+pub use metrics::{HttpListener, serve_http};
 pub use probe::{Probe, probe};
 pub use tally::{Count, Tally, Took};
