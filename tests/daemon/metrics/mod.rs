@@ -1,6 +1,5 @@
 //! Health and metrics over HTTP: what a page says, that others can read it, and that it follows what happens.
 
-mod ask;
 mod configured;
 mod peers;
 mod readiness;
@@ -11,8 +10,8 @@ use std::process::Command;
 use jwtkeeper_client::{Issue, Rotation};
 use serde_json::Value;
 
+use crate::support::http::{At, parsed, piped, start, start_tcp};
 use crate::support::{Daemon, SECRET, Setup, until};
-use ask::{At, parsed, piped, start, start_tcp};
 
 const OTHER: &[u8] = b"another secret of the tests, as long as the first: 0123456789abcdef";
 
