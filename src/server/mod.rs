@@ -25,4 +25,4 @@ pub use context::Context;
 pub use listener::{BindError, SocketFile};
 pub use metrics::{HttpListener, serve_http};
 pub use probe::{Probe, probe};
-pub use tally::{Count, Tally, Took};
+pub use tally::{Count, Tally};

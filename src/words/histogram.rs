@@ -23,6 +23,17 @@ pub struct Durations {
 }
 
 impl Durations {
+    /// Takes in what was counted elsewhere, with the same bounds.
+    pub fn add(&mut self, other: &Self) {
+        if self.buckets.is_empty() {
+            self.buckets.clone_from(&other.buckets);
+        } else {
+            let both = self.buckets.iter_mut().zip(&other.buckets);
+            both.for_each(|((_, count), (_, more))| *count += more);
+        }
+        self.seconds += other.seconds;
+    }
+
     /// How many there were.
     pub fn count(&self) -> u64 {
         self.buckets.iter().map(|(_, count)| count).sum()

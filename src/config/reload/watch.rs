@@ -43,6 +43,9 @@ struct Hints {
     /// A directory of our own: a file that we make there marks the events that come before it.
     marks: PathBuf,
     marked: Condvar,
+    /// Whether the next event ends the watcher's thread: what a defect would do, in builds for tests alone.
+    #[cfg(debug_assertions)]
+    ends: std::sync::atomic::AtomicBool,
 }
 
 #[derive(Default)]
@@ -80,6 +83,10 @@ impl Watch {
                 seen,
                 marks,
                 marked,
+                #[cfg(debug_assertions)]
+                ends: std::env::var_os("JWTKEEPER_TEST_EVENT_ENDS_THE_WATCHER")
+                    .is_some()
+                    .into(),
             }),
             trouble: None,
             mark: 0,
@@ -295,6 +302,10 @@ impl Hints {
 
     /// In the watcher's thread.
     fn take(&self, event: notify::Result<Event>) {
+        #[cfg(debug_assertions)]
+        if self.ends.swap(false, std::sync::atomic::Ordering::AcqRel) {
+            std::panic::resume_unwind(Box::new("a test"));
+        }
         let mut seen = self.seen();
         let any = match event {
             Ok(event) if !event.need_rescan() => {

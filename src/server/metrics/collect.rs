@@ -10,8 +10,8 @@ use super::process;
 use crate::config::{Snapshot, StoreSettings};
 use crate::denylist::{Embedded, StoreHealth};
 use crate::jwt::Version;
-use crate::server::Context;
 use crate::server::health::{Condition, in_order, role_name};
+use crate::server::{Audit, Context};
 use crate::words::Millis;
 
 /// Uids that are told apart; the others are one.
@@ -25,6 +25,8 @@ pub(super) fn collect(context: &Context, families: &mut Families<'_>) -> fmt::Re
     reload(&snapshot, &condition, families)?;
     realms(&snapshot, families)?;
     store(&snapshot, &condition.store, families)?;
+    requests(context, families)?;
+    audit(context, families)?;
     connections(context, &snapshot, families)?;
     process::collect(context.began, families)
 }
@@ -220,6 +222,54 @@ fn shared(snapshot: &Snapshot, store: &StoreHealth, families: &mut Families<'_>)
         "jwtkeeper_store_unknown",
         "Values found in Redis that nobody writes.",
         shared.map(|shared| shared.unknown),
+    )
+}
+
+fn requests(context: &Context, families: &mut Families<'_>) -> fmt::Result {
+    let counts = context.tally.counts();
+    families.counters(
+        "jwtkeeper_requests",
+        "Requests by what they came to; why, where that is no plain yes.",
+        counts.iter().map(|one| {
+            let labels = [
+                ("realm", one.realm.clone()),
+                ("operation", one.operation.to_owned()),
+                ("outcome", one.outcome.to_owned()),
+                ("reason", one.reason.to_owned()),
+            ];
+            (labels, one.count)
+        }),
+    )?;
+    families.durations_of(
+        "jwtkeeper_request_duration_seconds",
+        "How long requests took from when they were read until their reply was there.",
+        context
+            .tally
+            .durations()
+            .into_iter()
+            .map(|(operation, took)| ([("operation", operation)], took)),
+    )?;
+    let revocations = context.tally.revocations();
+    families.counters(
+        "jwtkeeper_revocations",
+        "Revocations that were done, by what they name.",
+        revocations
+            .into_iter()
+            .map(|(realm, target, count)| ([("realm", realm), ("target", target.to_owned())], count)),
+    )
+}
+
+fn audit(context: &Context, families: &mut Families<'_>) -> fmt::Result {
+    let counts = context.audit.as_ref().map(Audit::counts);
+    families.counter_if_any(
+        "jwtkeeper_audit_lines",
+        "Lines of the audit that were written.",
+        counts.map(|(written, _)| written),
+    )?;
+    families.counter_if_any(
+        "jwtkeeper_audit_lost_lines",
+        "Lines of the audit that could not be written.",
+        counts.map(|(_, lost)| lost),
     )
 }
 

@@ -118,6 +118,37 @@ impl Families<'_> {
         self.family(name, help, MetricType::Info)?.encode_info(&labels)
     }
 
+    /// What only goes up, of each of several. No two may have the same labels.
+    pub(super) fn counters<L: EncodeLabelSet>(
+        &mut self,
+        name: &'static str,
+        help: &str,
+        values: impl IntoIterator<Item = (L, u64)>,
+    ) -> fmt::Result {
+        let mut family = self.family(name, help, MetricType::Counter)?;
+        let mut values = values.into_iter();
+        values.try_for_each(|(labels, value)| {
+            family
+                .encode_family(&labels)?
+                .encode_counter::<NoLabelSet, _, f64>(&value, None)
+        })
+    }
+
+    /// How long each of several took.
+    pub(super) fn durations_of<L: EncodeLabelSet>(
+        &mut self,
+        name: &'static str,
+        help: &str,
+        values: impl IntoIterator<Item = (L, Durations)>,
+    ) -> fmt::Result {
+        let mut family = self.family(name, help, MetricType::Histogram)?;
+        let mut values = values.into_iter();
+        values.try_for_each(|(labels, took)| {
+            let mut family = family.encode_family(&labels)?;
+            family.encode_histogram::<NoLabelSet>(took.seconds, took.count(), &took.buckets, None)
+        })
+    }
+
     /// How long something took.
     pub(super) fn durations(&mut self, name: &'static str, help: &str, took: &Durations) -> fmt::Result {
         self.family(name, help, MetricType::Histogram)?

@@ -1,7 +1,7 @@
 //! The section `[metrics]`: what it takes, and what it refuses, with a reason.
 
-use super::ask::start;
 use crate::support::Setup;
+use crate::support::http::start;
 
 fn refused(lines: &str, said: &[&str]) {
     let output = Setup::new().top(&format!("[metrics]\n{lines}")).run(&["--check"]);

@@ -1,6 +1,5 @@
 //! Health and metrics over HTTP: what a page says, that others can read it, and that it follows what happens.
 
-mod ask;
 mod configured;
 mod peers;
 mod readiness;
@@ -11,8 +10,8 @@ use std::process::Command;
 use jwtkeeper_client::{Issue, Rotation};
 use serde_json::Value;
 
+use crate::support::http::{At, parsed, piped, start, start_tcp};
 use crate::support::{Daemon, SECRET, Setup, until};
-use ask::{At, parsed, piped, start, start_tcp};
 
 const OTHER: &[u8] = b"another secret of the tests, as long as the first: 0123456789abcdef";
 
@@ -114,6 +113,52 @@ fn values_follow_what_happens() {
     for secret in [SECRET, "a-secret-put", minted.token()] {
         assert!(!page.contains(secret), "{secret}");
     }
+}
+
+#[test]
+fn requests_are_told_by_what_they_came_to() {
+    let (daemon, at) = start(Setup::new().lines(
+        "[[access]]\nuser = 0\nallow = [\"issue\", \"validate\", \"rotate\", \"flag\", \"revoke\", \"revoke_id\"]",
+    ));
+    let client = daemon.client();
+    let minted = client.issue(Issue::new()).unwrap();
+    assert!(client.validate(minted.token()).unwrap().is_valid());
+    client.flag(jwtkeeper_client::Flag::jti(&minted.jti)).unwrap();
+    assert!(client.validate(minted.token()).unwrap().is_valid());
+    assert!(matches!(client.rotate(minted.token()).unwrap(), Rotation::Rotated(_)));
+    client.revoke_session(&minted.jti).unwrap();
+    assert!(!client.validate(minted.token()).unwrap().is_valid());
+    assert!(client.jwks().is_err());
+    assert!(daemon.realm("nowhere").issue(Issue::new()).is_err());
+    let count = |realm: &str, operation: &str, outcome: &str, reason: &str| {
+        let labels = format!("realm=\"{realm}\",operation=\"{operation}\",outcome=\"{outcome}\",reason=\"{reason}\"");
+        at.value(&format!("jwtkeeper_requests_total{{{labels}}}"))
+            .unwrap_or(0.0)
+    };
+    for (realm, operation, outcome, reason) in [
+        ("default", "issue", "ok", ""),
+        ("default", "validate", "ok", ""),
+        ("default", "validate", "ok", "flagged"),
+        ("default", "rotate", "ok", "flagged"),
+        ("default", "validate", "invalid", "revoked"),
+        ("default", "jwks", "denied", "not_permitted"),
+        ("", "issue", "error", "unknown_realm"),
+    ] {
+        assert_eq!(
+            count(realm, operation, outcome, reason),
+            1.0,
+            "{realm} {operation} {outcome} {reason}"
+        );
+    }
+    let session = "jwtkeeper_revocations_total{realm=\"default\",target=\"session\"}";
+    assert_eq!(at.value(session), Some(1.0));
+    let took = |what: &str| {
+        at.value(&format!(
+            "jwtkeeper_request_duration_seconds_{what}{{operation=\"validate\"}}"
+        ))
+    };
+    assert_eq!(took("count"), Some(3.0));
+    assert!(took("sum").unwrap() > 0.0);
 }
 
 /// The age of a key is that of the key, whatever becomes of its realm and its role.

@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use jwtkeeper_client::Issue;
 
-use super::ask::{At, start, start_tcp};
+use crate::support::http::{At, start, start_tcp};
 use crate::support::{Setup, pace, until};
 
 /// Peers that the server has room for.

@@ -4,7 +4,7 @@ use jwtkeeper::denylist::{Change, Denylist, Embedded};
 use jwtkeeper::words::Millis;
 use nix::sys::signal::Signal;
 
-use super::ask::{At, start};
+use crate::support::http::{At, start};
 use crate::support::{Daemon, SECRET, Setup, until};
 
 fn faults(at: &At) -> Vec<String> {

@@ -8,7 +8,7 @@ use std::process::{Command, Stdio};
 
 use serde_json::Value;
 
-use crate::support::{Daemon, PATIENCE, Setup, wait_for};
+use super::{Daemon, PATIENCE, Setup, wait_for};
 
 /// Where a daemon serves metrics.
 #[derive(Clone)]
