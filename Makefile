@@ -4,7 +4,7 @@ CARGO ?= cargo
 NEED  := tests/tools/need
 
 # What the Debian packages are made, checked, installed and booted with.
-DEB_PACKAGES   := dpkg-dev binutils lintian mmdebstrap systemd systemd-container util-linux
+DEB_PACKAGES   := dpkg-dev binutils lintian mmdebstrap systemd-container
 # What the tests run beside Rust: the kernel's view, keys, an independent reader and writer of tokens, what a fleet
 # shares, C against libjwtkeeper, the languages that have a package, with what their apps stand on, and manual pages.
 TEST_PACKAGES  := strace openssl python3-jwt python3-cryptography redis-server gcc g++ libc6-dev pkg-config valgrind \
@@ -109,7 +109,7 @@ install: manuals
 	install -D -m 0755 packaging/jwtkeeperd-setup $(DESTDIR)$(PREFIX)/sbin/jwtkeeperd-setup
 	install -D -m 0644 packaging/jwtkeeperd-setup.8 $(DESTDIR)$(PREFIX)/share/man/man8/jwtkeeperd-setup.8
 	install -D -m 0644 systemd/jwtkeeperd.socket $(DESTDIR)$(PREFIX)/lib/systemd/system/jwtkeeperd.socket
-	sed 's|/usr/sbin/|$(PREFIX)/sbin/|; s|/usr/bin/|$(PREFIX)/bin/|; s|^ExecPaths=.*|& $(PREFIX)|' systemd/jwtkeeperd.service \
+	sed 's|/usr/sbin/|$(PREFIX)/sbin/|; s|/usr/bin/|$(PREFIX)/bin/|' systemd/jwtkeeperd.service \
 	    > $(DESTDIR)$(PREFIX)/lib/systemd/system/jwtkeeperd.service
 	chmod 0644 $(DESTDIR)$(PREFIX)/lib/systemd/system/jwtkeeperd.service
 	install -D -m 0644 systemd/jwtkeeperd.sysusers.conf $(DESTDIR)$(PREFIX)/lib/sysusers.d/jwtkeeperd.conf
@@ -123,6 +123,7 @@ deb: need-cargo-deb
 	@$(NEED) dpkg-dev binutils
 	$(CARGO) build --locked --release --bin jwtkeeperd --bin jwtkeeperctl
 	$(CARGO) build --locked --release -p jwtkeeper-capi
+	$(CARGO) build --locked --release -p jwtkeeper-ctl --example manual
 	packaging/deb/build release
 
 # cargo-deb packages what is built; it lies in $(TARGET)/tools, and nothing else is installed by cargo.

@@ -42,14 +42,30 @@ fn the_daemon() {
         "-rw-r--r-- root/root ./usr/lib/sysusers.d/jwtkeeperd.conf",
         "-rw-r--r-- root/root ./usr/lib/tmpfiles.d/jwtkeeperd.conf",
         "-rw-r--r-- root/root ./usr/share/bash-completion/completions/jwtkeeperctl",
+        "-rw-r--r-- root/root ./usr/share/bash-completion/completions/jwtkeeperd",
         "-rw-r--r-- root/root ./usr/share/fish/vendor_completions.d/jwtkeeperctl.fish",
+        "-rw-r--r-- root/root ./usr/share/fish/vendor_completions.d/jwtkeeperd.fish",
+        "-rw-r--r-- root/root ./usr/share/man/man1/jwtkeeperctl.1.gz",
+        "-rw-r--r-- root/root ./usr/share/man/man5/jwtkeeper.toml.5.gz",
         "-rw-r--r-- root/root ./usr/share/man/man8/jwtkeeperd-setup.8.gz",
+        "-rw-r--r-- root/root ./usr/share/man/man8/jwtkeeperd.8.gz",
         "-rw-r--r-- root/root ./usr/share/zsh/vendor-completions/_jwtkeeperctl",
+        "-rw-r--r-- root/root ./usr/share/zsh/vendor-completions/_jwtkeeperd",
         "-rwxr-xr-x root/root ./usr/bin/jwtkeeperctl",
         "-rwxr-xr-x root/root ./usr/sbin/jwtkeeperd",
         "-rwxr-xr-x root/root ./usr/sbin/jwtkeeperd-setup",
     ];
-    assert_eq!(files(DAEMON), expected);
+    // There is a page for each command of jwtkeeperctl, too: jwtkeeperctl-COMMAND(1).
+    let (commands, files): (Vec<_>, Vec<_>) = files(DAEMON)
+        .into_iter()
+        .partition(|file| file.contains("/man1/jwtkeeperctl-"));
+    assert_eq!(files, expected);
+    assert!(
+        commands
+            .iter()
+            .any(|file| file.ends_with("/jwtkeeperctl-validate.1.gz")),
+        "{commands:?}"
+    );
     let version = format!("{}-1", env!("CARGO_PKG_VERSION"));
     assert_eq!(field(DAEMON, "Version"), version);
     assert_eq!(

@@ -150,7 +150,7 @@ pub fn copy_of_debian() -> TempDir {
 }
 
 /// The one child of a process that is the first one of its own namespace.
-fn child_of(parent: u32) -> Option<i32> {
+pub fn child_of(parent: u32) -> Option<i32> {
     let of = |status: &str, name: &str| {
         let line = status
             .lines()

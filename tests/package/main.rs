@@ -16,6 +16,7 @@
 #[path = "../daemon/support/mod.rs"]
 mod support;
 
+mod container;
 mod contents;
 mod install;
 mod machine;

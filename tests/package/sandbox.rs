@@ -36,16 +36,23 @@ fn as_the_kernel_sees_it() {
     ] {
         assert!(status.contains(line), "{line:?} is not in {status}");
     }
-    let limits = machine.sh(&format!("cat /proc/{daemon}/limits"));
-    let limit = |name: &str| {
+    let limits = |process: &str| machine.sh(&format!("cat /proc/{process}/limits"));
+    let limit = |process: &str, name: &str| {
+        let limits = limits(process);
         let line = limits.lines().find_map(|line| line.strip_prefix(name)).unwrap();
-        line.split_whitespace().next().unwrap().to_owned()
+        line.split_whitespace().nth(1).unwrap().parse().unwrap_or(u64::MAX)
     };
-    assert_eq!(limit("Max core file size"), "0");
-    assert_eq!(limit("Max open files"), "8192");
-    assert_eq!(limit("Max locked memory"), (16 << 20).to_string());
-    let users = machine.sh(&format!("stat --format=%U:%G /proc/{daemon}"));
-    // Not dumpable: even its entry in /proc is root's.
+    // No more than the machine's own systemd has, if it may not raise its limits.
+    assert_eq!(limit(&daemon, "Max core file size"), 0);
+    assert_eq!(limit(&daemon, "Max open files"), limit("1", "Max open files").min(8192));
+    assert_eq!(
+        limit(&daemon, "Max locked memory"),
+        limit("1", "Max locked memory").min(16 << 20)
+    );
+    assert_eq!(machine.show("jwtkeeperd", "LimitNOFILE"), "8192");
+    assert_eq!(machine.show("jwtkeeperd", "LimitMEMLOCK"), (16 << 20).to_string());
+    let users = machine.sh(&format!("stat --format=%U:%G /proc/{daemon}/environ"));
+    // Not dumpable: what /proc has of it is root's.
     assert_eq!(users, "root:root\n");
     assert!(
         status.contains(&format!("Uid:\t{}", machine.sh("id --user jwtkeeper").trim())),
