@@ -18,9 +18,10 @@ const DEADLINE: Duration = Duration::from_secs(30);
 /// The command, at a terminal of 100 columns.
 pub(crate) struct Terminal {
     master: File,
-    /// Kept open, so that its settings can be looked at when the command has ended.
-    slave: OwnedFd,
-    command: Command,
+    /// Open until the command has ended; then its settings are kept.
+    slave: Result<OwnedFd, Box<Termios>>,
+    /// Until it runs: it holds the slave open, too.
+    command: Option<Command>,
     child: Option<Child>,
     seen: String,
 }
@@ -71,15 +72,15 @@ impl Terminal {
             .stderr(end(on.stderr));
         Self {
             master: pty.master.into(),
-            slave: pty.slave,
-            command,
+            slave: Ok(pty.slave),
+            command: Some(command),
             child: None,
             seen: String::new(),
         }
     }
 
     pub(crate) fn go(&mut self) {
-        self.child = Some(self.command.spawn().unwrap());
+        self.child = Some(self.command.take().unwrap().spawn().unwrap());
     }
 
     /// Waits until `text` is seen; what was seen before it, and it, are not looked at again.
@@ -104,7 +105,10 @@ impl Terminal {
     }
 
     pub(crate) fn settings(&self) -> Termios {
-        tcgetattr(&self.slave).unwrap()
+        match &self.slave {
+            Ok(slave) => tcgetattr(slave).unwrap(),
+            Err(kept) => (**kept).clone(),
+        }
     }
 
     /// What the kernel says the command does: `S` sleeps, `T` is stopped (proc(5)).
@@ -133,7 +137,12 @@ impl Terminal {
             }
             self.read(Instant::now() + Duration::from_millis(10));
         };
-        while self.read(Instant::now()) {}
+        // When nobody has the slave open, what is still on its way is read to its end.
+        self.slave = Err(Box::new(self.settings()));
+        let mut chunk = [0; 4096];
+        while let Ok(read @ 1..) = self.master.read(&mut chunk) {
+            self.seen.push_str(&String::from_utf8_lossy(&chunk[..read]));
+        }
         (status.code(), std::mem::take(&mut self.seen))
     }
 
