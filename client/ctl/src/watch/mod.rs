@@ -28,6 +28,8 @@ pub(crate) fn run(
     interval: Duration,
     count: Option<u64>,
 ) -> Result<Outcome, Failure> {
+    // The connection is made before anything is measured.
+    client.ping()?;
     let first = Look::take(client)?;
     let mut watch = Watch {
         client,

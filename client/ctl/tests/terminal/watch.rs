@@ -100,10 +100,10 @@ fn a_daemon_that_goes_is_waited_for() {
     let answers = Arc::new(AtomicU64::new(0));
     let seen = Arc::clone(&answers);
     let daemon_away = Daemon::by(move |op| match (op, seen.fetch_add(1, Ordering::SeqCst)) {
-        (Op::Health, 0..4) => health(100, 1_000),
+        (Op::Health, 0..5) => health(100, 1_000),
         // It was started again meanwhile: it counts from 0.
         (Op::Health, 8..) => health(1, 5),
-        (Op::Ping, 0..4 | 8..) => Answer::Pong,
+        (Op::Ping, 0..5 | 8..) => Answer::Pong,
         _ => Answer::Error {
             code: jwtkeeper_wire::ErrorCode::Internal,
             message: "a fault\x1b[2J",
