@@ -10,7 +10,8 @@ DEB_PACKAGES   := dpkg-dev binutils lintian mmdebstrap systemd-container
 TEST_PACKAGES  := strace openssl python3-jwt python3-cryptography redis-server gcc g++ libc6-dev pkg-config valgrind \
                   ruby ruby-rack ruby-minitest ruby-actionpack ruby-railties puma \
                   python3-uvicorn python3-flask gunicorn python3-setuptools python3-wheel python3-venv python3-pip \
-                  golang-go php-cli groff-base $(DEB_PACKAGES)
+                  golang-go php-cli groff-base prometheus python3-prometheus-client \
+                  $(DEB_PACKAGES)
 BENCH_PACKAGES := redis-server gcc libc6-dev ruby golang-go php-cli
 
 # nextest runs tests in processes of their own where it is present; it runs no doctests.

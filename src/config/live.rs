@@ -14,6 +14,7 @@ use super::reload::{Change, changes};
 use super::settings::Settings;
 use crate::denylist::{Denylist, StoreError};
 use crate::keeper::Served;
+use crate::keyring::KeyId;
 use crate::realm::Realm;
 use crate::words::Millis;
 
@@ -37,12 +38,19 @@ pub struct InForce {
     /// The generation that brought it as it is.
     pub since: u64,
     pub(super) keys: Keys,
+    /// When each key came into force, in this life of the daemon.
+    key_times: HashMap<KeyId, Millis>,
 }
 
 impl InForce {
     /// What is odd about its key files and no fault.
     pub fn notes(&self) -> &[String] {
         &self.keys.notes
+    }
+
+    /// When a key of it came into force, in whatever role: not before the daemon began.
+    pub fn key_since(&self, key: &KeyId) -> Option<Millis> {
+        self.key_times.get(key).copied()
     }
 }
 
@@ -76,6 +84,7 @@ impl Snapshot {
         running: Option<&Snapshot>,
         denylist: &dyn Denylist,
         own_uid: u32,
+        now: Millis,
     ) -> Self {
         let generation = running.map_or(1, |running| running.generation + 1);
         let mut realms = HashMap::new();
@@ -90,7 +99,17 @@ impl Snapshot {
                 Some(standing) => (standing.served.clone(), standing.since),
                 None => (serve(&realm.name, &realm.policy, &keys, denylist), generation),
             };
-            realms.insert(realm.name.clone(), InForce { served, since, keys });
+            let key_times = keys.keyring.keys().map(|(_, key)| {
+                let since = standing.and_then(|standing| standing.key_since(&key.id));
+                (key.id, since.unwrap_or(now))
+            });
+            let in_force = InForce {
+                served,
+                since,
+                key_times: key_times.collect(),
+                keys,
+            };
+            realms.insert(realm.name.clone(), in_force);
         }
         let default = realms.get(jwtkeeper_wire::DEFAULT_REALM);
         Snapshot {
@@ -129,6 +148,10 @@ pub struct Status {
     pub polling: Option<String>,
     /// Since when they are being read, should that be going on.
     pub reading: Option<Instant>,
+    /// Whether nobody follows the files any more.
+    pub unfollowed: bool,
+    /// When all that was read could last be taken.
+    pub right: Millis,
     /// How many reloads were asked for, those that came together counted once.
     pub reloads: u64,
     /// Files that have been changing for long, and count as they were before.
@@ -167,12 +190,15 @@ impl Live {
         }
         let all = faults.into_result(all)?;
         denylist.share(&settings.prefixes());
-        let snapshot = Snapshot::assemble(Arc::new(settings), all, None, denylist.as_ref(), own_uid);
+        let snapshot = Snapshot::assemble(Arc::new(settings), all, None, denylist.as_ref(), own_uid, now);
         note_lifetimes(&snapshot, None, denylist.as_ref(), now).await?;
         files.settle_down();
         Ok(Self {
             current: ArcSwap::from_pointee(snapshot),
-            status: Mutex::default(),
+            status: Mutex::new(Status {
+                right: now,
+                ..Status::default()
+            }),
             denylist,
             own_uid,
             #[cfg(debug_assertions)]
@@ -209,7 +235,8 @@ impl Live {
         }
         let denylist = self.denylist.as_ref();
         let settings = second.settings.clone();
-        Arc::new(Snapshot::assemble(settings, all, Some(&first), denylist, self.own_uid))
+        let (own_uid, now) = (self.own_uid, Millis::default());
+        Arc::new(Snapshot::assemble(settings, all, Some(&first), denylist, own_uid, now))
     }
 
     /// How the files were found when they were last looked at.
@@ -238,7 +265,7 @@ impl Live {
                     let new = all.get(name).filter(|_| same);
                     (name.clone(), new.unwrap_or(&realm.keys).clone())
                 });
-                let next = self.next(&running, running.settings.clone(), keys.collect());
+                let next = self.next(&running, running.settings.clone(), keys.collect(), now);
                 let message = format!("the denylist store did not take note of max_lifetime: {error}");
                 let (file, line) = (running.settings.file.clone(), 0);
                 (next, Some(Fault { file, line, message }))
@@ -254,7 +281,7 @@ impl Live {
     }
 
     /// What is to be in force next; `None` when nothing about it is new.
-    fn next(&self, running: &Snapshot, settings: Arc<Settings>, all: AllKeys) -> Option<Snapshot> {
+    fn next(&self, running: &Snapshot, settings: Arc<Settings>, all: AllKeys, now: Millis) -> Option<Snapshot> {
         let same = |(name, keys): (&String, &Keys)| running.realms.get(name).is_some_and(|realm| realm.keys.same(keys));
         // Names of users and groups may mean others than before.
         let same_settings = settings.origin == running.settings.origin && settings.access == running.settings.access;
@@ -262,7 +289,8 @@ impl Live {
             return None;
         }
         let denylist = self.denylist.as_ref();
-        Some(Snapshot::assemble(settings, all, Some(running), denylist, self.own_uid))
+        let own_uid = self.own_uid;
+        Some(Snapshot::assemble(settings, all, Some(running), denylist, own_uid, now))
     }
 
     async fn prepare(
@@ -272,7 +300,7 @@ impl Live {
         all: AllKeys,
         now: Millis,
     ) -> Result<Option<Snapshot>, StoreError> {
-        let Some(next) = self.next(running, settings, all) else {
+        let Some(next) = self.next(running, settings, all, now) else {
             return Ok(None);
         };
         // A longer max_lifetime is known to the store before the first token that lives by it.

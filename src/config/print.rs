@@ -4,6 +4,7 @@ use std::fmt::Write;
 
 use super::access::{Rule, Who};
 use super::audit::{AuditSettings, AuditTo};
+use super::metrics::MetricsSettings;
 use super::realm::RealmSettings;
 use super::settings::Settings;
 use super::sources::KeySource;
@@ -26,6 +27,16 @@ pub fn print(settings: &Settings) -> String {
     out.table("reload");
     out.span("poll", settings.reload.poll.as_millis() as u64);
     out.span("settle", settings.reload.settle.as_millis() as u64);
+    if let Some(metrics) = &settings.metrics {
+        out.table("metrics");
+        match metrics {
+            MetricsSettings::Socket { path, mode } => {
+                out.text("socket", &path.display().to_string());
+                out.text("socket_mode", &format!("0{mode:o}"));
+            }
+            MetricsSettings::Listen(address) => out.text("listen", &address.to_string()),
+        }
+    }
     out.table("limits");
     let limits = &settings.limits;
     out.raw("connections", limits.connections);

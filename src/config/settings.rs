@@ -11,6 +11,7 @@ use super::access::{Rule, read_access};
 use super::audit::{AuditSettings, read_audit};
 use super::fault::Faults;
 use super::files::{Digest, Files};
+use super::metrics::{MetricsSettings, read_metrics};
 use super::realm::RealmSettings;
 use super::section::{Found, Section};
 use super::store::{StoreSettings, read_store};
@@ -37,6 +38,8 @@ pub struct Settings {
     pub limits: Limits,
     /// How changed files are taken.
     pub reload: ReloadSettings,
+    /// Where health and metrics are served over HTTP, if they are.
+    pub metrics: Option<MetricsSettings>,
     /// Where the denylist is kept.
     pub store: StoreSettings,
     /// Who may do what; none: whoever may open the socket.
@@ -150,6 +153,7 @@ impl Settings {
         let (log_level, log_format) = read_log(&top);
         let settings = Self {
             file: path.to_owned(),
+            metrics: read_metrics(&top, &socket),
             socket,
             socket_mode: read_mode(&top),
             state_dir: text_path("state_dir", "/var/lib/jwtkeeper"),
@@ -202,16 +206,19 @@ fn read_socket(top: &Section<'_>) -> PathBuf {
     path
 }
 
-fn read_mode(top: &Section<'_>) -> u32 {
-    let Some((text, place)) = top.text("socket_mode") else {
+pub(super) fn read_mode(section: &Section<'_>) -> u32 {
+    let Some((text, place)) = section.text("socket_mode") else {
         return 0o660;
     };
     match u32::from_str_radix(&text, 8) {
         Ok(mode) if mode <= 0o777 => mode,
         _ => {
-            top.fault(
+            section.fault(
                 &place,
-                format!("socket_mode must be an octal mode such as \"0660\", not \"{text}\""),
+                format!(
+                    "{} must be an octal mode such as \"0660\", not \"{text}\"",
+                    section.full("socket_mode")
+                ),
             );
             0o660
         }

@@ -161,6 +161,13 @@ pub enum Change {
     },
 }
 
+impl Change {
+    /// Whether somebody asked for it: a revocation, a flag or a rotation.
+    pub(super) fn is_asked_for(&self) -> bool {
+        matches!(self, Change::Raise { .. } | Change::Rotate(_))
+    }
+}
+
 /// What came of a change.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Outcome {

@@ -8,6 +8,7 @@ use std::path::Path;
 use std::sync::atomic::Ordering;
 use std::sync::mpsc::{Sender, channel};
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Instant;
 
 use tokio::sync::oneshot;
 
@@ -17,8 +18,8 @@ use super::journal::{Journal, OpenError, Written};
 use super::memory::follow_successors;
 use super::row::{self, Rows};
 use super::writer::{CURRENT, FORGOTTEN, Job, LIFETIME, MINTED, Writer};
-use super::{Applied, Denylist, StoreError, StoreHealth};
-use crate::words::Millis;
+use super::{Applied, Denylist, StoreError, StoreHealth, TOOK};
+use crate::words::{Histogram, Millis};
 
 /// The name of the file in `state_dir`.
 const FILE: &str = "denylist.redb";
@@ -27,6 +28,7 @@ const FILE: &str = "denylist.redb";
 pub struct Embedded {
     index: Arc<Index>,
     written: Arc<Written>,
+    took: Histogram,
     fault: Arc<Mutex<Option<StoreError>>>,
     minted: Millis,
     future_cutoffs: u64,
@@ -43,6 +45,11 @@ impl Embedded {
     /// Whether there is a store in `state_dir`.
     pub fn exists(state_dir: &Path) -> bool {
         state_dir.join(FILE).exists()
+    }
+
+    /// How many bytes the store in `state_dir` has on its disk.
+    pub fn bytes(state_dir: &Path) -> std::io::Result<u64> {
+        Ok(state_dir.join(FILE).metadata()?.len())
     }
 
     /// Opens the store in `state_dir` and loads it.
@@ -120,6 +127,7 @@ impl Embedded {
         Ok(Self {
             index,
             written,
+            took: Histogram::new(TOOK),
             fault,
             minted,
             future_cutoffs,
@@ -182,6 +190,7 @@ impl Denylist for Embedded {
                 realm.raise(entry);
             }
         }
+        let began = change.is_asked_for().then(Instant::now);
         let (reply, answer) = oneshot::channel();
         let job = Job {
             realm: realm.clone(),
@@ -196,7 +205,9 @@ impl Denylist for Embedded {
             if !sent {
                 return Err(StoreError::Closed);
             }
-            answer.await.unwrap_or(Err(StoreError::Closed))
+            let applied = answer.await.unwrap_or(Err(StoreError::Closed));
+            began.iter().for_each(|began| self.took.count(began.elapsed()));
+            applied
         })
     }
 
@@ -212,6 +223,8 @@ impl Denylist for Embedded {
             entries: self.index.len(),
             changes: self.written.changes.load(Ordering::Relaxed),
             commits: self.written.commits.load(Ordering::Relaxed),
+            commit_took: self.written.took.read(),
+            apply_took: self.took.read(),
             ..StoreHealth::default()
         }
     }

@@ -8,9 +8,9 @@ use std::sync::{Mutex, PoisonError};
 
 use redb::{Database, DatabaseError, ReadableTable, StorageBackend, StorageError, TableDefinition};
 
-use super::StoreError;
 use super::row::Rows;
-use crate::words::Seconds;
+use super::{StoreError, TOOK};
+use crate::words::{Histogram, Seconds};
 
 /// Deadline and sequence. Ordered by time, so that writes lie close together and the past goes in one piece.
 pub(super) type RowKey = (Seconds, u64);
@@ -155,12 +155,23 @@ pub struct Journal {
 }
 
 /// Counts what was written, for health.
-#[derive(Debug, Default)]
 pub struct Written {
     /// Changes made durable.
     pub changes: AtomicU64,
     /// Commits, each of which is one fsync.
     pub commits: AtomicU64,
+    /// How long each took.
+    pub took: Histogram,
+}
+
+impl Default for Written {
+    fn default() -> Self {
+        Self {
+            changes: AtomicU64::new(0),
+            commits: AtomicU64::new(0),
+            took: Histogram::new(TOOK),
+        }
+    }
 }
 
 impl Written {

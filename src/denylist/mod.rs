@@ -15,7 +15,7 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::words::Millis;
+use crate::words::{Durations, Millis};
 
 pub use change::{Change, Kind, Level, Lock, Outcome, Raise, Record, Rotate};
 pub use embedded::Embedded;
@@ -24,6 +24,12 @@ pub use journal::{Backend, Journal, OpenError, Written};
 pub use memory::Memory;
 pub(crate) use redis::RECORDS;
 pub use redis::{Keys, Reach, ReadKeys, Redis, Servers, Terms};
+
+/// How long commits and changes take is told by these buckets, in microseconds.
+const TOOK: &[u64] = &[
+    100, 250, 500, 1_000, 2_500, 5_000, 10_000, 25_000, 50_000, 100_000, 250_000, 500_000, 1_000_000, 2_500_000,
+    5_000_000,
+];
 
 /// How long an entry outlives the last token that it speaks of, in seconds.
 pub const MARGIN: i64 = 600;
@@ -61,6 +67,10 @@ pub struct StoreHealth {
     pub changes: u64,
     /// How many commits (each one fsync) made them so.
     pub commits: u64,
+    /// How long each took that succeeded.
+    pub commit_took: Durations,
+    /// How long revocations, flags and rotations took until they were answered.
+    pub apply_took: Durations,
     /// What is worth a warning: what the store may lose, and the line that mends it.
     pub warnings: Vec<String>,
     /// Of a store that is shared.

@@ -230,12 +230,16 @@ impl Writer {
             self.last_retry = Some(Instant::now());
             self.journal.reopen()?;
         }
+        let began = Instant::now();
         let result = self
             .journal
             .commit(&batch.rows, &batch.marks, batch.forget)
             .map_err(|error| store_error(&error));
-        if let Err(error) = &result {
-            tracing::error!(%error, "the denylist store did not take a commit: revocations hold in memory and are not acknowledged");
+        match &result {
+            Ok(()) => self.written.took.count(began.elapsed()),
+            Err(error) => {
+                tracing::error!(%error, "the denylist store did not take a commit: revocations hold in memory and are not acknowledged");
+            }
         }
         *self.fault.lock().unwrap_or_else(PoisonError::into_inner) = result.clone().err();
         result

@@ -9,6 +9,7 @@ mod names;
 mod revoke;
 mod rotate;
 mod seal;
+mod self_test;
 mod validate;
 
 use std::sync::Arc;
@@ -22,6 +23,7 @@ use crate::words::{Id, IdError, Millis, Seconds};
 pub use minter::Minter;
 pub use names::Names;
 pub use revoke::{Before, Flag, Revoke, State};
+pub use self_test::SelfTestError;
 
 /// A realm together with what is denied in it.
 pub struct Served {

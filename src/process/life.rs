@@ -16,7 +16,7 @@ use tokio_util::sync::CancellationToken;
 use super::dev::Dev;
 use super::harden::{harden, keep_files_private, release_signals};
 use super::notify::Manager;
-use super::{Args, Failure, activation, clock, log, notify, state};
+use super::{Args, Failure, activation, clock, log, metrics, notify, state};
 use crate::config::{self, Event, Files, Follower, Live, Settings};
 use crate::denylist::{Change, Denylist, Embedded};
 use crate::keeper::Keeper;
@@ -86,6 +86,7 @@ async fn start_and_serve(
     }
     let began = Instant::now();
     let (socket, mode) = (settings.socket.clone(), settings.socket_mode);
+    let watched = settings.metrics.clone();
     let store = Arc::new(state::open(&settings, clock::now())?);
     let context = Arc::new(context(settings, &mut files, &store).await?);
     // A signal that comes before there is a socket ends us by itself; from here on it leaves none behind.
@@ -103,6 +104,9 @@ async fn start_and_serve(
     };
     let listener = tokio::net::UnixListener::from_std(listener).map_err(Failure::system("serve on the socket"))?;
     let stop = CancellationToken::new();
+    let metrics_file = watched
+        .map(|watched| metrics::serve(&watched, context.clone(), stop.clone()))
+        .transpose()?;
     let (probe, probes) = probe();
     let mut serving = tokio::spawn(serve(listener, probes, context.clone(), stop.clone()));
     tokio::spawn(tick(context.clone()));
@@ -120,7 +124,7 @@ async fn start_and_serve(
         drained = &mut serving => drained.map_err(|panic| Failure::System { what: "serve", error: panic.into() })?,
         () = obey(signals, context.clone(), &manager, stop) => {
             tracing::warn!("a second signal: stopping at once");
-            drop(file);
+            drop((file, metrics_file));
             // Not by return: that would wait for what the signal said not to wait for.
             std::process::exit(1);
         }
@@ -128,7 +132,7 @@ async fn start_and_serve(
     if !drained {
         tracing::warn!("shutdown_grace is over: requests in progress are cut off");
     }
-    drop(file);
+    drop((file, metrics_file));
     remember(&context, Duration::ZERO).await;
     store.close();
     tracing::info!("stopped");

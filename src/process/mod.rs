@@ -8,6 +8,7 @@ mod failure;
 mod harden;
 mod life;
 mod log;
+mod metrics;
 mod notify;
 mod state;
 

@@ -1,7 +1,7 @@
 //! How many connections there are, in all and of each uid.
 
 use std::collections::HashMap;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use tokio::sync::Notify;
@@ -17,6 +17,8 @@ pub(super) struct Census {
     left: Notify,
     /// How many connections are being refused.
     refusing: AtomicUsize,
+    /// How many were, ever.
+    refused: AtomicU64,
 }
 
 /// A connection beyond its uid's share, told so outside of the count: it takes nobody's place.
@@ -63,6 +65,21 @@ impl Census {
         self.left.notify_one();
     }
 
+    /// How many connections there are of each uid, the most first.
+    pub(super) fn by_uid(&self) -> Vec<(u32, usize)> {
+        let present = self.present.lock().unwrap_or_else(PoisonError::into_inner);
+        let counts = present.of.iter().map(|(uid, of)| (*uid, of.connections));
+        let mut all: Vec<_> = counts.filter(|(_, count)| *count > 0).collect();
+        drop(present);
+        all.sort_unstable_by_key(|(uid, count)| (std::cmp::Reverse(*count), *uid));
+        all
+    }
+
+    /// How many connections beyond a uid's share were refused.
+    pub(super) fn refused(&self) -> u64 {
+        self.refused.load(Ordering::Relaxed)
+    }
+
     /// Waits until there are fewer connections than `limit` says.
     pub(super) async fn room(&self, limit: impl Fn() -> usize) {
         loop {
@@ -95,6 +112,7 @@ impl Counted {
             bucket: Arc::new(Bucket::new()),
         });
         if of.connections >= limit {
+            context.census.refused.fetch_add(1, Ordering::Relaxed);
             return None;
         }
         of.connections += 1;

@@ -8,6 +8,7 @@ use super::audit::{Audit, Entry};
 use super::census::Census;
 use super::health;
 use super::outcome::Facts;
+use super::self_test::SelfTests;
 use super::tally::Tally;
 use crate::config::{Change, Fault, Live, Reloads, Snapshot};
 use crate::keeper::Keeper;
@@ -29,6 +30,8 @@ pub struct Context {
     pub instance: [u8; 16],
     /// When this life began.
     pub started: Instant,
+    /// The same by the wall clock.
+    pub(super) began: Millis,
     /// What was found wrong at start and still is, each with its remedy.
     pub warnings: Vec<String>,
     /// What requests came to.
@@ -36,6 +39,7 @@ pub struct Context {
     /// What is told of what was done.
     pub audit: Option<Audit>,
     pub(super) census: Census,
+    pub(super) self_tests: SelfTests,
     /// Rotated tokens presented after their grace.
     pub(super) reuses: AtomicU64,
     /// Connections end once they have answered what they were sent.
@@ -61,10 +65,12 @@ impl Context {
             set_log_level,
             instance,
             started: Instant::now(),
+            began: clock(),
             warnings,
             tally: Arc::default(),
             audit,
             census: Census::default(),
+            self_tests: SelfTests::default(),
             reuses: AtomicU64::new(0),
             stopping: AtomicBool::new(false),
         }

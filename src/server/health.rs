@@ -1,5 +1,7 @@
-//! The health document (docs/protocol.md lists its members).
+//! How the daemon is: whether it is ready, and why not, for all who ask; and the health document (docs/protocol.md lists
+//! its members).
 
+use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
@@ -7,12 +9,18 @@ use serde::Serialize;
 
 use super::Context;
 use super::audit::Audit;
+use super::self_test::Outcome;
 use crate::config::{InForce, Snapshot, Status};
+use crate::denylist::StoreHealth;
 use crate::jwt::Version;
 use crate::keyring::Role;
 
 /// Bytes of realms, and of texts, that a document holds at most, so that it fits a frame.
 const MOST: usize = 24 * 1024;
+
+/// Said when the thread that follows the files has ended.
+const UNFOLLOWED: &str =
+    "the files are followed no more, and no change counts; restart the daemon, and please report it with the log";
 
 #[derive(Serialize)]
 struct Document {
@@ -79,19 +87,70 @@ struct Key {
     fingerprint: String,
 }
 
-/// Whether everything is right, and the document.
-pub(super) fn report(context: &Context, snapshot: &Snapshot) -> (bool, Vec<u8>) {
-    let store = context.keeper.denylist().health();
-    let status = context.live.status();
-    let mut faults = context.warnings.clone();
-    faults.extend(status.faults.iter().map(ToString::to_string));
-    faults.extend(stuck(&status));
-    faults.extend(store.fault.clone());
-    faults.extend(context.audit.as_ref().and_then(Audit::fault));
+/// How everything is.
+pub(super) struct Condition {
+    /// What is wrong, each with its remedy. The daemon is ready when nothing is.
+    pub(super) faults: Vec<String>,
+    /// What is worth a look.
+    pub(super) warnings: Vec<String>,
+    pub(super) status: Status,
+    pub(super) store: StoreHealth,
+    pub(super) self_tests: Arc<Outcome>,
+}
+
+impl Condition {
+    /// As of now.
+    pub(super) fn of(context: &Context, snapshot: &Snapshot) -> Self {
+        let store = context.keeper.denylist().health();
+        let status = context.live.status();
+        let self_tests = context.self_tests.outcome(context, snapshot);
+        let mut faults = context.warnings.clone();
+        faults.extend(status.faults.iter().map(ToString::to_string));
+        faults.extend(stuck(&status));
+        faults.extend(status.unfollowed.then(|| UNFOLLOWED.to_owned()));
+        faults.extend(store.fault.clone());
+        faults.extend(context.audit.as_ref().and_then(Audit::fault));
+        faults.extend(self_tests.faults());
+        let polling = status.polling.iter().map(|why| format!("files are polled: {why}"));
+        let mut warnings: Vec<_> = polling.collect();
+        warnings.extend(status.unsettled.iter().cloned());
+        warnings.extend(store.warnings.iter().cloned());
+        warnings.extend(in_order(snapshot).iter().flat_map(|realm| realm.notes()).cloned());
+        Self {
+            faults,
+            warnings,
+            status,
+            store,
+            self_tests,
+        }
+    }
+
+    /// Whether the daemon can do all that it is there for.
+    pub(super) fn is_ready(&self) -> bool {
+        self.faults.is_empty()
+    }
+
+    /// The faults that there is room for, and the warnings.
+    pub(super) fn texts(&self) -> (Vec<String>, Vec<String>) {
+        let faults = up_to(MOST / 2, self.faults.iter().cloned(), String::len);
+        (faults, up_to(MOST / 4, self.warnings.iter().cloned(), String::len))
+    }
+}
+
+/// All realms, by their names.
+pub(super) fn in_order(snapshot: &Snapshot) -> Vec<&InForce> {
     let mut realms: Vec<_> = snapshot.realms().collect();
     realms.sort_unstable_by_key(|realm| &realm.served.realm.name);
-    let notes: Vec<_> = realms.iter().flat_map(|realm| realm.notes()).cloned().collect();
-    let polling = status.polling.as_ref().map(|why| format!("files are polled: {why}"));
+    realms
+}
+
+/// Whether everything is right, and the document.
+pub(super) fn report(context: &Context, snapshot: &Snapshot) -> (bool, Vec<u8>) {
+    let condition = Condition::of(context, snapshot);
+    let ready = condition.is_ready();
+    let (faults, warnings) = condition.texts();
+    let Condition { status, store, .. } = condition;
+    let realms = in_order(snapshot);
     let changes = status.changes.into_iter().map(|(at, generation, change)| Change {
         at: at.0 / 1000,
         generation,
@@ -100,7 +159,6 @@ pub(super) fn report(context: &Context, snapshot: &Snapshot) -> (bool, Vec<u8>) 
     // The last ones are those that count.
     let mut changes = up_to(MOST / 4, changes.rev(), |change| change.text.len() + 48);
     changes.reverse();
-    let ready = faults.is_empty();
     let all = realms.len();
     let realms = up_to(
         MOST,
@@ -110,19 +168,10 @@ pub(super) fn report(context: &Context, snapshot: &Snapshot) -> (bool, Vec<u8>) 
     let document = Document {
         version: env!("CARGO_PKG_VERSION"),
         uptime_seconds: context.started.elapsed().as_secs(),
-        faults: up_to(MOST / 2, faults, String::len),
-        warnings: up_to(
-            MOST / 4,
-            polling
-                .clone()
-                .into_iter()
-                .chain(status.unsettled)
-                .chain(store.warnings)
-                .chain(notes),
-            String::len,
-        ),
+        faults,
+        warnings,
         reload: Reload {
-            watch: if polling.is_some() { "poll" } else { "inotify" },
+            watch: if status.polling.is_some() { "poll" } else { "inotify" },
             reloads: status.reloads,
             changes,
         },
@@ -149,25 +198,19 @@ pub(super) fn report(context: &Context, snapshot: &Snapshot) -> (bool, Vec<u8>) 
 
 /// The same in a line, for whoever looks at the service.
 pub(super) fn summary(context: &Context, snapshot: &Snapshot) -> String {
-    let store = context.keeper.denylist().health();
-    let faults = context.live.status().faults.iter().count()
-        + context.warnings.len()
-        + usize::from(store.fault.is_some())
-        + usize::from(context.audit.as_ref().is_some_and(|audit| audit.fault().is_some()));
-    let mut realms: Vec<_> = snapshot
-        .realms()
-        .map(|realm| realm.served.realm.name.as_str())
-        .collect();
-    realms.sort_unstable();
-    let more = realms.len().saturating_sub(8);
-    realms.truncate(8);
-    let realms = realms.join(", ")
-        + &if more > 0 {
-            format!(" and {more} more")
-        } else {
-            String::new()
-        };
-    let state = match faults {
+    let Condition { faults, store, .. } = Condition::of(context, snapshot);
+    let names = in_order(snapshot)
+        .into_iter()
+        .map(|realm| realm.served.realm.name.as_str());
+    let mut realms: Vec<_> = names.collect();
+    let more = realms.split_off(realms.len().min(8)).len();
+    let more = if more > 0 {
+        format!(" and {more} more")
+    } else {
+        String::new()
+    };
+    let realms = realms.join(", ") + &more;
+    let state = match faults.len() {
         0 => "ready".to_owned(),
         1 => "not ready: 1 fault".to_owned(),
         many => format!("not ready: {many} faults"),
@@ -199,14 +242,19 @@ fn up_to<T>(most: usize, all: impl IntoIterator<Item = T>, length: impl Fn(&T) -
     all.into_iter().filter(fits).collect()
 }
 
+/// What a key is to its realm, in a word.
+pub(super) fn role_name(role: Role) -> &'static str {
+    match role {
+        Role::Current => "current",
+        Role::Retired => "retired",
+        Role::Foreign(_) => "foreign",
+    }
+}
+
 fn describe(context: &Context, realm: &InForce) -> Realm {
     let served = &realm.served.realm;
     let keys = served.keyring.keys().map(|(role, key)| Key {
-        role: match role {
-            Role::Current => "current",
-            Role::Retired => "retired",
-            Role::Foreign(_) => "foreign",
-        },
+        role: role_name(role),
         algorithm: key.algorithm.name(),
         fingerprint: key.id.to_string(),
     });

@@ -8,6 +8,7 @@ use std::time::Duration;
 use jwtkeeper_wire::{Cause, ErrorCode, Reason};
 
 use super::outcome::{Operation, Outcome};
+use crate::words::{Durations, Histogram};
 
 /// How many there are of each number.
 const SHARDS: usize = 8;
@@ -18,12 +19,12 @@ const CAUSES: usize = Cause::ALL.len();
 /// Done; each cause of rotation; each reason; each error.
 const OUTCOMES: usize = 1 + CAUSES + REASONS + ERRORS;
 /// What flags and revocations name.
-pub(super) const TARGETS: [&str; 5] = ["token", "jti", "session", "subject", "issued_before"];
+const TARGETS: [&str; 5] = ["token", "jti", "session", "subject", "issued_before"];
 /// Realms counted by name; a realm that is not there, or one too many, is counted under no name.
 const MOST_REALMS: usize = 256;
 
-/// Upper bounds of how long requests took, in microseconds; the last one is above all.
-pub(super) const BOUNDS_US: [u64; 14] = [
+/// Upper bounds of how long requests took, in microseconds.
+const BOUNDS: &[u64] = &[
     1, 2, 5, 10, 25, 50, 100, 250, 1_000, 2_500, 10_000, 50_000, 250_000, 1_000_000,
 ];
 
@@ -43,12 +44,7 @@ pub(super) struct RealmTally {
 struct Shard {
     counts: [[AtomicU64; OUTCOMES]; OPERATIONS],
     targets: [AtomicU64; TARGETS.len()],
-    durations: [Durations; OPERATIONS],
-}
-
-struct Durations {
-    buckets: [AtomicU64; BOUNDS_US.len() + 1],
-    nanoseconds: AtomicU64,
+    durations: [Histogram; OPERATIONS],
 }
 
 impl RealmTally {
@@ -57,10 +53,7 @@ impl RealmTally {
         let shard = || Shard {
             counts: std::array::from_fn(|_| std::array::from_fn(|_| zero())),
             targets: std::array::from_fn(|_| zero()),
-            durations: std::array::from_fn(|_| Durations {
-                buckets: std::array::from_fn(|_| zero()),
-                nanoseconds: zero(),
-            }),
+            durations: std::array::from_fn(|_| Histogram::new(BOUNDS)),
         };
         Self {
             name: name.to_owned(),
@@ -74,18 +67,8 @@ impl RealmTally {
         if let Some(number) = shard.counts.get(operation).and_then(|all| all.get(index(outcome))) {
             number.fetch_add(1, Ordering::Relaxed);
         }
-        let us = took.as_micros() as u64;
-        let bucket = BOUNDS_US
-            .iter()
-            .position(|bound| us < *bound)
-            .unwrap_or(BOUNDS_US.len());
         if let Some(durations) = shard.durations.get(operation) {
-            durations
-                .nanoseconds
-                .fetch_add(took.as_nanos() as u64, Ordering::Relaxed);
-            if let Some(number) = durations.buckets.get(bucket) {
-                number.fetch_add(1, Ordering::Relaxed);
-            }
+            durations.count(took);
         }
     }
 }
@@ -133,17 +116,6 @@ pub struct Count {
     pub reason: &'static str,
     /// How many.
     pub count: u64,
-}
-
-/// How long requests of one operation took.
-#[derive(Debug, Clone, Default, PartialEq)]
-pub struct Took {
-    /// The sum, in seconds.
-    pub sum: f64,
-    /// How many.
-    pub count: u64,
-    /// How many took no longer than this, in seconds, and longer than the one before; the last one has no bound.
-    pub buckets: Vec<(f64, u64)>,
 }
 
 impl Tally {
@@ -211,28 +183,17 @@ impl Tally {
     }
 
     /// How long requests took, by operation; those that there were none of are left out.
-    pub fn durations(&self) -> Vec<(&'static str, Took)> {
+    pub fn durations(&self) -> Vec<(&'static str, Durations)> {
         let realms = self.realms();
-        let shards = || realms.iter().flat_map(|realm| &realm.shards);
         let of = |operation: Operation| {
-            let all = || shards().filter_map(|shard| shard.durations.get(operation as usize));
-            let bounds = BOUNDS_US.iter().map(|us| *us as f64 / 1e6).chain([f64::MAX]);
-            let buckets = bounds.enumerate().map(|(index, bound)| {
-                let count = all().filter_map(|one| Some(one.buckets.get(index)?.load(Ordering::Relaxed)));
-                (bound, count.sum())
-            });
-            let buckets: Vec<(f64, u64)> = buckets.collect();
-            let nanoseconds: u64 = all().map(|one| one.nanoseconds.load(Ordering::Relaxed)).sum();
-            Took {
-                sum: nanoseconds as f64 / 1e9,
-                count: buckets.iter().map(|(_, count)| count).sum(),
-                buckets,
-            }
+            let mut all = Durations::default();
+            let shards = realms.iter().flat_map(|realm| &realm.shards);
+            let each = shards.filter_map(|shard| shard.durations.get(operation as usize));
+            each.for_each(|durations| all.add(&durations.read()));
+            (operation.name(), all)
         };
-        let all = Operation::ALL
-            .into_iter()
-            .map(|operation| (operation.name(), of(operation)));
-        all.filter(|(_, took)| took.count > 0).collect()
+        let all = Operation::ALL.into_iter().map(of);
+        all.filter(|(_, took)| took.count() > 0).collect()
     }
 
     /// Tokens minted in a realm: issued, and successors.
@@ -350,8 +311,8 @@ mod tests {
         );
         assert_eq!(tally.revocations(), [("default".to_owned(), "session", 20)]);
         let (operation, took) = tally.durations().remove(0);
-        assert_eq!((operation, took.count), ("validate", 20));
-        assert!((took.sum - 60e-6).abs() < 1e-9);
+        assert_eq!((operation, took.count()), ("validate", 20));
+        assert!((took.seconds - 60e-6).abs() < 1e-9);
         assert_eq!(took.buckets[2], (5e-6, 20));
     }
 }

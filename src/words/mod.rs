@@ -1,10 +1,12 @@
 //! Floor 1: the words that every other floor speaks: time, ids, secret bytes. Pure.
 
+mod histogram;
 mod id;
 mod peer;
 mod secret;
 mod time;
 
+pub use histogram::{Durations, Histogram};
 pub use id::{Id, IdError, MAX_ID};
 pub use peer::{OVERFLOW, Peer};
 pub use secret::Secret;

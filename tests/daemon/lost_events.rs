@@ -10,7 +10,7 @@ use nix::sys::signal::Signal;
 use crate::support::follow::refused;
 use crate::support::load::secret;
 use crate::support::ways::Way;
-use crate::support::{Daemon, Figures, Rounds, Setup, pace};
+use crate::support::{Daemon, Figures, Rounds, Setup, pace, until};
 
 /// So seldom that it cannot be what sees the change.
 const NO_POLL: &str = "[reload]\npoll = \"1h\"\nsettle = \"200ms\"";
@@ -128,4 +128,25 @@ fn a_file_half_written_behind_old_events_must_rest() {
         1,
         "half of it is in force"
     );
+}
+
+/// The thread that watches files ends, by a defect of ours: what it was told last is seen, and it is followed by another.
+#[cfg(debug_assertions)]
+#[test]
+fn a_watcher_that_ends_has_a_successor() {
+    let setup = Setup::bare()
+        .top(NO_POLL)
+        .environment("JWTKEEPER_TEST_EVENT_ENDS_THE_WATCHER", "1")
+        .realm("default", "HS256", secret(0).as_bytes(), "");
+    let daemon = setup.start();
+    let client = daemon.client();
+    let file = daemon.setup.path("default.secret");
+    for number in 0..3 {
+        let token = client.issue(Issue::new()).unwrap().token().to_owned();
+        Way::Rename.change(&file, &secret(number), &secret(number + 1));
+        refused(&client, &token);
+    }
+    // Who meets the watcher in the midst of its end fails once, says so, and tries again.
+    until("nothing is wrong any more", || client.health().unwrap().ready);
+    assert_eq!(daemon.health()["reload"]["watch"], "inotify");
 }

@@ -29,6 +29,7 @@ mod limits;
 mod logs;
 mod lost_events;
 mod manager;
+mod metrics;
 mod no_inotify;
 mod operations;
 mod redis_settings;

@@ -4,8 +4,9 @@ use std::time::Duration;
 
 use serde_json::Value;
 
-use crate::hosts::{MAX_STALENESS, at, complaints, entry, host, issue, revoke};
+use crate::hosts::{MAX_STALENESS, at, complaints, entry, host, issue, ready, revoke};
 use crate::servers::Server;
+use crate::support::http::{self, parsed};
 use crate::support::{Daemon, until};
 
 fn store(daemon: &Daemon) -> Value {
@@ -59,6 +60,38 @@ fn it_says_what_was_put_back() {
     until("all is put back", || {
         server.ask::<u64>(&["DBSIZE"]) == 20 && store(&daemon)["put_back"] == 20
     });
+}
+
+/// Metrics say the same as health, and apply_duration tells how long Redis took.
+#[test]
+fn metrics_say_it_too() {
+    let server = Server::start();
+    let (daemon, metrics) = http::start(at(&server.url()));
+    ready(&daemon);
+    let value = |series: &str| metrics.value(series).unwrap_or_else(|| panic!("no {series}"));
+    assert_eq!(value("jwtkeeper_store_info{kind=\"redis\"}"), 1.0);
+    assert_eq!(value("jwtkeeper_store_max_age_seconds"), MAX_STALENESS.as_secs_f64());
+    assert!(value("jwtkeeper_store_age_seconds") < MAX_STALENESS.as_secs_f64());
+    for _ in 0..10 {
+        let minted = issue(&daemon.client());
+        revoke(&daemon.client(), minted.token());
+    }
+    assert_eq!(value("jwtkeeper_store_apply_duration_seconds_count"), 10.0);
+    assert!(value("jwtkeeper_store_apply_duration_seconds_sum") > 0.0);
+    server.ask::<()>(&["FLUSHALL"]);
+    until("all is put back", || value("jwtkeeper_store_put_back_total") == 20.0);
+    server.ask::<()>(&["SETEX", &entry("odd"), "100", "HARD"]);
+    until("it is told of", || value("jwtkeeper_store_unknown_total") == 1.0);
+    server.ask::<()>(&["CONFIG", "SET", "maxmemory", "1"]);
+    let minted = issue(&daemon.client());
+    daemon.client().revoke_token(minted.token(), None).unwrap_err();
+    until("both are owed", || value("jwtkeeper_store_owed_entries") == 2.0);
+    assert_eq!((value("jwtkeeper_store_up"), metrics.ready().0), (0.0, false));
+    server.ask::<()>(&["CONFIG", "SET", "maxmemory", "0"]);
+    until("all is well", || {
+        metrics.ready().0 && value("jwtkeeper_store_owed_entries") == 0.0
+    });
+    parsed(&metrics.page(true), "openmetrics");
 }
 
 #[test]

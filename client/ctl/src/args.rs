@@ -89,6 +89,19 @@ pub(crate) enum Command {
     },
     /// How the daemon is; exit 1 when it is not ready
     Health,
+    /// How the daemon is, again and again
+    ///
+    /// On a terminal a screen that `q` or ^C ends; elsewhere a line each time. With --json an object each time. With
+    /// --count the exit status says how the daemon was at last, as that of `health`.
+    Watch {
+        /// How long from one look to the next
+        #[arg(long, value_name = "DURATION", default_value = "1s",
+              value_parser = humantime::parse_duration)]
+        interval: Duration,
+        /// End after so many looks
+        #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
+        count: Option<u64>,
+    },
     /// The realm's public keys, a JWK Set
     Jwks,
     /// Have the daemon read all files again

@@ -61,7 +61,7 @@ pub(crate) fn texts(heading: &str, paint: Paint, texts: &[String]) -> Vec<Line> 
 }
 
 /// The store, and how files are seen to change.
-pub(crate) fn facts(document: &Document) -> Vec<Vec<Part>> {
+fn facts(document: &Document) -> Vec<Vec<Part>> {
     let store = &document.store;
     let mut said: Vec<String> = store.kind.iter().cloned().collect();
     let counted = [
@@ -100,7 +100,8 @@ pub(crate) fn facts(document: &Document) -> Vec<Vec<Part>> {
     .collect()
 }
 
-fn realms(document: &Document) -> Vec<Line> {
+/// A table of realms and their keys.
+pub(crate) fn realms(document: &Document) -> Vec<Line> {
     if document.realms.is_empty() {
         return Vec::new();
     }

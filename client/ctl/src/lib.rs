@@ -17,6 +17,7 @@ mod replace;
 mod run;
 mod secret;
 mod times;
+mod watch;
 
 use std::process::ExitCode;
 

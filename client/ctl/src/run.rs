@@ -1,7 +1,7 @@
 //! What each command asks, and what it makes of the answer.
 
 use std::io::stdout;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use jwtkeeper_client::blocking::Client;
 use jwtkeeper_client::{Before, Config, ErrorKind, Flag, Issue, Revoke, Revoked, Rotate, Rotation, Validate, Verdict};
@@ -10,7 +10,7 @@ use serde::Serialize;
 use crate::args::{Args, Command, Presented, Revoke as RevokeArgs, Secret};
 use crate::outcome::{Failure, Outcome};
 use crate::output::Output;
-use crate::{bench, confirm, input, inspect, secret};
+use crate::{bench, confirm, input, inspect, secret, watch};
 
 #[derive(Serialize)]
 struct Pong {
@@ -64,6 +64,7 @@ pub(crate) fn run(args: &Args) -> Result<Outcome, Failure> {
             output.health(&health)?;
             Ok(health.ready.into())
         }
+        Command::Watch { interval, count } => watch::run(&client, &output, *interval, *count),
         Command::Jwks => {
             output.jwks(&client.jwks()?)?;
             Ok(Outcome::Yes)
@@ -114,6 +115,12 @@ fn config(args: &Args) -> Config {
     config.connect_timeout = args.timeout;
     if let Command::Bench { connections, .. } = args.command {
         config.max_idle = connections.into();
+    }
+    if let Command::Watch { interval, .. } = args.command {
+        // Nobody waits longer for an answer, nor for ^C, than from one look to the next.
+        let most = args.timeout.min(interval.max(Duration::from_secs(1)));
+        config = config.with_deadline(most);
+        config.connect_timeout = most;
     }
     if let Some(socket) = &args.socket {
         config.socket.clone_from(socket);

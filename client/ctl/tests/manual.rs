@@ -131,7 +131,8 @@ fn the_configuration_has_a_page_with_every_key() {
     for line in example.lines().map(|line| line.strip_prefix("# ").unwrap_or(line)) {
         let code = line.split('#').next().unwrap().trim();
         let is_key = code.split_once(" = ").is_some_and(|(name, _)| !name.contains(' '));
-        if !is_key && !(code.starts_with('[') && code.ends_with(']')) {
+        let is_table = code.starts_with('[') && code.ends_with(']');
+        if !is_key && !is_table {
             continue;
         }
         keys += usize::from(is_key);

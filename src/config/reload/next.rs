@@ -162,6 +162,7 @@ fn what_is_fixed(running: &Settings, new: &Settings) -> Vec<&'static str> {
         ("store", running.store != new.store),
         ("audit", running.audit != new.audit),
         ("log.format", running.log_format != new.log_format),
+        ("metrics", running.metrics != new.metrics),
     ];
     fixed
         .into_iter()

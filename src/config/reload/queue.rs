@@ -1,6 +1,7 @@
 //! The one queue of whatever asks for the files to be read again. What comes while they are read is one more reading,
 //! however much it was.
 
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Condvar, Mutex, PoisonError};
 use std::time::Instant;
 
@@ -25,6 +26,8 @@ pub struct Reloads(Arc<Shared>);
 struct Shared {
     asked: Mutex<Asked>,
     changed: Condvar,
+    /// Nobody takes anything any more.
+    ended: AtomicBool,
 }
 
 /// What was asked since it was last taken.
@@ -50,7 +53,7 @@ impl Reloads {
         self.put(|asked| asked.reload = true);
     }
 
-    /// The same, and waits for what came of it; `None` when the daemon stops before.
+    /// The same, and waits for what came of it; `None` when nobody follows the files any more.
     pub async fn ask(&self) -> Option<Reloaded> {
         let (answer, answered) = oneshot::channel();
         self.put(|asked| {
@@ -74,8 +77,17 @@ impl Reloads {
         std::mem::take(&mut *asked)
     }
 
+    /// Nothing is taken any more: who waits hears of it, and who asks from now on.
+    pub(super) fn end(&self) {
+        self.0.ended.store(true, Ordering::Release);
+        *self.0.asked.lock().unwrap_or_else(PoisonError::into_inner) = Asked::default();
+    }
+
     fn put(&self, change: impl FnOnce(&mut Asked)) {
-        change(&mut self.0.asked.lock().unwrap_or_else(PoisonError::into_inner));
-        self.0.changed.notify_one();
+        let mut asked = self.0.asked.lock().unwrap_or_else(PoisonError::into_inner);
+        if !self.0.ended.load(Ordering::Acquire) {
+            change(&mut asked);
+            self.0.changed.notify_one();
+        }
     }
 }

@@ -43,6 +43,9 @@ struct Hints {
     /// A directory of our own: a file that we make there marks the events that come before it.
     marks: PathBuf,
     marked: Condvar,
+    /// Whether the next event ends the watcher's thread: what a defect would do, in builds for tests alone.
+    #[cfg(debug_assertions)]
+    ends: std::sync::atomic::AtomicBool,
 }
 
 #[derive(Default)]
@@ -55,6 +58,8 @@ struct Seen {
     renamed: Renamed,
     /// Whether a watch may have gone with what it was on.
     lost: bool,
+    /// Whether the watcher's thread has ended.
+    ended: bool,
     /// The last of our own marks that was heard of.
     marked: u64,
 }
@@ -78,6 +83,10 @@ impl Watch {
                 seen,
                 marks,
                 marked,
+                #[cfg(debug_assertions)]
+                ends: std::env::var_os("JWTKEEPER_TEST_EVENT_ENDS_THE_WATCHER")
+                    .is_some()
+                    .into(),
             }),
             trouble: None,
             mark: 0,
@@ -96,6 +105,10 @@ impl Watch {
             .collect();
         names.extend(directories);
         names.insert(self.hints.marks.clone());
+        if self.watcher.is_some() && self.hints.seen().ended {
+            tracing::warn!("the thread that watches files has ended: they are watched anew");
+            self.give_up();
+        }
         let lost = {
             let mut seen = self.hints.seen();
             seen.drop_ins = drop_ins.end().to_owned();
@@ -239,7 +252,9 @@ fn make(hints: Arc<Hints>) -> std::io::Result<Receiver<Made>> {
     let (tell, made) = sync_channel(1);
     let make = move || {
         let reloads = hints.reloads.clone();
-        let made = INotifyWatcher::new(move |event| hints.take(event), Config::default());
+        hints.seen().ended = false;
+        let ended = Ended(hints);
+        let made = INotifyWatcher::new(move |event| ended.0.take(event), Config::default());
         let is_made = made.is_ok();
         if tell.send(made).is_ok() && is_made {
             reloads.hint(); // nobody may have waited for it so long
@@ -247,6 +262,16 @@ fn make(hints: Arc<Hints>) -> std::io::Result<Receiver<Made>> {
     };
     std::thread::Builder::new().name("watch".to_owned()).spawn(make)?;
     Ok(made)
+}
+
+/// Goes with the watcher's thread, however that ends: nothing more is heard of.
+struct Ended(Arc<Hints>);
+
+impl Drop for Ended {
+    fn drop(&mut self) {
+        self.0.seen().ended = true;
+        self.0.reloads.hint();
+    }
 }
 
 /// What is wrong, and which limit to raise where that is what is.
@@ -277,6 +302,10 @@ impl Hints {
 
     /// In the watcher's thread.
     fn take(&self, event: notify::Result<Event>) {
+        #[cfg(debug_assertions)]
+        if self.ends.swap(false, std::sync::atomic::Ordering::AcqRel) {
+            std::panic::resume_unwind(Box::new("a test"));
+        }
         let mut seen = self.seen();
         let any = match event {
             Ok(event) if !event.need_rescan() => {

@@ -20,12 +20,12 @@ mod survey;
 mod value;
 
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use super::change::{Change, Kind, Outcome, Rotate};
 use super::index::{Index, NONE, PARTS, RealmIndex};
-use super::{Applied, Denylist, Embedded, SharedHealth, StoreHealth};
-use crate::words::Millis;
+use super::{Applied, Denylist, Embedded, SharedHealth, StoreHealth, TOOK};
+use crate::words::{Histogram, Millis};
 use copy::{Shared, Sharing};
 use fleet::Fleet;
 
@@ -51,6 +51,7 @@ pub struct Terms {
 pub struct Redis {
     local: Arc<Embedded>,
     fleet: Arc<Fleet>,
+    took: Histogram,
 }
 
 impl Redis {
@@ -58,45 +59,12 @@ impl Redis {
     pub fn start(local: Arc<Embedded>, servers: Servers, terms: Terms, clock: fn() -> Millis) -> Self {
         let fleet = Arc::new(Fleet::new(servers, terms, clock));
         tokio::spawn(supervise::supervise(fleet.clone()));
-        Self { local, fleet }
-    }
-}
-
-impl Denylist for Redis {
-    fn index(&self) -> &Index {
-        self.local.index()
+        let took = Histogram::new(TOOK);
+        Self { local, fleet, took }
     }
 
-    fn share(&self, prefixes: &[(String, String)]) {
-        self.fleet.realms.send_if_modified(|standing| {
-            let known = |realm: &Arc<RealmIndex>, prefix: &String| {
-                let same = |shared: &&Arc<Shared>| shared.prefix == *prefix && Arc::ptr_eq(&shared.realm, realm);
-                standing.shared.iter().find(same).cloned()
-            };
-            let state = standing.state + 1;
-            let shared = prefixes.iter().map(|(name, prefix)| {
-                let realm = self.index().realm(name);
-                known(&realm, prefix).unwrap_or_else(|| {
-                    realm.share_since(state); // what lies there was not read yet
-                    let prefix = prefix.clone();
-                    Arc::new(Shared { prefix, realm })
-                })
-            });
-            let shared: Vec<_> = shared.collect();
-            let same = |(one, other): (&Arc<Shared>, &Arc<Shared>)| Arc::ptr_eq(one, other);
-            let changed = standing.shared.len() != shared.len() || !standing.shared.iter().zip(&shared).all(same);
-            if changed {
-                *standing = Arc::new(Sharing { state, shared });
-            }
-            changed
-        });
-    }
-
-    fn stale(&self, realm: &RealmIndex) -> Option<String> {
-        self.fleet.stale().or_else(|| self.fleet.unread(realm))
-    }
-
-    fn apply(&self, realm: &Arc<RealmIndex>, change: Change) -> Applied<'_> {
+    /// Makes a change, as [`Denylist::apply`] says.
+    fn make(&self, realm: &Arc<RealmIndex>, change: Change) -> Applied<'_> {
         match change {
             Change::Raise { entries, follow } => {
                 let (realm, fleet) = (realm.clone(), self.fleet.clone());
@@ -149,6 +117,51 @@ impl Denylist for Redis {
             other => self.local.apply(realm, other),
         }
     }
+}
+
+impl Denylist for Redis {
+    fn index(&self) -> &Index {
+        self.local.index()
+    }
+
+    fn share(&self, prefixes: &[(String, String)]) {
+        self.fleet.realms.send_if_modified(|standing| {
+            let known = |realm: &Arc<RealmIndex>, prefix: &String| {
+                let same = |shared: &&Arc<Shared>| shared.prefix == *prefix && Arc::ptr_eq(&shared.realm, realm);
+                standing.shared.iter().find(same).cloned()
+            };
+            let state = standing.state + 1;
+            let shared = prefixes.iter().map(|(name, prefix)| {
+                let realm = self.index().realm(name);
+                known(&realm, prefix).unwrap_or_else(|| {
+                    realm.share_since(state); // what lies there was not read yet
+                    let prefix = prefix.clone();
+                    Arc::new(Shared { prefix, realm })
+                })
+            });
+            let shared: Vec<_> = shared.collect();
+            let same = |(one, other): (&Arc<Shared>, &Arc<Shared>)| Arc::ptr_eq(one, other);
+            let changed = standing.shared.len() != shared.len() || !standing.shared.iter().zip(&shared).all(same);
+            if changed {
+                *standing = Arc::new(Sharing { state, shared });
+            }
+            changed
+        });
+    }
+
+    fn stale(&self, realm: &RealmIndex) -> Option<String> {
+        self.fleet.stale().or_else(|| self.fleet.unread(realm))
+    }
+
+    fn apply(&self, realm: &Arc<RealmIndex>, change: Change) -> Applied<'_> {
+        let began = change.is_asked_for().then(Instant::now);
+        let applied = self.make(realm, change);
+        Box::pin(async move {
+            let applied = applied.await;
+            began.iter().for_each(|began| self.took.count(began.elapsed()));
+            applied
+        })
+    }
 
     fn keep_all(&self, now: Millis) -> Applied<'_> {
         Box::pin(async move {
@@ -169,6 +182,7 @@ impl Denylist for Redis {
             fault: self.fleet.in_the_way().or(local.fault),
             warnings: self.fleet.warnings(),
             changes,
+            apply_took: self.took.read(),
             shared: Some(SharedHealth {
                 age: self.fleet.age(),
                 put_back,

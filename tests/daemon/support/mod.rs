@@ -5,6 +5,7 @@
 pub mod cases;
 pub mod daemon;
 pub mod follow;
+pub mod http;
 pub mod load;
 pub mod namespace;
 #[path = "../../../client/tests/support/pace.rs"]

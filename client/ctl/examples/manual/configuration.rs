@@ -100,11 +100,11 @@ fn read(line: &str) -> Line<'_> {
     }
 }
 
-/// With a capital and a full stop. What begins with a key, a name or a path is left as it is.
+/// With a capital and a full stop. What begins with a key, a value or a path is left as it is.
 fn sentence(text: &str) -> String {
     let first = text.split_whitespace().next().unwrap_or_default();
     let is_word = first
-        .trim_end_matches([',', ';', ':'])
+        .trim_end_matches([';', ':'])
         .chars()
         .all(|c| c.is_ascii_lowercase());
     let mut chars = text.chars();

@@ -33,6 +33,7 @@ pub(crate) fn daemon(command: &Command) -> io::Result<Vec<u8>> {
     Page::default()
         .section("SIGNALS")
         .entry("SIGHUP", "has everything read again, as jwtkeeperctl reload does.")
+        .entry("SIGUSR1", "opens the audit's file anew, once it was renamed.")
         .entry(
             "SIGTERM, SIGINT",
             "stop accepting, answer what was asked, and end, after shutdown_grace at the latest. A second one ends it at \

@@ -12,4 +12,8 @@ mod confirm;
 #[path = "../daemon/mod.rs"]
 mod daemon;
 mod health;
+#[allow(dead_code, unreachable_pub, reason = "each test binary uses a part")]
+#[path = "../../../tests/support/pace.rs"]
+mod pace;
 mod pty;
+mod watch;

@@ -18,9 +18,11 @@ const DEADLINE: Duration = Duration::from_secs(30);
 /// The command, at a terminal of 100 columns.
 pub(crate) struct Terminal {
     master: File,
-    /// Kept open, so that its settings can be looked at when the command has ended.
-    slave: OwnedFd,
-    child: Child,
+    /// Open until the command has ended; then its settings are kept.
+    slave: Result<OwnedFd, Box<Termios>>,
+    /// Until it runs: it holds the slave open, too.
+    command: Option<Command>,
+    child: Option<Child>,
     seen: String,
 }
 
@@ -45,7 +47,14 @@ pub(crate) fn program() -> Command {
 }
 
 impl Terminal {
-    pub(crate) fn run(mut command: Command, on: &On) -> Self {
+    pub(crate) fn run(command: Command, on: &On) -> Self {
+        let mut terminal = Self::start(command, on);
+        terminal.go();
+        terminal
+    }
+
+    /// The terminal alone: the command waits for `go`.
+    pub(crate) fn start(mut command: Command, on: &On) -> Self {
         let size = Winsize {
             ws_row: 24,
             ws_col: 100,
@@ -61,13 +70,17 @@ impl Terminal {
             .stdin(end(on.stdin))
             .stdout(end(on.stdout))
             .stderr(end(on.stderr));
-        let child = command.spawn().unwrap();
         Self {
             master: pty.master.into(),
-            slave: pty.slave,
-            child,
+            slave: Ok(pty.slave),
+            command: Some(command),
+            child: None,
             seen: String::new(),
         }
+    }
+
+    pub(crate) fn go(&mut self) {
+        self.child = Some(self.command.take().unwrap().spawn().unwrap());
     }
 
     /// Waits until `text` is seen; what was seen before it, and it, are not looked at again.
@@ -87,24 +100,49 @@ impl Terminal {
     }
 
     pub(crate) fn signal(&self, signal: Signal) {
-        kill(Pid::from_raw(self.child.id() as i32), signal).unwrap();
+        let id = self.child.as_ref().unwrap().id();
+        kill(Pid::from_raw(id as i32), signal).unwrap();
     }
 
     pub(crate) fn settings(&self) -> Termios {
-        tcgetattr(&self.slave).unwrap()
+        match &self.slave {
+            Ok(slave) => tcgetattr(slave).unwrap(),
+            Err(kept) => (**kept).clone(),
+        }
+    }
+
+    /// What the kernel says the command does: `S` sleeps, `T` is stopped (proc(5)).
+    pub(crate) fn state(&self) -> char {
+        let id = self.child.as_ref().unwrap().id();
+        let text = std::fs::read_to_string(format!("/proc/{id}/stat")).unwrap();
+        text.rsplit(')').next().unwrap().chars().nth(1).unwrap()
     }
 
     /// Waits until the command has ended: its exit code, or none where a signal ended it, and what was not yet seen.
     pub(crate) fn end(mut self) -> (Option<i32>, String) {
+        self.ended()
+    }
+
+    /// The same, where the terminal is to be looked at afterwards.
+    pub(crate) fn ended(&mut self) -> (Option<i32>, String) {
         let deadline = Instant::now() + DEADLINE;
+        let mut child = self.child.take().unwrap();
         let status = loop {
-            if let Some(status) = self.child.try_wait().unwrap() {
+            if let Some(status) = child.try_wait().unwrap() {
                 break status;
             }
-            assert!(Instant::now() < deadline, "it does not end: {:?}", self.seen);
+            if Instant::now() > deadline {
+                self.child = Some(child);
+                panic!("it does not end: {:?}", self.seen);
+            }
             self.read(Instant::now() + Duration::from_millis(10));
         };
-        while self.read(Instant::now()) {}
+        // When nobody has the slave open, what is still on its way is read to its end.
+        self.slave = Err(Box::new(self.settings()));
+        let mut chunk = [0; 4096];
+        while let Ok(read @ 1..) = self.master.read(&mut chunk) {
+            self.seen.push_str(&String::from_utf8_lossy(&chunk[..read]));
+        }
         (status.code(), std::mem::take(&mut self.seen))
     }
 
@@ -126,7 +164,9 @@ impl Terminal {
 
 impl Drop for Terminal {
     fn drop(&mut self) {
-        let _ended = self.child.kill();
-        let _waited = self.child.wait();
+        if let Some(mut child) = self.child.take() {
+            let _ended = child.kill();
+            let _waited = child.wait();
+        }
     }
 }

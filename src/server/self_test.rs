@@ -1,0 +1,87 @@
+//! The self-tests of all realms, made when somebody asks for health, and at most so often: who asks all the time costs
+//! the others nothing.
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+use arc_swap::ArcSwapOption;
+
+use super::Context;
+use crate::config::Snapshot;
+
+/// How long an outcome counts in which all is well, and how long another.
+const WELL: Duration = Duration::from_secs(5);
+const ILL: Duration = Duration::from_secs(1);
+
+/// What the last ones showed.
+#[derive(Default)]
+pub(super) struct SelfTests {
+    last: ArcSwapOption<Outcome>,
+    /// Held by who makes them.
+    making: Mutex<()>,
+}
+
+/// What the self-tests showed at one time.
+pub(super) struct Outcome {
+    generation: u64,
+    made: Instant,
+    /// Of each realm that signs: why it cannot do its work, if it cannot.
+    pub(super) realms: BTreeMap<String, Option<String>>,
+}
+
+impl Outcome {
+    fn counts(&self, snapshot: &Snapshot) -> bool {
+        let well = self.realms.values().all(Option::is_none);
+        self.generation == snapshot.generation && self.made.elapsed() < if well { WELL } else { ILL }
+    }
+
+    /// What is wrong.
+    pub(super) fn faults(&self) -> impl Iterator<Item = String> {
+        let failed = self
+            .realms
+            .iter()
+            .filter_map(|(name, fault)| Some((name, fault.as_ref()?)));
+        failed.map(|(name, fault)| format!("realm {name}: the self-test failed: {fault}"))
+    }
+}
+
+impl SelfTests {
+    /// What they show now, or showed a moment ago.
+    pub(super) fn outcome(&self, context: &Context, snapshot: &Snapshot) -> Arc<Outcome> {
+        let last = self.last.load_full();
+        if let Some(last) = last.as_ref().filter(|last| last.counts(snapshot)) {
+            return last.clone();
+        }
+        let _making = match (self.making.try_lock(), last) {
+            (Ok(making), _) => making,
+            // Someone is at it: nobody waits for what is as good as new.
+            (Err(_), Some(last)) if last.generation == snapshot.generation => return last,
+            (Err(_), _) => self.making.lock().unwrap_or_else(PoisonError::into_inner),
+        };
+        if let Some(last) = self.last.load_full().filter(|last| last.counts(snapshot)) {
+            return last; // made while we waited
+        }
+        let outcome = Arc::new(make(context, snapshot));
+        self.last.store(Some(outcome.clone()));
+        outcome
+    }
+}
+
+fn make(context: &Context, snapshot: &Snapshot) -> Outcome {
+    let signs = snapshot
+        .realms()
+        .filter(|realm| realm.served.realm.keyring.signing().is_some());
+    let realms = signs.map(|realm| {
+        let tested = context.keeper.self_test(&realm.served, (context.clock)());
+        (
+            realm.served.realm.name.clone(),
+            tested.err().map(|error| error.to_string()),
+        )
+    });
+    Outcome {
+        generation: snapshot.generation,
+        realms: realms.collect(),
+        made: Instant::now(),
+    }
+}

@@ -1,0 +1,92 @@
+//! The section `[metrics]`: what it takes, and what it refuses, with a reason.
+
+use crate::support::Setup;
+use crate::support::http::start;
+
+fn refused(lines: &str, said: &[&str]) {
+    let output = Setup::new().top(&format!("[metrics]\n{lines}")).run(&["--check"]);
+    let errors = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert_eq!(output.status.code(), Some(78), "{lines}: {errors}");
+    for text in said {
+        assert!(errors.contains(text), "{text}: {errors}");
+    }
+}
+
+#[test]
+fn what_would_show_metrics_to_the_world() {
+    for address in ["0.0.0.0:9464", "[::]:9464", "192.0.2.1:9464", "[2001:db8::1]:9464"] {
+        refused(
+            &format!("listen = \"{address}\""),
+            &[
+                "jwtkeeper.toml:4:",
+                address,
+                "loopback address",
+                "no TLS and no password",
+            ],
+        );
+    }
+}
+
+#[test]
+fn what_means_nothing() {
+    refused("listen = \"localhost\"", &["an address and a port", "\"localhost\""]);
+    refused("listen = 9464", &["metrics.listen must be a string"]);
+    refused(
+        "listen = \"127.0.0.1:9464\"\nsocket = \"m.sock\"",
+        &["cannot both be set"],
+    );
+    refused("", &["says nowhere to serve"]);
+    refused(
+        "listen = \"127.0.0.1:9464\"\nsocket_mode = \"0600\"",
+        &["socket_mode is for metrics.socket"],
+    );
+    refused(
+        "socket = \"m.sock\"\nsocket_mode = \"rw\"",
+        &["metrics.socket_mode must be an octal mode"],
+    );
+    refused("socket = \"jwtkeeper.sock\"", &["the daemon's own socket"]);
+    refused("socket = \"\"", &["metrics.socket is empty"]);
+    refused(
+        &format!("socket = \"/run/{}\"", "long".repeat(30)),
+        &["more than 103 bytes"],
+    );
+    refused(
+        "sokcet = \"m.sock\"",
+        &["unknown key metrics.sokcet; did you mean socket?"],
+    );
+}
+
+#[test]
+fn print_config_reads_back_to_the_same() {
+    for lines in [
+        "listen = \"[::1]:9464\"",
+        "socket = \"/run/m.sock\"\nsocket_mode = \"0600\"",
+    ] {
+        let setup = Setup::new().top(&format!("[metrics]\n{lines}"));
+        let printed = String::from_utf8(setup.run(&["--print-config"]).stdout).unwrap();
+        assert!(printed.contains(&format!("[metrics]\n{lines}\n")), "{printed}");
+    }
+    let printed = String::from_utf8(Setup::new().run(&["--print-config"]).stdout).unwrap();
+    assert!(!printed.contains("metrics"), "off unless set: {printed}");
+}
+
+#[test]
+fn a_change_waits_for_a_restart() {
+    let (mut daemon, at) = start(Setup::new());
+    daemon.setup.replace("/metrics.sock", "/other.sock");
+    let error = daemon.client().reload().unwrap_err();
+    assert!(error.to_string().contains("metrics needs a restart"), "{error}");
+    assert_eq!(at.get("/livez").status, 200);
+}
+
+#[test]
+fn an_address_that_is_taken() {
+    let taken = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let listen = format!("[metrics]\nlisten = \"{}\"", taken.local_addr().unwrap());
+    let setup = Setup::new().top(&listen);
+    setup.init();
+    let output = setup.run(&[]);
+    let errors = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert_eq!(output.status.code(), Some(69), "{errors}");
+    assert!(errors.contains("cannot listen on metrics.listen"), "{errors}");
+}
