@@ -52,6 +52,8 @@ test: need-for-tests
 need-for-tests: need-cargo-deb
 	@$(NEED) $(TEST_PACKAGES)
 	@tests/tools/need-node
+	@mkdir -p $(TARGET)/package
+	@[ "$$(id -u)" -ne 0 ] || tests/tools/debian-root $(abspath $(TARGET))/package/debian
 
 # The tests, and what may be depended on.
 check: test

@@ -25,6 +25,8 @@ struct Image(TempDir);
 impl Image {
     fn new() -> Self {
         let image = Self(copy_of_debian());
+        std::fs::create_dir(image.volume()).unwrap();
+        std::os::unix::fs::chown(image.volume(), Some(7519), Some(7519)).unwrap();
         std::fs::copy(package(DAEMON), image.root().join("package.deb")).unwrap();
         std::fs::copy(
             project().join("packaging/container/build-root.sh"),
@@ -43,6 +45,11 @@ impl Image {
         image
     }
 
+    /// The directory of the socket, on this side.
+    fn volume(&self) -> PathBuf {
+        self.0.path().join("socket")
+    }
+
     fn root(&self) -> PathBuf {
         self.0.path().join("root")
     }
@@ -52,9 +59,11 @@ impl Image {
         let mut entry = said("ENTRYPOINT");
         entry.extend(arguments.iter().map(|&argument| argument.to_owned()));
         let mut command = Command::new(project().join("tests/tools/boot"));
+        // The volume that apps mount too.
+        let volume = format!("--bind={}:/run/jwtkeeper", self.volume().display());
         command
             .arg(self.root())
-            .args(["--user=jwtkeeper"])
+            .args(["--user=jwtkeeper", &volume])
             .arg("--")
             .args(entry);
         command
@@ -120,7 +129,7 @@ fn serves_as_process_1_and_stops_when_told() {
     let made = image.run(&["--init"]).output().unwrap();
     assert!(made.status.success(), "{}", String::from_utf8_lossy(&made.stderr));
 
-    let mut token = None;
+    let mut token: Option<String> = None;
     for signal in [Signal::SIGTERM, Signal::SIGINT] {
         let mut container = Container(image.run(&[]).spawn().unwrap());
         let daemon = container.daemon();
@@ -131,10 +140,10 @@ fn serves_as_process_1_and_stops_when_told() {
             "{status}"
         );
 
-        let socket = format!("/proc/{daemon}/root/run/jwtkeeper/jwtkeeper.sock");
+        let socket = image.volume().join("jwtkeeper.sock");
         let client = Client::new(Config::new(socket).with_deadline(PATIENCE));
         if let Some(token) = &token {
-            let valid = client.validate::<&str>(token).unwrap().is_valid();
+            let valid = client.validate(token.as_str()).unwrap().is_valid();
             assert!(valid, "what an earlier one minted");
         }
         token = Some(client.issue(Issue::new()).unwrap().token().to_owned());

@@ -15,7 +15,7 @@ drwxr-x--- root:jwtkeeper /etc/jwtkeeper
 drwx------ jwtkeeper:jwtkeeper /var/lib/jwtkeeper
 -rw------- jwtkeeper:jwtkeeper /var/lib/jwtkeeper/denylist.redb
 drwxr-x--- jwtkeeper:jwtkeeper /var/log/jwtkeeper
-drwxr-xr-x jwtkeeper:jwtkeeper /run/jwtkeeper
+drwxr-sr-x jwtkeeper:jwtkeeper-clients /run/jwtkeeper
 srw-rw---- jwtkeeper:jwtkeeper-clients /run/jwtkeeper/jwtkeeper.sock
 ";
 

@@ -20,6 +20,7 @@ mod container;
 mod contents;
 mod install;
 mod machine;
+mod outlets;
 mod packages;
 mod restarts;
 mod sandbox;

@@ -44,7 +44,7 @@ pub fn package(name: &str) -> PathBuf {
     let copies = MADE.get_or_init(|| {
         let copies = tempfile::tempdir().unwrap();
         let lock = kept().join("packages.lock");
-        let script = "packaging/deb/build dev && cp target/deb/*.deb \"$1\"";
+        let script = "packaging/deb/build dev && cp target/package/deb/*.deb \"$1\"";
         let mut command = Command::new("flock");
         command.arg(lock).args(["sh", "-eu", "-c", script, "sh"]);
         printed(command.arg(copies.path()).current_dir(project()));

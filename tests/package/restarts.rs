@@ -66,7 +66,7 @@ fn a_restart_fails_no_call() {
                 caller.through("systemctl restart jwtkeeperd");
             }
             caller.through("dpkg --install /jwtkeeperd.deb");
-            caller.through("systemctl kill --signal=KILL jwtkeeperd");
+            caller.through("systemctl kill --kill-whom=main --signal=KILL jwtkeeperd");
         },
     );
     assert_eq!(
@@ -89,7 +89,7 @@ fn a_daemon_that_hangs() {
         .sh("systemctl daemon-reload && systemctl restart jwtkeeperd");
     meanwhile(
         |_| caller.call(),
-        || caller.through("systemctl kill --signal=STOP jwtkeeperd"),
+        || caller.through("systemctl kill --kill-whom=main --signal=STOP jwtkeeperd"),
     );
     let journal = caller.machine.sh("journalctl --no-pager --unit=jwtkeeperd");
     assert!(journal.contains("Watchdog timeout"), "{journal}");
