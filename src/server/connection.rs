@@ -33,6 +33,9 @@ const HELD: usize = 256 * 1024;
 /// Bytes of replies that are written before more requests are looked at.
 const OUT: usize = 128 * 1024;
 
+/// Requests of one connection that are handled before others have their turn.
+const TURN: usize = 16;
+
 /// The daemon's name in greetings.
 const SERVER: &str = concat!("jwtkeeperd/", env!("CARGO_PKG_VERSION"));
 
@@ -117,6 +120,8 @@ enum Flow {
     Drained,
     /// More is there, and too much waits to be answered.
     Full,
+    /// More may be there, and it is the turn of others.
+    Turn,
     /// The peer does not speak our protocol.
     Broken,
 }
@@ -202,24 +207,37 @@ impl Connection {
         let mut stopped = pin!(stop.cancelled());
         // Who left in debt and comes back pays first.
         let mut resting = self.pay(&self.limits());
+        let mut rested = resting.is_some();
         loop {
             let limits = self.limits();
+            let lane = self.bucket.as_ref().filter(|_| rested && resting.is_none());
+            let lane = lane.map(|bucket| bucket.lane.clone());
+            let lane = match lane {
+                Some(lane) => Some(lane.lock_owned().await),
+                None => None,
+            };
             let flow = match resting {
                 None => self.answer_what_is_there(&limits),
                 Some(_) => Flow::Full,
             };
-            self.flush().await?;
+            drop(lane);
             if self.unpaid > 0 {
                 resting = self.pay(&limits);
+                rested = resting.is_some();
             }
+            if flow == Flow::Turn && resting.is_none() {
+                tokio::task::yield_now().await;
+                continue;
+            }
+            self.flush().await?;
             if self.context.stopping.load(Ordering::Relaxed) {
                 return self.drain(&limits).await;
             }
             match flow {
                 Flow::Broken => return self.finish().await,
-                Flow::Full if self.has_room(&limits) && resting.is_none() => continue,
+                Flow::Full | Flow::Turn if self.has_room(&limits) && resting.is_none() => continue,
                 _ if resting.is_some() => clock.stand_still(),
-                Flow::Full => clock.stand_still(),
+                Flow::Full | Flow::Turn => clock.stand_still(),
                 Flow::Drained => {
                     clock.wait_for_peer(!self.inbox.is_empty(), std::mem::take(&mut self.asked), &limits);
                 }
@@ -253,12 +271,17 @@ impl Connection {
         wedge();
         let mut moment = None;
         let mut began = None;
+        let mut handled = 0;
         loop {
             if !self.has_room(limits) || self.out.len() >= OUT {
                 return Flow::Full;
             }
+            if handled == TURN {
+                return Flow::Turn;
+            }
             match self.inbox.next(limits.max_frame) {
                 Ok(Some(range)) => {
+                    handled += 1;
                     self.asked = true;
                     self.unpaid += 1;
                     // The frames of one read were all sent before it: they are served by one snapshot, at one time.
@@ -327,7 +350,7 @@ impl Connection {
                 Ok(count) => self.inbox.filled(count),
             }
         }
-        while self.answer_what_is_there(limits) == Flow::Full {
+        while matches!(self.answer_what_is_there(limits), Flow::Full | Flow::Turn) {
             if !self.has_room(limits)
                 && let Some(done) = self.pending.next().await
             {

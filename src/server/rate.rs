@@ -1,9 +1,11 @@
 //! How fast one uid may ask, over all its connections: a token bucket, kept as the moment at which it is full again (GCRA). A
 //! batch is paid for after it was answered, and who has spent more than the bucket held waits: nothing is refused.
 
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
+use tokio::sync::Mutex;
 use tokio::time::Instant;
 
 /// What a bucket holds: as much as comes in this time.
@@ -14,6 +16,9 @@ pub(super) struct Bucket {
     began: Instant,
     /// When it is full again, in nanoseconds since `began`.
     full_at: AtomicU64,
+    /// Held by the one connection that is served, of those that had to wait: who asks for more than its share gets one worker
+    /// at a time, and others find another.
+    pub(super) lane: Arc<Mutex<()>>,
 }
 
 impl Bucket {
@@ -21,6 +26,7 @@ impl Bucket {
         Self {
             began: Instant::now(),
             full_at: AtomicU64::new(0),
+            lane: Arc::default(),
         }
     }
 

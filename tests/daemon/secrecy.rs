@@ -5,14 +5,16 @@ use jwtkeeper_client::{Issue, Rotate, Rotation, Validate};
 use nix::sys::signal::Signal;
 
 use crate::support::daemon::SECRET;
-use crate::support::{Setup, exit_of, until};
+use crate::support::daemon::chmod;
+use crate::support::{Daemon, Setup, exit_of, http, until, wait_for};
 
 #[test]
 fn nothing_secret_is_ever_said() {
-    let mut daemon = Setup::new()
-        .top("[log]\nlevel = \"trace\"")
-        .lines("cookie_lock = \"optional\"\nrotation_grace = \"1s\"")
-        .start();
+    let setup = Setup::new();
+    let audit = setup.path("audit.json");
+    let told = format!("[log]\nlevel = \"trace\"\n[audit]\nfile = \"{}\"", audit.display());
+    let lines = "cookie_lock = \"optional\"\nrotation_grace = \"1s\"";
+    let (mut daemon, metrics) = http::start(setup.top(&told).lines(lines));
     let client = daemon.client();
     let mut secrets = vec![SECRET.to_owned()];
     let mut said = String::new();
@@ -62,9 +64,20 @@ fn nothing_secret_is_ever_said() {
     daemon.signal(Signal::SIGHUP);
     let proc = |name: &str| std::fs::read(format!("/proc/{}/{name}", daemon.pid())).unwrap_or_default();
     said.push_str(&String::from_utf8_lossy(&[proc("cmdline"), proc("environ")].concat()));
+    said.push_str(&daemon.health().to_string());
+    for open_metrics in [true, false] {
+        said.push_str(&metrics.page(open_metrics));
+    }
     daemon.stop();
     said.push_str(&daemon.log());
-    assert!(said.contains("reuse"), "the log is there");
+    let audit = std::fs::read_to_string(audit).unwrap();
+    assert!(audit.contains("\"outcome\":\"reuse\""), "the audit is there");
+    // The subject is the audit's to tell.
+    said.push_str(&audit.replace("\"subject\":\"canary-subject-claim\"", ""));
+    assert!(
+        said.contains("reuse") && said.contains("jwtkeeper_reuses_total 1"),
+        "all of it is there"
+    );
     for secret in &secrets {
         for form in forms(secret.as_bytes()) {
             assert!(!said.contains(&form), "a secret was said, as {form:?}");
@@ -105,6 +118,92 @@ fn the_process_is_closed_to_others() {
         .unwrap()
         .uid();
     assert_eq!(owner, 0, "not dumpable: its files in /proc are root's");
+}
+
+/// A crash leaves no core, whatever its starter allows, and wherever cores go.
+#[test]
+fn a_crash_leaves_no_core() {
+    use std::os::unix::process::ExitStatusExt;
+    let crash = |command: &std::process::Command, ready: &dyn Fn()| {
+        let mut shell = std::process::Command::new("sh");
+        shell.args(["-c", "ulimit -c unlimited; exec \"$@\"", "sh"]);
+        shell.arg(command.get_program()).args(command.get_args());
+        let mut child = shell.stderr(std::process::Stdio::null()).spawn().unwrap();
+        ready();
+        let pid = nix::unistd::Pid::from_raw(child.id() as i32);
+        nix::sys::signal::kill(pid, Signal::SIGABRT).unwrap();
+        let status = wait_for("it crashes", || child.try_wait().unwrap());
+        assert_eq!(status.signal(), Some(Signal::SIGABRT as i32));
+        status.core_dumped()
+    };
+    let setup = Setup::new();
+    setup.init();
+    let client = jwtkeeper_client::blocking::Client::new(jwtkeeper_client::Config::new(setup.socket()));
+    assert!(
+        !crash(&setup.command(&[]), &|| client.ping().unwrap()),
+        "a core was dumped"
+    );
+}
+
+/// Whoever is the daemon's own user, and no more, can neither trace it nor read its memory.
+#[test]
+fn its_own_user_cannot_look_into_it() {
+    use std::os::unix::fs::chown;
+    const USER: u32 = 64_021;
+    if !nix::unistd::geteuid().is_root() {
+        println!("only root can start it as another user");
+        return;
+    }
+    let setup = Setup::new();
+    setup.init();
+    let binary = setup.path("jwtkeeperd");
+    std::fs::copy(env!("CARGO_BIN_EXE_jwtkeeperd"), &binary).unwrap();
+    chmod(&setup.path(""), 0o755);
+    let state = std::fs::read_dir(setup.state_dir()).unwrap();
+    let state = state.map(|entry| entry.unwrap().path());
+    for file in [
+        setup.path(""),
+        setup.state_dir(),
+        setup.path("default.secret"),
+        setup.path("jwtkeeper.toml"),
+    ]
+    .into_iter()
+    .chain(state)
+    {
+        chown(file, Some(USER), Some(USER)).unwrap();
+    }
+    let as_user = |program: &std::path::Path| {
+        let mut command = std::process::Command::new("setpriv");
+        let id = USER.to_string();
+        command
+            .args(["--reuid", &id, "--regid", &id, "--clear-groups"])
+            .arg(program);
+        command
+    };
+    let mut command = as_user(&binary);
+    command.args(setup.command(&[]).get_args().skip_while(|arg| *arg != "--config"));
+    let daemon = Daemon::start_with(setup, command);
+    let tries = |pid: u32| {
+        let mut mem = as_user("head".as_ref());
+        mem.args(["-c", "1"]).arg(format!("/proc/{pid}/environ"));
+        let mut strace = as_user("timeout".as_ref());
+        strace
+            .args(["1", "strace", "-qq", "-o", "/dev/null", "-p"])
+            .arg(pid.to_string());
+        let strace = exit_of(strace);
+        let denied = String::from_utf8_lossy(&strace.stderr).contains("Operation not permitted");
+        (exit_of(mem).status.success(), !denied)
+    };
+    assert_eq!(tries(daemon.pid()), (false, false));
+    // Of another process of theirs, they can do both.
+    let mut other = as_user("sleep".as_ref()).arg("60").spawn().unwrap();
+    until("it is theirs", || {
+        std::fs::read_to_string(format!("/proc/{}/comm", other.id())).unwrap() == "sleep\n"
+    });
+    let could = tries(other.id());
+    other.kill().unwrap();
+    other.wait().unwrap();
+    assert_eq!(could, (true, true));
 }
 
 /// Once another secret is in force, the old one is nowhere in memory, and the new one on few pages.

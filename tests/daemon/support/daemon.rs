@@ -120,7 +120,7 @@ impl Setup {
 
     /// The daemon's command, with its configuration written.
     pub fn command(&self, args: &[&str]) -> Command {
-        let mut command = Command::new(env!("CARGO_BIN_EXE_jwtkeeperd"));
+        let mut command = super::syscalls::watched(env!("CARGO_BIN_EXE_jwtkeeperd").as_ref());
         command
             .arg("--config")
             .arg(self.configure())

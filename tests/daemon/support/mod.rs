@@ -11,6 +11,7 @@ pub mod namespace;
 #[path = "../../../client/tests/support/pace.rs"]
 pub mod pace;
 pub mod rounds;
+pub mod syscalls;
 pub mod ways;
 pub mod wire;
 
