@@ -25,7 +25,7 @@ endif
 TARGET := $(or $(CARGO_TARGET_DIR),target)
 PROVE_STATE := $(abspath $(TARGET))/prove
 CUTS ?= 5000
-PROOFS := prove-rotate prove-crash prove-cuts prove-cancel prove-live prove-fleet prove-languages
+PROOFS := prove-rotate prove-crash prove-cuts prove-cancel prove-live prove-fleet prove-languages prove-restart prove-flood prove-syscalls
 PREFIX ?= /usr/local
 # Where what is to be installed was built.
 BUILT ?= $(TARGET)/release
@@ -67,7 +67,8 @@ prove-rotate: TESTS = rotate_race
 prove-crash:  TESTS = crash
 prove-cancel: TESTS = cancel fork
 prove-live:   TESTS = changes no_inotify lost_events swaps rollback hangup
-prove-rotate prove-crash prove-cancel prove-live: need-for-tests
+prove-restart: TESTS = activation audit
+prove-rotate prove-crash prove-cancel prove-live prove-restart: need-for-tests
 	$(CARGO) build --locked --workspace --examples --bins
 	JWTKEEPER_PROVE=$(PROVE_STATE) $(CARGO) test --locked -p jwtkeeper --test daemon -- --nocapture --test-threads=1 $(TESTS)
 
@@ -81,6 +82,20 @@ prove-fleet: need-for-tests
 prove-languages: need-for-tests
 	$(CARGO) build --locked --workspace --lib --examples --bins
 	JWTKEEPER_PROVE=$(PROVE_STATE) $(CARGO) test --locked -p jwtkeeper --test languages -- --nocapture --test-threads=1 hears_of_no_restarts
+
+# A flood of one uid, measured on an optimised daemon.
+prove-flood: need-for-tests
+	$(CARGO) build --locked --release -p jwtkeeper --bins
+	JWTKEEPER_PROVE=$(PROVE_STATE) JWTKEEPERD=$(abspath $(TARGET))/release/jwtkeeperd \
+	    $(CARGO) test --locked -p jwtkeeper --test daemon -- --nocapture --test-threads=1 flood
+
+# Every daemon of these tests is watched for system calls that its unit's filter has not; what is found is printed.
+prove-syscalls: need-for-tests
+	rm -rf $(PROVE_STATE)/syscalls
+	$(CARGO) build --locked --workspace --examples --bins
+	JWTKEEPER_TEST_SYSCALLS=$(PROVE_STATE)/syscalls $(CARGO) test --locked -p jwtkeeper --test daemon --test fleet -- --skip trace:: --skip syscalls::
+	@found=$$(cat $(PROVE_STATE)/syscalls/* | grep -v '<detached' | cut -d' ' -f2- | sort | uniq -c); \
+	    echo "daemons watched: $$(ls $(PROVE_STATE)/syscalls | wc -l); calls outside of the filter: $${found:-none}"; [ -z "$$found" ]
 
 # Rates beside their peers', in one run; target/bench/summary.json keeps them.
 bench:

@@ -124,7 +124,7 @@ impl Default for Limits {
         Self {
             connections: 4096,
             connections_per_uid: 2048,
-            requests_per_uid: 100_000,
+            requests_per_uid: 50_000,
             max_frame: jwtkeeper_wire::MAX_FRAME,
             in_flight: 1024,
             frame_timeout: Duration::from_secs(5),

@@ -37,7 +37,9 @@ fn calls_outside(allowed: &std::collections::BTreeSet<String>) -> String {
     daemon.signal(Signal::SIGUSR1);
     daemon.logged("the audit is open anew");
     daemon.stop();
-    std::fs::read_to_string(trace).unwrap()
+    let told = std::fs::read_to_string(trace).unwrap();
+    // Threads that were ending when the process did are told of as detached, and of no call.
+    told.lines().filter(|line| !line.contains("<detached")).collect()
 }
 
 #[test]

@@ -3,14 +3,16 @@
 use std::fs::File;
 use std::io::{Read, Write};
 use std::os::fd::{AsFd, OwnedFd};
+use std::os::unix::fs::OpenOptionsExt;
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
+use nix::fcntl::OFlag;
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
-use nix::pty::{Winsize, openpty};
 use nix::sys::signal::{Signal, kill};
-use nix::sys::termios::{Termios, tcgetattr};
 use nix::unistd::Pid;
+use rustix::pty::{OpenptFlags, grantpt, openpt, ptsname, unlockpt};
+use rustix::termios::{Winsize, tcgetattr, tcsetwinsize};
 
 /// Far more than anything takes.
 const DEADLINE: Duration = Duration::from_secs(30);
@@ -19,12 +21,15 @@ const DEADLINE: Duration = Duration::from_secs(30);
 pub(crate) struct Terminal {
     master: File,
     /// Open until the command has ended; then its settings are kept.
-    slave: Result<OwnedFd, Box<Termios>>,
+    slave: Result<OwnedFd, Modes>,
     /// Until it runs: it holds the slave open, too.
     command: Option<Command>,
     child: Option<Child>,
     seen: String,
 }
+
+/// How a terminal is set: its modes of input, output, control and the line.
+pub(crate) type Modes = [u32; 4];
 
 /// Which of the three are the terminal; the others are null.
 pub(crate) struct On {
@@ -61,9 +66,21 @@ impl Terminal {
             ws_xpixel: 0,
             ws_ypixel: 0,
         };
-        let pty = openpty(&size, None).unwrap();
+        let flags = OpenptFlags::RDWR | OpenptFlags::NOCTTY | OpenptFlags::CLOEXEC;
+        let master = openpt(flags).unwrap();
+        grantpt(&master).unwrap();
+        unlockpt(&master).unwrap();
+        let name = ptsname(&master, Vec::new()).unwrap().into_string().unwrap();
+        let slave: OwnedFd = File::options()
+            .read(true)
+            .write(true)
+            .custom_flags(OFlag::O_NOCTTY.bits())
+            .open(name)
+            .unwrap()
+            .into();
+        tcsetwinsize(&slave, size).unwrap();
         let end = |terminal: bool| match terminal {
-            true => Stdio::from(pty.slave.try_clone().unwrap()),
+            true => Stdio::from(slave.try_clone().unwrap()),
             false => Stdio::null(),
         };
         command
@@ -71,8 +88,8 @@ impl Terminal {
             .stdout(end(on.stdout))
             .stderr(end(on.stderr));
         Self {
-            master: pty.master.into(),
-            slave: Ok(pty.slave),
+            master: master.into(),
+            slave: Ok(slave),
             command: Some(command),
             child: None,
             seen: String::new(),
@@ -104,10 +121,18 @@ impl Terminal {
         kill(Pid::from_raw(id as i32), signal).unwrap();
     }
 
-    pub(crate) fn settings(&self) -> Termios {
+    pub(crate) fn settings(&self) -> Modes {
         match &self.slave {
-            Ok(slave) => tcgetattr(slave).unwrap(),
-            Err(kept) => (**kept).clone(),
+            Ok(slave) => {
+                let set = tcgetattr(slave).unwrap();
+                [
+                    set.input_modes.bits(),
+                    set.output_modes.bits(),
+                    set.control_modes.bits(),
+                    set.local_modes.bits(),
+                ]
+            }
+            Err(kept) => *kept,
         }
     }
 
@@ -138,7 +163,7 @@ impl Terminal {
             self.read(Instant::now() + Duration::from_millis(10));
         };
         // When nobody has the slave open, what is still on its way is read to its end.
-        self.slave = Err(Box::new(self.settings()));
+        self.slave = Err(self.settings());
         let mut chunk = [0; 4096];
         while let Ok(read @ 1..) = self.master.read(&mut chunk) {
             self.seen.push_str(&String::from_utf8_lossy(&chunk[..read]));
