@@ -17,7 +17,10 @@ pub fn watched(program: &Path) -> Command {
         Some(directory) => {
             static ALLOWED: OnceLock<BTreeSet<String>> = OnceLock::new();
             std::fs::create_dir_all(directory).unwrap();
-            let file = tempfile::Builder::new().tempfile_in(directory).unwrap();
+            let file = tempfile::Builder::new()
+                .prefix("daemon-")
+                .tempfile_in(directory)
+                .unwrap();
             let (_, path) = file.keep().unwrap();
             outside(ALLOWED.get_or_init(allowed), &path, program)
         }
