@@ -135,6 +135,9 @@ async fn start_and_serve(
     drop((file, metrics_file));
     remember(&context, Duration::ZERO).await;
     store.close();
+    if let Some(audit) = &context.audit {
+        audit.flush().await;
+    }
     tracing::info!("stopped");
     Ok(ExitCode::SUCCESS)
 }

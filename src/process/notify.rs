@@ -25,9 +25,7 @@ struct Told {
 impl Manager {
     /// Requests are answered.
     pub(super) fn ready(&self, status: String) {
-        let mut told = self.told();
-        tell(&[NotifyState::Ready, NotifyState::Status(&status)]);
-        *told = Told { ready: true, status };
+        tell_ready(&mut self.told(), status);
     }
 
     /// The files are being read again, because somebody asked. Ended by [`Manager::ready`].
@@ -43,8 +41,9 @@ impl Manager {
 
     /// That is over.
     pub(super) fn reloaded(&self, status: String) {
-        if self.told().ready {
-            self.ready(status);
+        let mut told = self.told();
+        if told.ready {
+            tell_ready(&mut told, status);
         }
     }
 
@@ -71,6 +70,11 @@ impl Manager {
     }
 }
 
+fn tell_ready(told: &mut Told, status: String) {
+    tell(&[NotifyState::Ready, NotifyState::Status(&status)]);
+    *told = Told { ready: true, status };
+}
+
 fn tell(what: &[NotifyState<'_>]) {
     if let Err(error) = sd_notify::notify(what) {
         tracing::warn!(%error, "the service manager was not told: {what:?}");
@@ -91,7 +95,7 @@ pub(super) async fn keep_told(manager: Manager, context: Arc<Context>) {
 
 /// Feeds the manager's watchdog, if it has one for us: each time only after a request of our own was answered by the loop
 /// that answers everybody's.
-pub(super) async fn feed_watchdog(probe: Probe) {
+pub(super) async fn feed_watchdog(mut probe: Probe) {
     let Some(limit) = sd_notify::watchdog_enabled() else {
         return;
     };

@@ -22,7 +22,6 @@ use super::Context as Shared;
 use super::dispatch::{Dispatch, Handled, Later, Moment};
 use super::inbox::Inbox;
 use super::rate::Bucket;
-use super::reply::put_error;
 use super::tally::Ticket;
 use crate::config::Limits;
 use crate::words::Peer;
@@ -35,6 +34,9 @@ const OUT: usize = 128 * 1024;
 
 /// Requests of one connection that are handled before others have their turn.
 const TURN: usize = 16;
+
+/// A request that is denied costs as much as so many: each has its line in the audit, and who has no rights must not fill it.
+const DENIAL: usize = 100;
 
 /// The daemon's name in greetings.
 const SERVER: &str = concat!("jwtkeeperd/", env!("CARGO_PKG_VERSION"));
@@ -303,7 +305,7 @@ impl Connection {
                 }
                 Ok(None) => return Flow::Drained,
                 Err(error) => {
-                    put_error(0, ErrorCode::FrameTooLarge, &error.to_string(), &mut self.out);
+                    self.dispatch.too_long(&error, std::time::Instant::now(), &mut self.out);
                     return Flow::Broken;
                 }
             }
@@ -312,7 +314,7 @@ impl Connection {
 
     /// Pays for what was handled; says until when nothing more is, if its uid asks faster than it may.
     fn pay(&mut self, limits: &Limits) -> Option<Instant> {
-        let count = std::mem::take(&mut self.unpaid);
+        let count = std::mem::take(&mut self.unpaid) + self.dispatch.take_denied() * (DENIAL - 1);
         let bucket = self.bucket.as_ref()?;
         bucket.take(count, limits.requests_per_uid, Instant::now())
     }

@@ -122,6 +122,8 @@ pub(super) struct Facts {
     pub(super) jti: Option<String>,
     pub(super) session: Option<String>,
     pub(super) subject: Option<String>,
+    /// The jti of the token that a rotation replaces.
+    pub(super) predecessor: Option<String>,
     /// What a flag or a revocation names.
     pub(super) target: Option<&'static str>,
     /// A rotated token was presented after its grace.

@@ -11,7 +11,11 @@ use tokio::net::UnixStream;
 use tokio::sync::mpsc;
 
 /// Asks; made with the end that the accept loop listens to.
-pub struct Probe(mpsc::Sender<UnixStream>);
+pub struct Probe {
+    accept: mpsc::Sender<UnixStream>,
+    /// The connection that it asked by last.
+    kept: Option<UnixStream>,
+}
 
 /// Where the accept loop takes our own connections from.
 pub struct Probes(mpsc::Receiver<UnixStream>);
@@ -19,7 +23,11 @@ pub struct Probes(mpsc::Receiver<UnixStream>);
 /// Both ends.
 pub fn probe() -> (Probe, Probes) {
     let (sender, receiver) = mpsc::channel(1);
-    (Probe(sender), Probes(receiver))
+    let probe = Probe {
+        accept: sender,
+        kept: None,
+    };
+    (probe, Probes(receiver))
 }
 
 impl Probes {
@@ -33,11 +41,27 @@ impl Probes {
 }
 
 impl Probe {
-    /// Connects, says hello, and pings; an error says which of them had no answer.
-    pub async fn ask(&self) -> io::Result<()> {
-        let (mut stream, other) = UnixStream::pair()?;
+    /// Connects, says hello, and pings; an error says which of them had no answer. Where there is no descriptor left for that
+    /// (connections that are there are served all the same), it pings by the connection that it had.
+    pub async fn ask(&mut self) -> io::Result<()> {
+        let mut stream = match UnixStream::pair() {
+            Ok((stream, other)) => self.greeted(stream, other).await?,
+            Err(error) => self.kept.take().ok_or(error)?,
+        };
+        let reply = exchange(&mut stream, &Request { id: 1, op: Op::Ping }).await?;
+        match decode(&reply) {
+            Ok(Reply {
+                id: 1,
+                answer: Answer::Pong,
+            }) => self.kept = Some(stream),
+            _ => return Err(io::Error::other("a ping had another answer")),
+        }
+        Ok(())
+    }
+
+    async fn greeted(&self, mut stream: UnixStream, other: UnixStream) -> io::Result<UnixStream> {
         let stopped = |_| io::Error::other("nothing is accepted any more");
-        self.0.send(other).await.map_err(stopped)?;
+        self.accept.send(other).await.map_err(stopped)?;
         let hello = Hello {
             magic: MAGIC,
             protocol: PROTOCOL,
@@ -45,16 +69,9 @@ impl Probe {
             extensions: Vec::new(),
         };
         let greeting = exchange(&mut stream, &hello).await?;
-        let Ok(Greeting::Welcome(_)) = decode(&greeting) else {
-            return Err(io::Error::other("a connection was refused"));
-        };
-        let reply = exchange(&mut stream, &Request { id: 1, op: Op::Ping }).await?;
-        match decode(&reply) {
-            Ok(Reply {
-                id: 1,
-                answer: Answer::Pong,
-            }) => Ok(()),
-            _ => Err(io::Error::other("a ping had another answer")),
+        match decode(&greeting) {
+            Ok(Greeting::Welcome(_)) => Ok(stream),
+            _ => Err(io::Error::other("a connection was refused")),
         }
     }
 }

@@ -123,11 +123,12 @@ impl Tally {
         self.realms.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
-    fn realm(&self, name: &str) -> Arc<RealmTally> {
+    fn realm(&self, asked: &str) -> Arc<RealmTally> {
         let mut realms = self.realms.lock().unwrap_or_else(PoisonError::into_inner);
-        let name = if realms.len() < MOST_REALMS { name } else { "" };
-        if let Some(realm) = realms.iter().find(|realm| realm.name == name) {
-            return realm.clone();
+        let known = |name: &str| realms.iter().find(|realm| realm.name == name).cloned();
+        let name = if realms.len() < MOST_REALMS { asked } else { "" };
+        if let Some(realm) = known(asked).or_else(|| known(name)) {
+            return realm;
         }
         let realm = Arc::new(RealmTally::new(name));
         realms.push(realm.clone());
@@ -198,10 +199,26 @@ impl Tally {
 
     /// Tokens minted in a realm: issued, and successors.
     pub fn minted(&self, realm: &str) -> u64 {
-        let minted = |count: &&Count| {
-            count.realm == realm && count.outcome == "ok" && matches!(count.operation, "issue" | "rotate")
+        let realms = self.realms();
+        let Some(realm) = realms.iter().find(|one| one.name == realm) else {
+            return 0;
         };
-        self.counts().iter().filter(minted).map(|count| count.count).sum()
+        let of = |operation: Operation, index: usize| {
+            let count = move |shard: &Shard| {
+                Some(
+                    shard
+                        .counts
+                        .get(operation as usize)?
+                        .get(index)?
+                        .load(Ordering::Relaxed),
+                )
+            };
+            realm.shards.iter().filter_map(count).sum::<u64>()
+        };
+        let rotated = Cause::ALL
+            .iter()
+            .map(|cause| of(Operation::Rotate, index(Outcome::Rotated(*cause))));
+        of(Operation::Issue, index(Outcome::Done)) + rotated.sum::<u64>()
     }
 }
 
@@ -209,8 +226,8 @@ impl Tally {
 pub(super) struct Counter {
     tally: Arc<Tally>,
     shard: usize,
-    /// The realms that it has asked in.
-    realms: Vec<Arc<RealmTally>>,
+    /// The realms that it has asked in, by their names.
+    realms: Vec<(String, Arc<RealmTally>)>,
 }
 
 /// A request that is being handled.
@@ -232,13 +249,13 @@ impl Counter {
 
     /// A request in a realm that there is, or in none.
     pub(super) fn ticket(&mut self, realm: &str, operation: Operation, began: std::time::Instant) -> Ticket {
-        let known = self.realms.iter().find(|known| known.name == realm);
+        let known = self.realms.iter().find(|(name, _)| name == realm);
         let realm = match known {
-            Some(known) => known.clone(),
+            Some((_, known)) => known.clone(),
             None => {
-                let realm = self.tally.realm(realm);
-                self.realms.push(realm.clone());
-                realm
+                let found = self.tally.realm(realm);
+                self.realms.push((realm.to_owned(), found.clone()));
+                found
             }
         };
         let shard = self.shard;
@@ -289,6 +306,24 @@ mod tests {
             .collect();
         places.dedup();
         assert_eq!(places.len(), OUTCOMES);
+    }
+
+    /// However many realms come and go, those that were there are counted on, and the others together.
+    #[test]
+    fn one_realm_too_many_is_counted_under_no_name() {
+        let tally = Arc::new(Tally::default());
+        let mut counter = Counter::new(&tally);
+        let now = std::time::Instant::now();
+        for _ in 0..2 {
+            for number in 0..MOST_REALMS + 10 {
+                let ticket = counter.ticket(&format!("realm-{number}"), Operation::Issue, now);
+                ticket.count(Outcome::Done, None, now);
+            }
+        }
+        assert_eq!(counter.realms.len(), MOST_REALMS + 10, "each is looked for once");
+        assert_eq!(tally.minted("realm-0"), 2);
+        assert_eq!(tally.minted(""), 2 * 10);
+        assert_eq!(tally.counts().len(), MOST_REALMS + 1);
     }
 
     #[test]

@@ -8,6 +8,6 @@ mod time;
 
 pub use histogram::{Durations, Histogram};
 pub use id::{Id, IdError, MAX_ID};
-pub use peer::{OVERFLOW, Peer};
+pub use peer::{OVERFLOW, Peer, PeerId};
 pub use secret::Secret;
 pub use time::{Millis, Seconds};

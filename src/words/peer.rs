@@ -16,7 +16,24 @@ pub struct Peer {
 /// What uids and gids that have no name here are shown as.
 pub const OVERFLOW: u32 = 65_534;
 
+/// Who a peer is, without its groups: what records tell.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct PeerId {
+    /// Its uid.
+    pub uid: u32,
+    /// Its primary gid.
+    pub gid: u32,
+    /// The pid that it had.
+    pub pid: Option<i32>,
+}
+
 impl Peer {
+    /// Who it is.
+    pub fn id(&self) -> PeerId {
+        let Peer { uid, gid, pid, .. } = *self;
+        PeerId { uid, gid, pid }
+    }
+
     /// Whether it runs as this user.
     pub fn is_user(&self, uid: u32) -> bool {
         self.uid == uid && uid != OVERFLOW

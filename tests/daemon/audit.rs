@@ -53,6 +53,7 @@ fn each_thing_done_has_its_line() {
     let _ = client.revoke(Revoke::token(other.token(), None)).unwrap();
     let _ = client.revoke(Revoke::token("no.token.atall", None)).unwrap();
     client.revoke_jti("some-jti").unwrap();
+    client.revoke_jti(successor.token()).unwrap(); // a slip
     client.revoke_session("some-session").unwrap();
     client.revoke_subject("43", Before::Now).unwrap();
     let _ = client.revoke(Revoke::issued_before(Before::Now)).unwrap();
@@ -98,6 +99,7 @@ fn each_thing_done_has_its_line() {
         "revoke default ok - token other other 42",
         "revoke default invalid malformed token - - -",
         "revoke default ok - jti some-jti - -",
+        "revoke default ok - jti (a token) - -",
         "revoke default ok - session - some-session -",
         "revoke default ok - subject - - 43",
         "revoke default ok - issued_before - - -",
@@ -105,6 +107,7 @@ fn each_thing_done_has_its_line() {
         "issue nowhere error unknown_realm - - - -",
     ];
     assert_eq!(told, expected);
+    assert_eq!(lines[3]["predecessor"], first.jti);
     for line in &lines {
         let time = line["time"].as_str().unwrap();
         assert!(time.len() == 24 && time.ends_with('Z'), "{time}");
@@ -249,6 +252,49 @@ fn continue_goes_on_and_shouts() {
     daemon.logged("the audit is not written");
     heal(&daemon);
     assert!(audit(&daemon)[0]["text"].as_str().unwrap().starts_with("2 lines"));
+}
+
+/// What is written to stalls: audited operations are refused in time, health tells of it, and nothing else is held up.
+#[test]
+fn a_stall_holds_up_nothing_else() {
+    let setup = audited("refuse");
+    let fifo = setup.path("audit.json");
+    nix::unistd::mkfifo(&fifo, nix::sys::stat::Mode::from_bits_truncate(0o600)).unwrap();
+    let daemon = setup.start();
+    let client = daemon.client_with(|config| config.with_deadline(std::time::Duration::from_secs(3)));
+    let minted = client.issue(Issue::new()).unwrap();
+    // Nobody reads it: once the kernel holds no more, nothing is acknowledged.
+    let refused = (0..5000).find_map(|_| client.issue(Issue::new()).err()).unwrap();
+    assert_eq!(refused.kind(), ErrorKind::Unavailable);
+    assert!(refused.to_string().contains("does not answer"), "{refused}");
+    assert!(client.validate(minted.token()).unwrap().is_valid());
+    assert!(!client.health().unwrap().ready);
+    let mut reader = std::fs::File::open(&fifo).unwrap();
+    std::thread::scope(|scope| {
+        let reading = scope.spawn(move || std::io::copy(&mut reader, &mut std::io::sink()));
+        until("it is written again", || daemon.client().health().unwrap().ready);
+        daemon.client().issue(Issue::new()).unwrap();
+        daemon.signal(Signal::SIGKILL);
+        reading.join().unwrap().unwrap();
+    });
+}
+
+/// A file that cannot be opened anew is told of, and tried again, while lines go on to where they went.
+#[test]
+fn a_reopen_that_fails_is_told_of_and_tried_again() {
+    let daemon = audited("refuse").start();
+    let client = daemon.client();
+    let file = daemon.setup.path("audit.json");
+    std::fs::rename(&file, daemon.setup.path("audit.1")).unwrap();
+    std::fs::create_dir(&file).unwrap();
+    daemon.signal(Signal::SIGUSR1);
+    until("health tells of it", || !client.health().unwrap().ready);
+    client.issue(Issue::new()).unwrap();
+    assert_eq!(lines(&daemon.setup.path("audit.1")).len(), 1);
+    std::fs::remove_dir(&file).unwrap();
+    until("it is open", || client.health().unwrap().ready);
+    client.revoke_jti("some-jti").unwrap();
+    assert_eq!(audit(&daemon).last().unwrap()["jti"], "some-jti");
 }
 
 /// logrotate moves the file and sends SIGUSR1: no line is lost on the way.

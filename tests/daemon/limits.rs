@@ -40,6 +40,21 @@ fn a_uid_is_held_to_its_rate_and_refused_nothing() {
     assert!(answered > RATE / 4, "{answered}: it is held up for more than its due");
 }
 
+/// A denial costs as much as a hundred requests: each has its line in the audit.
+#[test]
+fn denials_cost_more() {
+    let rules = "[limits]\nrequests_per_uid = 1000\n[[access]]\nuser = 4242\nallow = [\"validate\"]";
+    let daemon = Setup::new().lines(rules).start();
+    let mut wire = daemon.wire();
+    let began = Instant::now();
+    for id in 0..12 {
+        wire.ask(id, Op::Jwks { realm: "" });
+        wire.reply(|_, answer| assert!(matches!(answer, Answer::Error { .. })));
+    }
+    // 1,200 of 1,000 a second, the first hundred and what was under way for nothing.
+    assert!(began.elapsed() > Duration::from_millis(900), "{:?}", began.elapsed());
+}
+
 /// Who leaves and comes back pays what it owed.
 #[test]
 fn coming_back_does_not_pay() {

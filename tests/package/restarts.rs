@@ -9,6 +9,9 @@ use jwtkeeper_client::{Config, Issue, blocking::Client};
 use crate::Machine;
 use crate::support::{meanwhile, until};
 
+/// More than a socket unit would bear that gives up early.
+const KILLS: usize = 8;
+
 /// Calls without a second try: connects, and is refused where the socket is gone; and asks.
 struct Caller {
     machine: Machine,
@@ -66,14 +69,14 @@ fn a_restart_fails_no_call() {
                 caller.through("systemctl restart jwtkeeperd");
             }
             caller.through("dpkg --install /jwtkeeperd.deb");
-            caller.through("systemctl kill --kill-whom=main --signal=KILL jwtkeeperd");
+            for _ in 0..KILLS {
+                caller.through("systemctl kill --kill-whom=main --signal=KILL jwtkeeperd");
+            }
         },
     );
-    assert_eq!(
-        caller.machine.show("jwtkeeperd", "NRestarts"),
-        "1",
-        "the killed one, and no other"
-    );
+    // Those that it was not called in time to start.
+    let restarts: usize = caller.machine.show("jwtkeeperd", "NRestarts").parse().unwrap();
+    assert!(restarts <= KILLS, "more than the killed ones were started: {restarts}");
 }
 
 /// A daemon that does nothing any more is killed by the watchdog, and another takes its place.

@@ -57,7 +57,7 @@ struct Look {
 }
 
 impl Files {
-    /// None looked at yet. Until [`Files::settle_down`], whatever is there is taken.
+    /// None looked at yet. Until it has settled down, whatever is there is taken.
     #[allow(clippy::new_without_default)] // what is random is not a default
     pub fn new() -> Self {
         let mut key = [0; 32];

@@ -12,11 +12,13 @@ use tokio::sync::oneshot;
 
 use super::outcome::{Facts, Operation, Outcome};
 use crate::config::{AuditSettings, OnAuditFailure};
-use crate::words::{Millis, Peer};
-use writer::{Job, Queue, Written};
+use crate::words::{Millis, PeerId};
+use writer::{Queue, Room, Written};
 
-/// How long an operation waits for its line where it may go on without.
-const PATIENCE: Duration = Duration::from_secs(1);
+/// How long an operation waits for its line: clients wait five seconds.
+const PATIENCE: Duration = Duration::from_secs(2);
+/// The same where it may go on without.
+const LESS_PATIENCE: Duration = Duration::from_secs(1);
 
 /// The audit.
 pub struct Audit {
@@ -35,7 +37,7 @@ pub(super) struct Entry<'a> {
     pub(super) operation: &'a str,
     pub(super) outcome: &'a str,
     pub(super) reason: Option<&'a str>,
-    pub(super) peer: Option<&'a Peer>,
+    pub(super) peer: Option<&'a PeerId>,
     pub(super) facts: &'a Facts,
 }
 
@@ -58,6 +60,8 @@ struct Line<'a> {
     session: Option<&'a str>,
     #[serde(skip_serializing_if = "Option::is_none")]
     subject: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    predecessor: Option<&'a str>,
     #[serde(skip_serializing_if = "Option::is_none")]
     uid: Option<u32>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -88,6 +92,7 @@ impl Entry<'_> {
             jti: self.facts.jti.as_deref(),
             session: self.facts.session.as_deref(),
             subject: self.facts.subject.as_deref(),
+            predecessor: self.facts.predecessor.as_deref(),
             uid: self.peer.map(|peer| peer.uid),
             gid: self.peer.map(|peer| peer.gid),
             pid: self.peer.and_then(|peer| peer.pid),
@@ -133,7 +138,12 @@ impl Audit {
 
     /// Opens its file anew: the old one was moved away.
     pub fn reopen(&self) {
-        self.queue.put(Job::Reopen);
+        self.queue.reopen();
+    }
+
+    /// Waits until what was put before is written, if that takes no longer than a line may.
+    pub async fn flush(&self) {
+        let _: Result<_, _> = tokio::time::timeout(PATIENCE, self.queue.flush()).await; // health told of it, if it does
     }
 
     /// What is wrong with it.
@@ -149,23 +159,30 @@ impl Audit {
 
     /// Writes a line of the daemon's own, for which nobody waits.
     pub(super) fn tell(&self, entry: &Entry<'_>) {
-        let (line, done) = (entry.line(), None);
-        self.queue.put(Job::Line { line, done });
+        self.queue.line(entry.line(), None, Room::All);
     }
 
     /// Writes a line. An error is why what it tells of must not be acknowledged.
     pub(super) async fn record(&self, entry: &Entry<'_>) -> Result<(), String> {
         let (done, written) = oneshot::channel();
-        let line = entry.line();
-        self.queue.put(Job::Line { line, done: Some(done) });
+        // Who may do nothing must not keep others' lines from being written.
+        let room = if entry.outcome == "denied" {
+            Room::Half
+        } else {
+            Room::All
+        };
+        self.queue.line(entry.line(), Some(done), room);
         let written = async { written.await.unwrap_or(Err("its writer has ended".to_owned())) };
-        if self.refuse {
-            return written
-                .await
-                .map_err(|why| format!("the audit cannot be written, and on_failure = \"refuse\": {why}"));
+        let patience = if self.refuse { PATIENCE } else { LESS_PATIENCE };
+        let written: Written = match tokio::time::timeout(patience, written).await {
+            Ok(written) => written,
+            Err(_) => Err(self.queue.stalls()),
+        };
+        match written {
+            Err(why) if self.refuse => Err(format!(
+                "the audit cannot be written, and on_failure = \"refuse\": {why}"
+            )),
+            _ => Ok(()),
         }
-        // Where it goes on without, a disk that stalls does not hold it up for long either.
-        let _: Result<Written, _> = tokio::time::timeout(PATIENCE, written).await;
-        Ok(())
     }
 }

@@ -15,8 +15,8 @@ const JOURNAL: &str = "/run/systemd/journal/socket";
 #[derive(Debug, thiserror::Error)]
 #[error("cannot write the audit to {place}: {error}; make it writable for the daemon, or set [audit] otherwise")]
 pub struct SinkError {
-    place: String,
-    error: io::Error,
+    pub(super) place: String,
+    pub(super) error: io::Error,
 }
 
 /// Where lines go.
@@ -52,7 +52,7 @@ impl Sink {
         Ok(())
     }
 
-    /// Writes lines, all of them or none.
+    /// Writes lines: to a file all of them or none; to the journal until one fails.
     pub(super) fn write(&mut self, lines: &[u8]) -> io::Result<()> {
         match self {
             Sink::File { file, .. } => {
@@ -79,7 +79,7 @@ impl Sink {
 
 fn append(path: &Path) -> io::Result<File> {
     let mut options = OpenOptions::new();
-    let mut file = options.read(true).append(true).create(true).mode(0o640).open(path)?;
+    let mut file = options.read(true).append(true).create(true).mode(0o600).open(path)?;
     let end = file.metadata()?.len();
     let mut last = [b'\n'];
     if end > 0 && file.read_at(&mut last, end - 1)? == 1 && last != *b"\n" {

@@ -1,10 +1,10 @@
 //! The thread that writes: what comes together is one write. A line that cannot be written is told of at once, in the log and
-//! in health, and so is the first that can again.
+//! in health; that they can again, once a second has gone by without a loss.
 
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, TrySendError, sync_channel};
-use std::sync::{Arc, Mutex, PoisonError};
-use std::time::Duration;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
 
 use tokio::sync::oneshot;
 
@@ -15,18 +15,28 @@ use crate::config::AuditSettings;
 const WAITING: usize = 16 * 1024;
 /// Bytes of one write.
 const BATCH: usize = 256 * 1024;
-/// How often what could not be written is tried again.
+/// How often what could not be done is tried again, and how long nothing may be lost before all is well.
 const RETRY: Duration = Duration::from_secs(1);
 
 /// Whether a line was written.
 pub(super) type Written = Result<(), String>;
 
-pub(super) enum Job {
+enum Job {
     Line {
         line: Vec<u8>,
         done: Option<oneshot::Sender<Written>>,
     },
-    Reopen,
+    /// Tells when what came before is written.
+    Flush(oneshot::Sender<()>),
+    /// There is something to look at.
+    Wake,
+}
+
+/// How much of the queue a line may take.
+#[derive(Debug, Clone, Copy)]
+pub(super) enum Room {
+    All,
+    Half,
 }
 
 /// Where lines are put to be written.
@@ -37,9 +47,18 @@ pub(super) struct Queue {
 
 #[derive(Default)]
 struct State {
-    fault: Mutex<Option<String>>,
+    fault: Mutex<Option<Fault>>,
+    waiting: AtomicUsize,
     written: AtomicU64,
     lost: AtomicU64,
+    /// The file is to be opened anew.
+    reopen: AtomicBool,
+}
+
+/// What is wrong, and when that last showed.
+struct Fault {
+    why: String,
+    last: Instant,
 }
 
 /// Makes the line which says that so many were not written.
@@ -48,37 +67,69 @@ pub(super) type Resumed = Box<dyn Fn(u64) -> Vec<u8> + Send>;
 impl Queue {
     pub(super) fn start(settings: &AuditSettings, resumed: Resumed) -> Result<Self, SinkError> {
         let sink = Sink::open(settings)?;
-        let (jobs, queue) = sync_channel(WAITING);
+        // Beside lines there are wakes and flushes, for which nobody is refused.
+        let (jobs, queue) = sync_channel(WAITING + 1024);
         let state = Arc::new(State::default());
         let writer = Writer {
             sink,
             state: state.clone(),
             resumed,
         };
-        let started = std::thread::Builder::new()
-            .name("audit".to_owned())
-            .spawn(move || writer.run(&queue));
-        if let Err(error) = started {
-            tracing::error!(%error, "the audit has no thread");
-        }
+        let thread = std::thread::Builder::new().name("audit".to_owned());
+        thread.spawn(move || writer.run(&queue)).map_err(|error| SinkError {
+            place: "by a thread of its own".to_owned(),
+            error,
+        })?;
         Ok(Self { jobs, state })
     }
 
-    pub(super) fn put(&self, job: Job) {
-        let (job, why) = match self.jobs.try_send(job) {
-            Ok(()) => return,
-            Err(TrySendError::Full(job)) => (job, "too much waits to be written"),
-            Err(TrySendError::Disconnected(job)) => (job, "its writer has ended"),
+    pub(super) fn line(&self, line: Vec<u8>, done: Option<oneshot::Sender<Written>>, room: Room) {
+        let most = match room {
+            Room::All => WAITING,
+            Room::Half => WAITING / 2,
         };
-        if let Job::Line { done, .. } = job {
+        let one_more = |waiting: usize| (waiting < most).then_some(waiting + 1);
+        let waiting = &self.state.waiting;
+        let fits = waiting.fetch_update(Ordering::AcqRel, Ordering::Acquire, one_more);
+        let refused = match fits {
+            Err(_) => Some((done, "too much waits to be written")),
+            Ok(_) => match self.jobs.try_send(Job::Line { line, done }) {
+                Ok(()) => None,
+                Err(TrySendError::Full(job) | TrySendError::Disconnected(job)) => {
+                    waiting.fetch_sub(1, Ordering::AcqRel);
+                    Some((job.done(), "its writer has ended"))
+                }
+            },
+        };
+        if let Some((done, why)) = refused {
             self.state.lost(why, 1);
             done.map(|done| done.send(Err(why.to_owned()))); // the asker may have gone
         }
     }
 
+    pub(super) fn reopen(&self) {
+        self.state.reopen.store(true, Ordering::Release);
+        let _ = self.jobs.try_send(Job::Wake); // where there is no room it is awake
+    }
+
+    pub(super) async fn flush(&self) {
+        let (done, flushed) = oneshot::channel();
+        if self.jobs.try_send(Job::Flush(done)).is_ok() {
+            let _ = flushed.await; // it has ended, and nothing waits
+        }
+    }
+
+    /// Takes note that a line takes too long; says so.
+    pub(super) fn stalls(&self) -> String {
+        let why = "what it is written to does not answer";
+        self.state.lost(why, 0);
+        why.to_owned()
+    }
+
     pub(super) fn fault(&self) -> Option<String> {
-        let fault = self.state.fault.lock().unwrap_or_else(PoisonError::into_inner).clone();
-        fault.map(|why| format!("the audit is not written: {why}"))
+        let fault = self.state.fault();
+        let fault = fault.as_ref()?;
+        Some(format!("the audit is not written: {}", fault.why))
     }
 
     pub(super) fn counts(&self) -> (&AtomicU64, &AtomicU64) {
@@ -86,30 +137,65 @@ impl Queue {
     }
 }
 
+impl Job {
+    fn done(self) -> Option<oneshot::Sender<Written>> {
+        match self {
+            Job::Line { done, .. } => done,
+            Job::Flush(_) | Job::Wake => None,
+        }
+    }
+}
+
 impl State {
+    fn fault(&self) -> MutexGuard<'_, Option<Fault>> {
+        self.fault.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
     fn lost(&self, why: &str, count: usize) {
         self.lost.fetch_add(count as u64, Ordering::Relaxed);
-        let mut fault = self.fault.lock().unwrap_or_else(PoisonError::into_inner);
-        if fault.as_deref() != Some(why) {
+        let mut fault = self.fault();
+        if fault.as_ref().is_none_or(|fault| fault.why != why) {
             tracing::error!(%why, "the audit is not written");
-            *fault = Some(why.to_owned());
         }
+        let (why, last) = (why.to_owned(), Instant::now());
+        *fault = Some(Fault { why, last });
     }
 
     fn is_well(&self) -> bool {
-        self.fault.lock().unwrap_or_else(PoisonError::into_inner).is_none()
+        self.fault().is_none()
+    }
+
+    /// Whether something was wrong, and has not shown for a while.
+    fn may_be_well(&self) -> bool {
+        self.fault().as_ref().is_some_and(|fault| fault.last.elapsed() >= RETRY)
     }
 
     fn well(&self) {
-        if self
-            .fault
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .take()
-            .is_some()
-        {
-            let lost = self.lost.load(Ordering::Relaxed);
-            tracing::warn!(lost, "the audit is written again");
+        *self.fault() = None;
+        let lost = self.lost.load(Ordering::Relaxed);
+        tracing::warn!(lost, "the audit is written again");
+    }
+}
+
+/// What one write carries.
+#[derive(Default)]
+struct Batch {
+    lines: Vec<u8>,
+    count: usize,
+    waiting: Vec<oneshot::Sender<Written>>,
+    flushes: Vec<oneshot::Sender<()>>,
+}
+
+impl Batch {
+    fn add(&mut self, job: Job) {
+        match job {
+            Job::Line { line, done } => {
+                self.lines.extend_from_slice(&line);
+                self.waiting.extend(done);
+                self.count += 1;
+            }
+            Job::Flush(done) => self.flushes.push(done),
+            Job::Wake => {}
         }
     }
 }
@@ -126,79 +212,68 @@ impl Writer {
             let first = if self.state.is_well() {
                 queue.recv().map_err(|_| RecvTimeoutError::Disconnected)
             } else {
+                // Also where nobody asks: a daemon that is not ready may be asked by nobody until it is.
                 queue.recv_timeout(RETRY)
             };
             match first {
                 Ok(first) => self.write(first, queue),
-                Err(RecvTimeoutError::Timeout) => self.try_again(),
+                Err(RecvTimeoutError::Timeout) => self.write(Job::Wake, queue),
                 Err(RecvTimeoutError::Disconnected) => return,
             }
         }
     }
 
     fn write(&mut self, first: Job, queue: &Receiver<Job>) {
-        let (mut lines, mut waiting, mut count) = (self.resumed(), Vec::new(), 0);
-        let mut reopen = false;
-        let mut next = Some(first);
-        while let Some(job) = next {
-            match job {
-                Job::Line { line, done } => {
-                    lines.extend_from_slice(&line);
-                    waiting.extend(done);
-                    count += 1;
-                }
-                Job::Reopen => reopen = true,
-            }
-            // What was asked before a file is reopened goes to the old one.
-            next = if lines.len() < BATCH && !reopen {
-                queue.try_recv().ok()
-            } else {
-                None
-            };
+        let open = self.open();
+        let resumes = open && self.state.may_be_well();
+        let mut batch = Batch::default();
+        if resumes {
+            batch.lines = (self.resumed)(self.state.lost.load(Ordering::Relaxed));
         }
-        let written = match count {
-            0 => Ok(()),
-            _ => self.sink.write(&lines).map_err(|error| error.to_string()),
+        batch.add(first);
+        while batch.lines.len() < BATCH
+            && let Ok(job) = queue.try_recv()
+        {
+            batch.add(job);
+        }
+        self.state.waiting.fetch_sub(batch.count, Ordering::AcqRel);
+        let written = match batch.lines.is_empty() {
+            true => Ok(()),
+            false => self.sink.write(&batch.lines).map_err(|error| error.to_string()),
         };
         match &written {
             Ok(()) => {
-                self.state.written.fetch_add(count as u64, Ordering::Relaxed);
-                if count > 0 {
+                self.state.written.fetch_add(batch.count as u64, Ordering::Relaxed);
+                if resumes {
                     self.state.well();
                 }
             }
-            Err(why) => self.state.lost(why, count),
+            Err(why) => self.state.lost(why, batch.count),
         }
-        for done in waiting {
+        for done in batch.waiting {
             let _ = done.send(written.clone()); // the asker may have gone
         }
-        if reopen {
-            self.reopen();
+        for done in batch.flushes {
+            let _ = done.send(()); // as above
         }
     }
 
-    /// What comes first after lines were not written.
-    fn resumed(&self) -> Vec<u8> {
-        if self.state.is_well() {
-            return Vec::new();
+    /// Opens what it is written to anew, where that was asked for, or something is wrong. Whether it is open as it should be:
+    /// where it is not, lines go on to where they went before, and it is tried again.
+    fn open(&mut self) -> bool {
+        let asked = self.state.reopen.swap(false, Ordering::AcqRel);
+        if !asked && self.state.is_well() {
+            return true;
         }
-        (self.resumed)(self.state.lost.load(Ordering::Relaxed))
-    }
-
-    fn reopen(&mut self) {
         match self.sink.reopen() {
-            Ok(()) => tracing::info!("the audit is open anew"),
-            Err(error) => tracing::error!(%error, "the audit is not open anew: it goes on as it was"),
+            Ok(()) if asked => tracing::info!("the audit is open anew"),
+            Ok(()) => {}
+            Err(error) => {
+                self.state.reopen.store(true, Ordering::Release);
+                self.state.lost(&format!("it cannot be opened anew: {error}"), 0);
+                return false;
+            }
         }
-    }
-
-    /// Without this, a daemon that nobody asks because it is not ready would never be ready again.
-    fn try_again(&mut self) {
-        let line = self.resumed();
-        let open = self.sink.reopen().and_then(|()| self.sink.write(&line));
-        match open {
-            Ok(()) => self.state.well(),
-            Err(error) => self.state.lost(&error.to_string(), 0),
-        }
+        true
     }
 }

@@ -8,7 +8,9 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Instant;
 
-use jwtkeeper_wire::{Answer, DEFAULT_REALM, ErrorCode, OP_COUNT, Op, Request, RevokeTarget, decode, peek_request};
+use jwtkeeper_wire::{
+    Answer, DEFAULT_REALM, ErrorCode, FrameError, OP_COUNT, Op, Request, RevokeTarget, decode, peek_request,
+};
 
 use super::audit::{Entry, is_audited};
 use super::outcome::{Done, Facts, Operation, Outcome};
@@ -18,6 +20,8 @@ use super::{Context, health};
 use crate::config::{Right, Snapshot};
 use crate::keeper::Served;
 use crate::words::{Millis, Peer};
+
+pub(super) use operations::is_slow;
 
 /// Work that ends in a reply.
 pub(super) type Later = Pin<Box<dyn Future<Output = Done> + Send>>;
@@ -49,6 +53,8 @@ pub(super) struct Dispatch {
     context: Arc<Context>,
     peer: Peer,
     counter: Counter,
+    /// How many requests were denied, since that was last asked.
+    denied: usize,
     /// Where claims are decoded.
     scratch: Vec<u8>,
 }
@@ -62,8 +68,21 @@ impl Dispatch {
             counter: Counter::new(&context.tally),
             context,
             peer,
+            denied: 0,
             scratch: Vec::new(),
         }
+    }
+
+    /// How many requests were denied since this was last asked.
+    pub(super) fn take_denied(&mut self) -> usize {
+        std::mem::take(&mut self.denied)
+    }
+
+    /// Says that no more can be read: a frame is too long.
+    pub(super) fn too_long(&mut self, error: &FrameError, began: Instant, out: &mut Vec<u8>) {
+        let outcome = put_error(0, ErrorCode::FrameTooLarge, &error.to_string(), out);
+        let ticket = self.counter.ticket("", Operation::Unknown, began);
+        ticket.count(outcome, None, began);
     }
 
     /// Handles one message, begun now.
@@ -88,6 +107,7 @@ impl Dispatch {
         let start = out.len();
         let answered = self.answer(moment, id, request.op, out).unwrap_or_else(|(code, text)| {
             let outcome = put_error(id, code, &text, out);
+            self.denied += usize::from(code == ErrorCode::NotPermitted);
             let facts = self.context.facts(|| Facts {
                 text: Some(text),
                 ..Facts::default()
@@ -114,11 +134,11 @@ impl Dispatch {
 
     /// The same work, acknowledged only once the audit tells of it.
     fn audited(&self, moment: &Moment, id: u64, operation: Operation, realm: &str, work: Later) -> Later {
-        let (context, peer) = (self.context.clone(), self.peer.clone());
+        let (context, peer) = (self.context.clone(), self.peer.id());
         let (at, generation) = (moment.now, moment.snapshot.generation);
         let realm = match operation {
             Operation::Reload | Operation::Import => String::new(),
-            _ => named(realm).chars().take(64).collect(),
+            _ => operations::no_token(named(realm)).chars().take(64).collect(),
         };
         Box::pin(async move {
             let done = work.await;

@@ -12,6 +12,7 @@ use crate::config::{Faults, Reloaded};
 use crate::jwt::Family;
 use crate::keeper::{Before, Flag, Names, Refusal, Rejection, Revoke, Rotated, Served, Verdict};
 use crate::keyring::SigningKey;
+use crate::realm::OnReuse;
 use crate::server::Context;
 use crate::server::outcome::{Done, Facts, Outcome};
 use crate::server::reply::{put, put_error, put_issued, put_refusal, put_rotated};
@@ -81,12 +82,18 @@ impl Dispatch {
             {
                 Ok(Rotated::Successor(minted, cause)) => done(|out| {
                     let outcome = put_rotated(id, &minted, cause, &served.realm.policy.cookie, out);
-                    (
-                        outcome,
-                        context.facts(|| facts_of(Names::of_claims(&served, minted.claims.as_bytes()))),
-                    )
+                    let facts = context.facts(|| Facts {
+                        predecessor: Names::of_token(&served, &token).map(|old| old.jti.to_string()),
+                        ..facts_of(Names::of_claims(&served, minted.claims.as_bytes()))
+                    });
+                    (outcome, facts)
                 }),
                 Ok(Rotated::Invalid(rejection)) => reject(&context, &served, now, id, &rejection).await,
+                // Judged before the store was asked: it is the realm's.
+                Err(refusal @ Refusal::Store(_)) => done(|out| {
+                    let facts = context.facts(|| facts_of(Names::of_token(&served, &token)));
+                    (put_refusal(id, &refusal, out), facts)
+                }),
                 Err(refusal) => refused(id, &refusal),
             }
         };
@@ -133,7 +140,8 @@ impl Dispatch {
                 let (outcome, proven) = match revoked {
                     Ok(Ok(())) => (put(id, Answer::Done, out), true),
                     Ok(Err(Rejection { reason, .. })) => (put(id, Answer::Invalid { reason }, out), false),
-                    Err(refusal) => (put_refusal(id, &refusal, out), false),
+                    // In force all the same, and only of a token whose signature holds.
+                    Err(refusal) => (put_refusal(id, &refusal, out), matches!(refusal, Refusal::Store(_))),
                 };
                 let facts = context.facts(|| target.facts(&served, proven));
                 let target = Some(target.name());
@@ -260,7 +268,7 @@ fn moment(before: wire::Before) -> Before {
 }
 
 /// An RSA signature takes as long as hundreds of validates: it must not hold them up.
-fn is_slow(served: &Served) -> bool {
+pub(in crate::server) fn is_slow(served: &Served) -> bool {
     let rsa = |key: &SigningKey| key.verifying.algorithm.family() == Family::Rsa;
     served.realm.keyring.signing().is_some_and(rsa)
 }
@@ -314,12 +322,14 @@ async fn reject(context: &Context, served: &Served, now: Millis, id: u64, reject
             tracing::error!(%error, %realm, %session, "the session of a reused token is revoked here, and not durably");
         }
     }
+    let ends = rejection.reuse.is_some() && served.realm.policy.on_reuse == OnReuse::RevokeSession;
     done(|out| {
         let reason = rejection.reason;
         let facts = context.facts(|| Facts {
             jti: rejection.reuse.as_ref().map(|reuse| reuse.jti.to_string()),
             session: rejection.reuse.as_ref().map(|reuse| reuse.session.to_string()),
             reuse: rejection.reuse.is_some(),
+            text: ends.then(|| "the session is revoked (on_reuse)".to_owned()),
             ..Facts::default()
         });
         (put(id, Answer::Invalid { reason }, out), facts)
@@ -339,10 +349,17 @@ fn facts_of(names: Option<Names>) -> Facts {
     }
 }
 
+/// What was given in the place of a name; of a token, given there by mistake, only that it was one.
+pub(super) fn no_token(text: &str) -> &str {
+    // The beginning of a base64url object, and the dots of a compact serialization (RFC 7515 section 7.1).
+    let is_one = text.starts_with("ey") && text.matches('.').count() >= 2;
+    if is_one { "(a token)" } else { text }
+}
+
 /// What the audit tells of what is named by its id.
 fn named(target: &'static str, id: &str) -> Facts {
     // An id can be as long as a frame; what is longer than any that is taken is told in part.
-    let id = Some(id.chars().take(1024).collect());
+    let id = Some(no_token(id).chars().take(1024).collect());
     let facts = Facts {
         target: Some(target),
         ..Facts::default()

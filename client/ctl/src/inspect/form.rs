@@ -1,12 +1,11 @@
 //! A token taken apart, to say which rule of its form is broken (docs/protocol.md, "Reasons"). It decides nothing: the
 //! verdict is the daemon's. Nothing of the signature is kept.
 
-use std::collections::HashSet;
 use std::fmt;
 
 use base64::prelude::{BASE64_URL_SAFE_NO_PAD, Engine};
 use base64::{DecodeError, alphabet};
-use serde::de::{DeserializeSeed, Deserializer, Error, MapAccess, SeqAccess, Visitor};
+use serde::de::{Deserializer, Error, MapAccess, Visitor};
 use serde_json::Value;
 use serde_json::value::RawValue;
 
@@ -117,12 +116,6 @@ fn object(text: &str) -> Result<Members, String> {
         .deserialize_map(Object)
         .map_err(|error| format!("is not a strict JSON object: {error}"))?;
     json.end().map_err(|_| "is followed by more than its JSON".to_owned())?;
-    for (name, value) in &members {
-        let mut json = serde_json::Deserializer::from_str(value.get());
-        Strict
-            .deserialize(&mut json)
-            .map_err(|_| format!("has a name twice in {name}"))?;
-    }
     Ok(members)
 }
 
@@ -183,55 +176,5 @@ impl<'de> Visitor<'de> for Object {
             members.push((name, value));
         }
         Ok(members)
-    }
-}
-
-/// Any JSON with no name twice in an object, at any depth.
-struct Strict;
-
-impl<'de> DeserializeSeed<'de> for Strict {
-    type Value = ();
-    fn deserialize<D: Deserializer<'de>>(self, from: D) -> Result<(), D::Error> {
-        from.deserialize_any(self)
-    }
-}
-
-impl<'de> Visitor<'de> for Strict {
-    type Value = ();
-
-    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("JSON")
-    }
-    fn visit_bool<E>(self, _: bool) -> Result<(), E> {
-        Ok(())
-    }
-    fn visit_i64<E>(self, _: i64) -> Result<(), E> {
-        Ok(())
-    }
-    fn visit_u64<E>(self, _: u64) -> Result<(), E> {
-        Ok(())
-    }
-    fn visit_f64<E>(self, _: f64) -> Result<(), E> {
-        Ok(())
-    }
-    fn visit_str<E>(self, _: &str) -> Result<(), E> {
-        Ok(())
-    }
-    fn visit_unit<E>(self) -> Result<(), E> {
-        Ok(())
-    }
-    fn visit_seq<A: SeqAccess<'de>>(self, mut list: A) -> Result<(), A::Error> {
-        while list.next_element_seed(Self)?.is_some() {}
-        Ok(())
-    }
-    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<(), A::Error> {
-        let mut names = HashSet::new();
-        while let Some(name) = map.next_key::<String>()? {
-            map.next_value_seed(Self)?;
-            if !names.insert(name) {
-                return Err(A::Error::custom("a name twice"));
-            }
-        }
-        Ok(())
     }
 }
