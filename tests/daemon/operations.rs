@@ -5,65 +5,39 @@ use jwtkeeper_client::{
 };
 use serde_json::{Value, json};
 
+use crate::support::daemon::{P256, RSA};
 use crate::support::{Daemon, Setup};
 
 /// A realm for each algorithm, with keys that openssl makes.
 fn all_algorithms() -> Daemon {
     let mut setup = Setup::bare();
-    for (name, args) in [
-        (
-            "rsa",
-            &["genpkey", "-algorithm", "RSA", "-pkeyopt", "rsa_keygen_bits:2048"][..],
-        ),
-        (
-            "p256",
-            &["genpkey", "-algorithm", "EC", "-pkeyopt", "ec_paramgen_curve:P-256"],
-        ),
-        (
-            "p384",
-            &["genpkey", "-algorithm", "EC", "-pkeyopt", "ec_paramgen_curve:P-384"],
-        ),
-        ("ed", &["genpkey", "-algorithm", "ED25519"]),
-    ] {
-        let output = std::process::Command::new("openssl")
-            .args(args)
-            .output()
-            .expect("openssl is installed");
-        assert!(output.status.success());
-        setup.write_secret(&format!("{name}.pem"), &output.stdout);
-    }
-    for (algorithm, key) in ALGORITHMS {
+    for (algorithm, kind) in ALGORITHMS {
         for lock in ["off", "required"] {
             let name = format!("{algorithm}-{lock}");
             let lines = format!("cookie_lock = \"{lock}\"\nissuer = \"api\"\naudience = [\"web\"]");
-            setup = match key {
-                None => setup.realm(&name, algorithm, &[b'k'; 64], &lines),
-                Some(key) => {
-                    let file = setup.path(key);
-                    setup.lines(&format!(
-                        "\n[realms.{name:?}]\nalgorithm = \"{algorithm}\"\nkey_file = \"{}\"\n{lines}",
-                        file.display()
-                    ))
-                }
+            setup = match kind {
+                [] => setup.realm(&name, algorithm, &[b'k'; 64], &lines),
+                kind => setup.realm_with_key(&name, algorithm, kind, &lines),
             };
         }
     }
     setup.start()
 }
 
-const ALGORITHMS: [(&str, Option<&str>); 12] = [
-    ("HS256", None),
-    ("HS384", None),
-    ("HS512", None),
-    ("RS256", Some("rsa.pem")),
-    ("RS384", Some("rsa.pem")),
-    ("RS512", Some("rsa.pem")),
-    ("PS256", Some("rsa.pem")),
-    ("PS384", Some("rsa.pem")),
-    ("PS512", Some("rsa.pem")),
-    ("ES256", Some("p256.pem")),
-    ("ES384", Some("p384.pem")),
-    ("EdDSA", Some("ed.pem")),
+/// Each algorithm, and what openssl is told to make a key for it.
+const ALGORITHMS: [(&str, &[&str]); 12] = [
+    ("HS256", &[]),
+    ("HS384", &[]),
+    ("HS512", &[]),
+    ("RS256", RSA),
+    ("RS384", RSA),
+    ("RS512", RSA),
+    ("PS256", RSA),
+    ("PS384", RSA),
+    ("PS512", RSA),
+    ("ES256", P256),
+    ("ES384", &["-algorithm", "EC", "-pkeyopt", "ec_paramgen_curve:P-384"]),
+    ("EdDSA", &["-algorithm", "ED25519"]),
 ];
 
 #[test]

@@ -83,7 +83,9 @@ fn values_follow_what_happens() {
     let uid = nix::unistd::getuid().as_raw();
     let client = daemon.client();
     let minted = client.issue(Issue::new()).unwrap();
-    assert_eq!(value(&format!("jwtkeeper_connections{{uid=\"{uid}\"}}")), 1.0);
+    until("only our connection is there", || {
+        value(&format!("jwtkeeper_connections{{uid=\"{uid}\"}}")) == 1.0
+    });
     assert_eq!(value("jwtkeeper_store_entries"), 0.0);
     assert_eq!(value("jwtkeeper_store_apply_duration_seconds_count"), 0.0);
     let (changes, commits) = (

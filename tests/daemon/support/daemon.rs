@@ -24,6 +24,10 @@ pub struct Setup {
 
 pub const SECRET: &str = "a secret of the tests, long enough for every hash: 0123456789abcdef";
 
+/// What openssl is told to make a key.
+pub const RSA: &[&str] = &["-algorithm", "RSA", "-pkeyopt", "rsa_keygen_bits:2048"];
+pub const P256: &[&str] = &["-algorithm", "EC", "-pkeyopt", "ec_paramgen_curve:P-256"];
+
 impl Setup {
     /// One realm, `default`, HS256, with defaults for everything.
     pub fn new() -> Self {
@@ -60,6 +64,20 @@ impl Setup {
         let file = self.path(&format!("{name}.secret"));
         self.lines(&format!(
             "\n[realms.{name:?}]\nalgorithm = \"{algorithm}\"\nsecret_file = \"{}\"\n{lines}",
+            file.display()
+        ))
+    }
+
+    /// A realm with a new private key in a file; `kind` is what openssl genpkey is told.
+    pub fn realm_with_key(self, name: &str, algorithm: &str, kind: &[&str], lines: &str) -> Self {
+        let output = Command::new("openssl").arg("genpkey").args(kind).output();
+        let output = output.expect("openssl is installed");
+        assert!(output.status.success(), "{output:?}");
+        let file = format!("{name}.pem");
+        self.write_secret(&file, &output.stdout);
+        let file = self.path(&file);
+        self.lines(&format!(
+            "\n[realms.{name:?}]\nalgorithm = \"{algorithm}\"\nkey_file = \"{}\"\n{lines}",
             file.display()
         ))
     }
