@@ -43,7 +43,10 @@ pub(crate) fn measure(config: &Path, counted: Duration) -> Result<InProcess> {
             .doing("a revoke in process")?;
     }
     let keeper = Keeper::new(denylist, Millis(0));
-    let issue = |user| keeper.issue(served, now, work::claims(user).as_bytes(), None);
+    let issue = |user| {
+        let unsigned = keeper.issue(served, now, work::claims(user).as_bytes(), None)?;
+        unsigned.sign(served)
+    };
     let minted: Vec<_> = (0..work::TOKENS)
         .map(issue)
         .collect::<std::result::Result<_, _>>()

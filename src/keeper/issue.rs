@@ -1,20 +1,20 @@
-//! Issue: mint a token. What validate would refuse is never minted.
+//! Issue: make a token. What validate would refuse is never minted.
 
 use zeroize::Zeroizing;
 
 use super::admission::{Admitted, LockState, read};
 use super::claims::{Draft, Wanted};
 use super::validate::{judge, seconds, session_end};
-use super::{Keeper, Minted, Refusal, Served};
+use super::{Keeper, Refusal, Served, Unsigned};
 use crate::denylist::Lock;
 use crate::keyring::{CookieSecret, LockKey, SigningKey};
 use crate::realm::{CookieLock, OwnClaim, Policy};
 use crate::words::{Id, Millis};
 
 impl Keeper {
-    /// Mints a token with the caller's `claims` (a JSON object, or nothing) that lives `ttl` seconds, or as long as
+    /// Makes a token with the caller's `claims` (a JSON object, or nothing) that lives `ttl` seconds, or as long as
     /// the realm says.
-    pub fn issue(&self, served: &Served, now: Millis, claims: &[u8], ttl: Option<u64>) -> Result<Minted, Refusal> {
+    pub fn issue(&self, served: &Served, now: Millis, claims: &[u8], ttl: Option<u64>) -> Result<Unsigned, Refusal> {
         let policy = &served.realm.policy;
         let key = served.realm.keyring.signing().ok_or(Refusal::ValidateOnly)?;
         let wanted = Wanted::read(claims, policy)?;
@@ -88,14 +88,16 @@ impl Keeper {
         let mut session = Draft::new();
         session.string("sid", &jti.to_string());
         check_size(key, claims.len() + session.finish().len() - 1, policy)?;
-        let token = sign(key, &claims, lock, cookie.as_ref()).ok_or(Refusal::Crypto)?;
-        let cookie = cookie.map(|cookie| Zeroizing::new(cookie.expose().to_owned()));
-        Ok(Minted {
-            token,
+        let value = cookie.as_ref().map(|cookie| Zeroizing::new(cookie.expose().to_owned()));
+        Ok(Unsigned {
+            key: key.verifying.id,
+            algorithm: key.verifying.algorithm,
             jti,
             expires_at: exp,
             claims: claims.into(),
+            lock,
             cookie,
+            value,
         })
     }
 
@@ -130,16 +132,6 @@ pub(super) fn lock_of(policy: &Policy, key: &SigningKey) -> Lock {
         (true, LockKey::Derived) => Lock::Derived,
         (true, LockKey::Concat) => Lock::Concat,
     }
-}
-
-/// Signs claims, locked as said.
-pub(super) fn sign(key: &SigningKey, claims: &str, lock: Lock, cookie: Option<&CookieSecret>) -> Option<String> {
-    let by_key = match lock {
-        Lock::None | Lock::Claim => None,
-        Lock::Derived => Some((LockKey::Derived, cookie?)),
-        Lock::Concat => Some((LockKey::Concat, cookie?)),
-    };
-    key.sign(claims, by_key)
 }
 
 /// Validate refuses what is longer.

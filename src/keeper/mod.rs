@@ -10,6 +10,7 @@ mod revoke;
 mod rotate;
 mod seal;
 mod self_test;
+mod unsigned;
 mod validate;
 
 use std::sync::Arc;
@@ -24,6 +25,7 @@ pub use minter::Minter;
 pub use names::Names;
 pub use revoke::{Before, Flag, Revoke, State};
 pub use self_test::SelfTestError;
+pub use unsigned::Unsigned;
 
 /// A realm together with what is denied in it.
 pub struct Served {
@@ -115,7 +117,7 @@ pub struct Minted {
 /// The answer to a rotate.
 pub enum Rotated {
     /// The successor, the same for everyone who asks within the grace; and why rotation was due.
-    Successor(Minted, Cause),
+    Successor(Unsigned, Cause),
     /// The token is not valid.
     Invalid(Rejection),
 }

@@ -8,10 +8,10 @@ use zeroize::Zeroizing;
 
 use super::admission::{Admitted, LockState, Origin};
 use super::claims::{Draft, Wanted};
-use super::issue::{as_minted, check_size, lock_of, sign};
+use super::issue::{as_minted, check_size, lock_of};
 use super::seal::sealed;
 use super::validate::{accept, judge_claims, reused, seconds, session_end};
-use super::{Keeper, Minted, Refusal, Rotated, Served};
+use super::{Keeper, Refusal, Rotated, Served, Unsigned};
 use crate::denylist::{Change, Lock, MARGIN, Outcome, Record, Rotate};
 use crate::jwt::read_claims;
 use crate::keyring::{CookieSecret, Seal, SigningKey};
@@ -72,7 +72,7 @@ impl Keeper {
             .await?
         {
             Outcome::First(record) | Outcome::Already(record) => {
-                successor(served, &admitted, &record).map(|minted| Rotated::Successor(minted, cause))
+                successor(served, &admitted, record).map(|successor| Rotated::Successor(successor, cause))
             }
             Outcome::Reused => Ok(Rotated::Invalid(reused(&admitted))),
             Outcome::Revoked | Outcome::Done => Ok(Rotated::Invalid(Reason::Revoked.into())),
@@ -208,25 +208,27 @@ fn successor_lock(key: &SigningKey, lock: Lock, nonce: &[u8; 16]) -> Result<Opti
 
 /// Makes the recorded successor: the same claims and cookie secret each time, and the same bytes where the algorithm
 /// is deterministic.
-fn successor(served: &Served, old: &Admitted<'_>, record: &Record) -> Result<Minted, Refusal> {
-    let key = served.realm.keyring.replaying(&record.key).ok_or(Refusal::KeyGone)?;
-    if !sealed(old, record, |parts| key.has_sealed(parts, &record.seal)) {
+fn successor(served: &Served, old: &Admitted<'_>, record: Arc<Record>) -> Result<Unsigned, Refusal> {
+    let key = served.realm.keyring.signed_with(&record.key).ok_or(Refusal::KeyGone)?;
+    if !sealed(old, &record, |parts| key.has_sealed(parts, &record.seal)) {
         return Err(Refusal::BadSeal);
     }
     let cookie = match record.lock {
         Lock::None => None,
         _ => Some(CookieSecret::of_successor(key.material(), &record.nonce).ok_or(Refusal::Crypto)?),
     };
-    let token = sign(key, &record.claims, record.lock, cookie.as_ref()).ok_or(Refusal::Crypto)?;
     let claims = read_claims(record.claims.as_bytes(), &served.realm.policy.subject_claim)
         .map_err(|malformed| Refusal::ClaimsForm(malformed.0))?;
-    let value = cookie.map(|new| cookie_value(&new, old, record.lock));
-    Ok(Minted {
-        token,
+    let value = cookie.as_ref().map(|new| cookie_value(new, old, record.lock));
+    Ok(Unsigned {
+        key: record.key,
+        algorithm: key.verifying.algorithm,
         jti: record.successor.clone(),
         expires_at: claims.exp,
         claims: record.claims.as_ref().into(),
-        cookie: value.map(Zeroizing::new),
+        lock: record.lock,
+        cookie,
+        value: value.map(Zeroizing::new),
     })
 }
 

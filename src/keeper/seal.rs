@@ -25,7 +25,7 @@ pub(super) fn sealed<T>(old: &Admitted<'_>, record: &Record, with: impl FnOnce(&
 /// half alone is here, that cannot be told.
 pub(super) fn is_forged(served: &Served, old: &Admitted<'_>, record: &Record) -> bool {
     let keyring = &served.realm.keyring;
-    match keyring.replaying(&record.key) {
+    match keyring.signed_with(&record.key) {
         Some(key) => !sealed(old, record, |parts| key.has_sealed(parts, &record.seal)),
         None => !keyring
             .keys()

@@ -35,7 +35,7 @@ impl Keeper {
     }
 
     fn mint_and_validate(&self, served: &Served, now: Millis) -> Result<(), SelfTestError> {
-        let minted = self.issue(served, now, b"", None)?;
+        let minted = self.issue(served, now, b"", None)?.sign(served)?;
         let cookie = minted.cookie.as_ref().map(|cookie| cookie.as_str());
         match self.validate(served, now, minted.token.as_bytes(), cookie, &mut Vec::new()) {
             Verdict::Valid { .. } => Ok(()),

@@ -74,8 +74,9 @@ impl Keyring {
         self.signing.as_ref()
     }
 
-    /// The key that signed a recorded successor, to make that same successor again.
-    pub fn replaying(&self, id: &KeyId) -> Option<&SigningKey> {
+    /// The key of this id, if it may sign: the one that signs now, or one that signed a recorded successor, to make that
+    /// same successor again.
+    pub fn signed_with(&self, id: &KeyId) -> Option<&SigningKey> {
         self.signing
             .iter()
             .chain(&self.replaying)

@@ -10,6 +10,7 @@ use aws_lc_rs::rand;
 use futures_util::StreamExt;
 use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM, SIGUSR1};
 use signal_hook_tokio::Signals;
+use tokio::runtime::Handle;
 use tokio::time::MissedTickBehavior;
 use tokio_util::sync::CancellationToken;
 
@@ -20,7 +21,7 @@ use super::{Args, Failure, activation, clock, log, metrics, notify, state};
 use crate::config::{self, Event, Files, Follower, Live, Settings};
 use crate::denylist::{Change, Denylist, Embedded};
 use crate::keeper::Keeper;
-use crate::server::{Audit, Context, SocketFile, probe, serve};
+use crate::server::{Audit, Context, OfProcess, SocketFile, probe, serve, signers};
 
 /// How often the store is told that time has passed.
 const TICK: Duration = Duration::from_secs(1);
@@ -68,8 +69,10 @@ fn live(settings: Settings, files: Files, dev: Option<&Dev>) -> Result<ExitCode,
         .enable_all()
         .build()
         .map_err(Failure::system("start the runtime"))?;
-    let ended = runtime.block_on(start_and_serve(settings, files, passed, dev));
+    let signers = signers().map_err(Failure::system("start the threads that sign"))?;
+    let ended = runtime.block_on(start_and_serve(settings, files, passed, signers.handle(), dev));
     runtime.shutdown_background(); // what the grace did not see end is cut off
+    signers.shutdown_background();
     ended
 }
 
@@ -77,6 +80,7 @@ async fn start_and_serve(
     settings: Settings,
     mut files: Files,
     passed: Option<UnixListener>,
+    signers: &Handle,
     dev: Option<&Dev>,
 ) -> Result<ExitCode, Failure> {
     let signals = Signals::new([SIGHUP, SIGUSR1]).map_err(Failure::system("handle SIGHUP and SIGUSR1"))?;
@@ -88,7 +92,7 @@ async fn start_and_serve(
     let (socket, mode) = (settings.socket.clone(), settings.socket_mode);
     let watched = settings.metrics.clone();
     let store = Arc::new(state::open(&settings, clock::now())?);
-    let context = Arc::new(context(settings, &mut files, &store).await?);
+    let context = Arc::new(context(settings, &mut files, &store, signers).await?);
     // A signal that comes before there is a socket ends us by itself; from here on it leaves none behind.
     obey_from_here(&signals)?;
     let (file, listener) = match passed {
@@ -166,7 +170,12 @@ fn follow(context: &Arc<Context>, files: Files, manager: &Manager) -> std::io::R
     Follower::new(live, files, reloads, clock::now, listener).start()
 }
 
-async fn context(settings: Settings, files: &mut Files, store: &Arc<Embedded>) -> Result<Context, Failure> {
+async fn context(
+    settings: Settings,
+    files: &mut Files,
+    store: &Arc<Embedded>,
+    signers: &Handle,
+) -> Result<Context, Failure> {
     let mut warnings = Vec::new();
     if store.future_cutoffs() > 0 {
         let warning = format!(
@@ -187,15 +196,12 @@ async fn context(settings: Settings, files: &mut Files, store: &Arc<Embedded>) -
         error: std::io::ErrorKind::Other.into(),
     })?;
     let keeper = Keeper::new(denylist, store.minted());
-    Ok(Context::new(
-        live,
-        keeper,
-        clock::now,
-        log::set_level,
-        instance,
-        warnings,
-        audit,
-    ))
+    let process = OfProcess {
+        clock: clock::now,
+        set_log_level: log::set_level,
+        signers: signers.clone(),
+    };
+    Ok(Context::new(live, keeper, process, instance, warnings, audit))
 }
 
 /// Obeys signals; returns at the second one that asks to stop.

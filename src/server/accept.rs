@@ -14,6 +14,7 @@ use super::Context;
 use super::census::{Counted, Refusing};
 use super::connection;
 use super::probe::Probes;
+use super::rate::Bucket;
 use crate::words::Peer;
 
 /// How long a peer that is refused has to hear of it.
@@ -67,7 +68,7 @@ fn admit(stream: UnixStream, context: &Arc<Context>, stop: &CancellationToken, t
     if let Some(counted) = Counted::new(context.clone(), peer.uid, limit) {
         tasks.spawn(async move {
             let bucket = counted.bucket.clone();
-            connection::run(stream, peer, Some(bucket), context, stop).await;
+            connection::run(stream, peer, bucket, context, stop).await;
             drop(counted);
         });
     } else if let Some(refusing) = Refusing::new(context.clone()) {
@@ -87,7 +88,13 @@ fn admit_own(stream: UnixStream, context: &Arc<Context>, stop: &CancellationToke
         groups: Vec::new(),
         pid: None,
     };
-    tasks.spawn(connection::run(stream, peer, None, context.clone(), stop.clone()));
+    tasks.spawn(connection::run(
+        stream,
+        peer,
+        Arc::new(Bucket::bottomless()),
+        context.clone(),
+        stop.clone(),
+    ));
 }
 
 /// Who is at the other end, as of when it connected.

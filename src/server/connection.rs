@@ -32,11 +32,8 @@ const HELD: usize = 256 * 1024;
 /// Bytes of replies that are written before more requests are looked at.
 const OUT: usize = 128 * 1024;
 
-/// Requests of one connection that are handled before others have their turn.
+/// What the requests of one connection cost that are handled before others have their turn.
 const TURN: usize = 16;
-
-/// A request that is denied costs as much as so many: each has its line in the audit, and who has no rights must not fill it.
-const DENIAL: usize = 100;
 
 /// The daemon's name in greetings.
 const SERVER: &str = concat!("jwtkeeperd/", env!("CARGO_PKG_VERSION"));
@@ -45,7 +42,7 @@ const SERVER: &str = concat!("jwtkeeperd/", env!("CARGO_PKG_VERSION"));
 pub(super) async fn run(
     stream: UnixStream,
     peer: Peer,
-    bucket: Option<Arc<Bucket>>,
+    bucket: Arc<Bucket>,
     context: Arc<Shared>,
     stop: CancellationToken,
 ) {
@@ -73,7 +70,7 @@ pub(super) async fn refuse(
     stop: CancellationToken,
     code: ErrorCode,
 ) {
-    let greeted = Connection::new(stream, peer, None, context)
+    let greeted = Connection::new(stream, peer, Arc::new(Bucket::bottomless()), context)
         .greet(&stop, Some(code))
         .await;
     drop(greeted); // it is gone either way
@@ -107,9 +104,9 @@ struct Connection {
     held: usize,
     dispatch: Dispatch,
     context: Arc<Shared>,
-    /// How fast its uid may ask; none: as fast as it can.
-    bucket: Option<Arc<Bucket>>,
-    /// How many requests were handled and not yet paid for.
+    /// How fast its uid may ask.
+    bucket: Arc<Bucket>,
+    /// What the requests cost that were handled and not yet paid for.
     unpaid: usize,
     /// Whether a whole frame came since the peer was last waited for.
     asked: bool,
@@ -129,14 +126,14 @@ enum Flow {
 }
 
 impl Connection {
-    fn new(stream: UnixStream, peer: Peer, bucket: Option<Arc<Bucket>>, context: Arc<Shared>) -> Self {
+    fn new(stream: UnixStream, peer: Peer, bucket: Arc<Bucket>, context: Arc<Shared>) -> Self {
         Self {
             stream,
             inbox: Inbox::new(),
             out: Vec::new(),
             pending: FuturesUnordered::new(),
             held: 0,
-            dispatch: Dispatch::new(context.clone(), peer),
+            dispatch: Dispatch::new(context.clone(), peer, bucket.clone()),
             context,
             bucket,
             unpaid: 0,
@@ -212,11 +209,9 @@ impl Connection {
         let mut rested = resting.is_some();
         loop {
             let limits = self.limits();
-            let lane = self.bucket.as_ref().filter(|_| rested && resting.is_none());
-            let lane = lane.map(|bucket| bucket.lane.clone());
-            let lane = match lane {
-                Some(lane) => Some(lane.lock_owned().await),
-                None => None,
+            let lane = match rested && resting.is_none() {
+                true => Some(self.bucket.lane.clone().lock_owned().await),
+                false => None,
             };
             let flow = match resting {
                 None => self.answer_what_is_there(&limits),
@@ -273,19 +268,17 @@ impl Connection {
         wedge();
         let mut moment = None;
         let mut began = None;
-        let mut handled = 0;
+        let mut spent = 0;
         loop {
             if !self.has_room(limits) || self.out.len() >= OUT {
                 return Flow::Full;
             }
-            if handled == TURN {
+            if spent >= TURN {
                 return Flow::Turn;
             }
             match self.inbox.next(limits.max_frame) {
                 Ok(Some(range)) => {
-                    handled += 1;
                     self.asked = true;
-                    self.unpaid += 1;
                     // The frames of one read were all sent before it: they are served by one snapshot, at one time.
                     let moment = moment.get_or_insert_with(|| Moment {
                         snapshot: self.context.live.snapshot(),
@@ -294,7 +287,11 @@ impl Connection {
                     let bytes = range.len();
                     let began = *began.get_or_insert_with(std::time::Instant::now);
                     let message = self.inbox.message(range);
-                    match self.dispatch.handle(moment, message, began, &mut self.out) {
+                    let handled = self.dispatch.handle(moment, message, began, &mut self.out);
+                    let cost = self.dispatch.take_cost();
+                    spent += cost;
+                    self.unpaid += cost;
+                    match handled {
                         Handled::Now => {}
                         Handled::Later(work, ticket) => {
                             self.held += bytes;
@@ -314,9 +311,8 @@ impl Connection {
 
     /// Pays for what was handled; says until when nothing more is, if its uid asks faster than it may.
     fn pay(&mut self, limits: &Limits) -> Option<Instant> {
-        let count = std::mem::take(&mut self.unpaid) + self.dispatch.take_denied() * (DENIAL - 1);
-        let bucket = self.bucket.as_ref()?;
-        bucket.take(count, limits.requests_per_uid, Instant::now())
+        let cost = std::mem::take(&mut self.unpaid);
+        self.bucket.take(cost, limits.requests_per_uid, Instant::now())
     }
 
     /// Whether another request may wait beside those that do.

@@ -4,6 +4,8 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64};
 use std::time::Instant;
 
+use tokio::runtime::Handle;
+
 use super::audit::{Audit, Entry};
 use super::census::Census;
 use super::health;
@@ -38,6 +40,8 @@ pub struct Context {
     pub tally: Arc<Tally>,
     /// What is told of what was done.
     pub audit: Option<Audit>,
+    /// Where slow signatures are made.
+    pub(super) signers: Handle,
     pub(super) census: Census,
     pub(super) self_tests: SelfTests,
     /// Rotated tokens presented after their grace.
@@ -46,17 +50,31 @@ pub struct Context {
     pub(super) stopping: AtomicBool,
 }
 
+/// What the process has for all of it.
+pub struct OfProcess {
+    /// The wall clock.
+    pub clock: fn() -> Millis,
+    /// Sets the level of the log.
+    pub set_log_level: fn(&str),
+    /// Where slow signatures are made.
+    pub signers: Handle,
+}
+
 impl Context {
     /// The context of a life that begins now.
     pub fn new(
         live: Live,
         keeper: Keeper,
-        clock: fn() -> Millis,
-        set_log_level: fn(&str),
+        process: OfProcess,
         instance: [u8; 16],
         warnings: Vec<String>,
         audit: Option<Audit>,
     ) -> Self {
+        let OfProcess {
+            clock,
+            set_log_level,
+            signers,
+        } = process;
         Self {
             live: Arc::new(live),
             reloads: Reloads::default(),
@@ -69,6 +87,7 @@ impl Context {
             warnings,
             tally: Arc::default(),
             audit,
+            signers,
             census: Census::default(),
             self_tests: SelfTests::default(),
             reuses: AtomicU64::new(0),

@@ -17,12 +17,14 @@ mod probe;
 mod rate;
 mod reply;
 mod self_test;
+mod signers;
 mod tally;
 
 pub use accept::serve;
 pub use audit::{Audit, SinkError};
-pub use context::Context;
+pub use context::{Context, OfProcess};
 pub use listener::{BindError, SocketFile};
 pub use metrics::{HttpListener, serve_http};
 pub use probe::{Probe, probe};
+pub use signers::signers;
 pub use tally::{Count, Tally};

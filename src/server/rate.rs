@@ -5,35 +5,100 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
-use tokio::sync::Mutex;
+use tokio::sync::{Mutex, OwnedSemaphorePermit, Semaphore};
 use tokio::time::Instant;
+
+use super::signers;
+use crate::config::Right;
+use crate::jwt::{Algorithm, Family};
+use crate::keyring::Keyring;
 
 /// What a bucket holds: as much as comes in this time.
 const BURST: Duration = Duration::from_millis(100);
 
+/// What a request costs that is denied: each has its line in the audit, and who has no rights must not fill it.
+pub(super) const DENIAL: usize = 100;
+
+/// What a request costs that has the store keep something, beyond what it costs by itself.
+const CHANGE: usize = 4;
+
+/// What a request costs that needs this right, beyond the one of an HMAC validate: by how many times of that it takes longer.
+pub(super) fn surcharge(right: Right, keyring: &Keyring) -> usize {
+    // Which key a token may claim is not known yet: the dearest.
+    let verify = || {
+        keyring
+            .keys()
+            .map(|(_, key)| verifying(key.algorithm))
+            .max()
+            .unwrap_or(0)
+    };
+    let sign = || keyring.signing().map_or(0, |key| signing(key.verifying.algorithm));
+    match right {
+        Right::Validate => verify(),
+        Right::Issue => sign(),
+        Right::Rotate => verify() + sign() + CHANGE,
+        Right::Revoke => verify() + CHANGE,
+        Right::Flag | Right::RevokeId | Right::RevokeSubject | Right::RevokeBefore => CHANGE,
+        Right::RotateClaims | Right::Status | Right::Jwks | Right::Reload => 0,
+    }
+}
+
+fn verifying(algorithm: Algorithm) -> usize {
+    match algorithm.family() {
+        Family::Hmac => 0,
+        Family::Rsa => 10,
+        Family::Ed => 15,
+        Family::Ec if algorithm == Algorithm::ES384 => 75,
+        Family::Ec => 20,
+    }
+}
+
+fn signing(algorithm: Algorithm) -> usize {
+    match algorithm.family() {
+        Family::Hmac => 0,
+        Family::Rsa => 100,
+        Family::Ed => 5,
+        Family::Ec if algorithm == Algorithm::ES384 => 35,
+        Family::Ec => 10,
+    }
+}
+
 /// The bucket of one uid.
 pub(super) struct Bucket {
     began: Instant,
+    bottomless: bool,
     /// When it is full again, in nanoseconds since `began`.
     full_at: AtomicU64,
     /// Held by the one connection that is served, of those that had to wait: who asks for more than its share gets one worker
     /// at a time, and others find another.
     pub(super) lane: Arc<Mutex<()>>,
+    /// How many more of the signers it may have.
+    signers: Arc<Semaphore>,
 }
 
 impl Bucket {
     pub(super) fn new() -> Self {
         Self {
             began: Instant::now(),
+            bottomless: false,
             full_at: AtomicU64::new(0),
             lane: Arc::default(),
+            signers: Arc::new(Semaphore::new(signers::threads())),
+        }
+    }
+
+    /// One that is never empty.
+    pub(super) fn bottomless() -> Self {
+        Self {
+            bottomless: true,
+            ..Self::new()
         }
     }
 
     /// Takes `count` out of a bucket into which `per_second` come (0: it is never empty). Says until when to ask nothing, if
     /// more than it held is owed by now.
     pub(super) fn take(&self, count: usize, per_second: usize, now: Instant) -> Option<Instant> {
-        if per_second == 0 {
+        if per_second == 0 || self.bottomless {
             return None;
         }
         let now_ns = self.nanoseconds(now);
@@ -51,6 +116,11 @@ impl Bucket {
     /// Whether nothing is owed: a new one would be the same.
     pub(super) fn is_full(&self, now: Instant) -> bool {
         self.full_at.load(Ordering::Relaxed) <= self.nanoseconds(now)
+    }
+
+    /// Waits until this uid may have another of the signers.
+    pub(super) async fn turn_to_sign(&self) -> Option<OwnedSemaphorePermit> {
+        self.signers.clone().acquire_owned().await.ok() // it is never closed
     }
 
     fn nanoseconds(&self, now: Instant) -> u64 {

@@ -2,8 +2,10 @@
 
 use std::time::{Duration, Instant};
 
-use jwtkeeper_wire::{Answer, Op};
+use jwtkeeper_client::Issue;
+use jwtkeeper_wire::{Answer, Op, RevokeTarget};
 
+use crate::support::daemon::{P256, RSA};
 use crate::support::wire::frame;
 use crate::support::{Daemon, Setup};
 
@@ -53,6 +55,35 @@ fn denials_cost_more() {
     }
     // 1,200 of 1,000 a second, the first hundred and what was under way for nothing.
     assert!(began.elapsed() > Duration::from_millis(900), "{:?}", began.elapsed());
+}
+
+/// What takes longer costs more: together 1,235 of 1,000 a second, the first hundred for nothing.
+#[test]
+fn what_takes_longer_costs_more() {
+    let setup = Setup::new().top("[limits]\nrequests_per_uid = 1000");
+    let setup = setup.realm_with_key("rsa", "RS256", RSA, "");
+    let daemon = setup.realm_with_key("elliptic", "ES256", P256, "").start();
+    let began = Instant::now();
+    let minted = daemon.realm("elliptic").issue(Issue::new()).unwrap();
+    let mut wire = daemon.wire();
+    let mut ask = |op: Op<'_>| {
+        wire.ask(1, op);
+        wire.reply(|_, answer| assert!(!matches!(answer, Answer::Error { .. }), "{answer:?}"));
+    };
+    for _ in 0..4 {
+        let (realm, claims, ttl) = ("rsa", &b""[..], None);
+        ask(Op::Issue { realm, claims, ttl });
+    }
+    for _ in 0..20 {
+        let (realm, token, cookie) = ("elliptic", minted.token().as_bytes(), None);
+        ask(Op::Validate { realm, token, cookie });
+    }
+    for round in 0..80 {
+        let (realm, jti) = ("", round.to_string());
+        let target = RevokeTarget::Jti(&jti);
+        ask(Op::Revoke { realm, target });
+    }
+    assert!(began.elapsed() > Duration::from_millis(1000), "{:?}", began.elapsed());
 }
 
 /// Who leaves and comes back pays what it owed.

@@ -70,7 +70,13 @@ impl World {
         } else {
             claims.to_string()
         };
-        self.keeper.issue(&self.served, self.now, text.as_bytes(), ttl)
+        self.mint(&text, ttl)
+    }
+
+    /// Issues with claims as they are written.
+    pub fn mint(&self, claims: &str, ttl: Option<u64>) -> Result<Minted, Refusal> {
+        let unsigned = self.keeper.issue(&self.served, self.now, claims.as_bytes(), ttl)?;
+        unsigned.sign(&self.served)
     }
 
     pub fn say(&self, token: &str) -> Said {
@@ -106,27 +112,37 @@ impl World {
         }
     }
 
-    pub fn try_rotate(&self, token: &str, cookie: Option<&str>, claims: Option<&Value>) -> Result<Rotated, Refusal> {
+    pub fn try_rotate(
+        &self,
+        token: &str,
+        cookie: Option<&str>,
+        claims: Option<&Value>,
+    ) -> Result<Result<Minted, Rejection>, Refusal> {
         let claims = claims.map(ToString::to_string);
         let claims = claims.as_ref().map(String::as_bytes);
-        self.keeper
+        let rotated = self
+            .keeper
             .rotate(&self.served, self.now, token.as_bytes(), cookie, claims)
             .now_or_never()
-            .expect("memory answers at once")
+            .expect("memory answers at once")?;
+        match rotated {
+            Rotated::Successor(unsigned, _) => unsigned.sign(&self.served).map(Ok),
+            Rotated::Invalid(rejection) => Ok(Err(rejection)),
+        }
     }
 
     /// Rotates, and expects a successor.
     pub fn rotate(&self, old: &Minted) -> Minted {
         let cookie = old.cookie.as_ref().map(|cookie| cookie.as_str());
-        successor(self.try_rotate(&old.token, cookie, None).unwrap()).expect("a successor")
+        self.try_rotate(&old.token, cookie, None).unwrap().expect("a successor")
     }
 
     /// Rotates, and expects none.
     pub fn rotate_refused(&self, old: &Minted) -> Rejection {
         let cookie = old.cookie.as_ref().map(|cookie| cookie.as_str());
         match self.try_rotate(&old.token, cookie, None).unwrap() {
-            Rotated::Successor(..) => panic!("a successor of a token that may have none"),
-            Rotated::Invalid(rejection) => rejection,
+            Ok(_) => panic!("a successor of a token that may have none"),
+            Err(rejection) => rejection,
         }
     }
 
@@ -177,13 +193,6 @@ impl World {
     pub fn forge_claims(&self, claims: &str) -> String {
         let key = self.key.as_ref().expect("a key");
         key.sign(&format!(r#"{{"alg":"{}","typ":"JWT"}}"#, key.algorithm.name()), claims)
-    }
-}
-
-pub fn successor(rotated: Rotated) -> Option<Minted> {
-    match rotated {
-        Rotated::Successor(minted, _) => Some(minted),
-        Rotated::Invalid(_) => None,
     }
 }
 

@@ -14,9 +14,10 @@ use jwtkeeper_wire::{
 
 use super::audit::{Entry, is_audited};
 use super::outcome::{Done, Facts, Operation, Outcome};
+use super::rate::Bucket;
 use super::reply::{put, put_error, put_refusal};
 use super::tally::{Counter, Ticket};
-use super::{Context, health};
+use super::{Context, health, rate};
 use crate::config::{Right, Snapshot};
 use crate::keeper::Served;
 use crate::words::{Millis, Peer};
@@ -53,8 +54,10 @@ pub(super) struct Dispatch {
     context: Arc<Context>,
     peer: Peer,
     counter: Counter,
-    /// How many requests were denied, since that was last asked.
-    denied: usize,
+    /// What its uid may still ask.
+    bucket: Arc<Bucket>,
+    /// What requests cost, since that was last asked.
+    cost: usize,
     /// Where claims are decoded.
     scratch: Vec<u8>,
 }
@@ -63,19 +66,20 @@ pub(super) struct Dispatch {
 type No = (ErrorCode, String);
 
 impl Dispatch {
-    pub(super) fn new(context: Arc<Context>, peer: Peer) -> Self {
+    pub(super) fn new(context: Arc<Context>, peer: Peer, bucket: Arc<Bucket>) -> Self {
         Self {
             counter: Counter::new(&context.tally),
             context,
             peer,
-            denied: 0,
+            bucket,
+            cost: 0,
             scratch: Vec::new(),
         }
     }
 
-    /// How many requests were denied since this was last asked.
-    pub(super) fn take_denied(&mut self) -> usize {
-        std::mem::take(&mut self.denied)
+    /// What the requests since this was last asked cost of `requests_per_uid`.
+    pub(super) fn take_cost(&mut self) -> usize {
+        std::mem::take(&mut self.cost)
     }
 
     /// Says that no more can be read: a frame is too long.
@@ -87,6 +91,7 @@ impl Dispatch {
 
     /// Handles one message, begun now.
     pub(super) fn handle(&mut self, moment: &Moment, message: &[u8], began: Instant, out: &mut Vec<u8>) -> Handled {
+        self.cost += 1;
         let request = match understood(message) {
             Ok(request) => request,
             Err((id, code, text)) => {
@@ -107,7 +112,9 @@ impl Dispatch {
         let start = out.len();
         let answered = self.answer(moment, id, request.op, out).unwrap_or_else(|(code, text)| {
             let outcome = put_error(id, code, &text, out);
-            self.denied += usize::from(code == ErrorCode::NotPermitted);
+            if code == ErrorCode::NotPermitted {
+                self.cost += rate::DENIAL - 1;
+            }
             let facts = self.context.facts(|| Facts {
                 text: Some(text),
                 ..Facts::default()
@@ -243,7 +250,7 @@ impl Dispatch {
     }
 
     /// The realm, if there is one and the peer may do this in it.
-    fn permitted<'s>(&self, snapshot: &'s Snapshot, realm: &str, right: Right) -> Result<&'s Arc<Served>, No> {
+    fn permitted<'s>(&mut self, snapshot: &'s Snapshot, realm: &str, right: Right) -> Result<&'s Arc<Served>, No> {
         let name = named(realm);
         // Asked first: who may do nothing learns of no realm.
         self.allowed(snapshot, name, right)?;
@@ -255,6 +262,7 @@ impl Dispatch {
         {
             return Err((ErrorCode::Unavailable, why));
         }
+        self.cost += rate::surcharge(right, &served.realm.keyring);
         Ok(served)
     }
 

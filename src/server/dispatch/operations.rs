@@ -9,12 +9,12 @@ use jwtkeeper_wire::{Answer, ErrorCode, FlagTarget, RevokeTarget};
 
 use super::{Answered, Dispatch};
 use crate::config::{Faults, Reloaded};
-use crate::jwt::Family;
-use crate::keeper::{Before, Flag, Names, Refusal, Rejection, Revoke, Rotated, Served, Verdict};
-use crate::keyring::SigningKey;
+use crate::jwt::{Algorithm, Family};
+use crate::keeper::{Before, Flag, Minted, Names, Refusal, Rejection, Revoke, Rotated, Served, Unsigned, Verdict};
 use crate::realm::OnReuse;
 use crate::server::Context;
 use crate::server::outcome::{Done, Facts, Outcome};
+use crate::server::rate::Bucket;
 use crate::server::reply::{put, put_error, put_issued, put_refusal, put_rotated};
 use crate::words::Millis;
 
@@ -52,13 +52,23 @@ impl Dispatch {
         ttl: Option<u64>,
         out: &mut Vec<u8>,
     ) -> Answered {
-        if is_slow(served) {
-            let (context, served, claims) = (self.context.clone(), served.clone(), claims.to_vec());
-            let work =
-                tokio::task::spawn_blocking(move || done(|out| mint(&context, &served, now, id, &claims, ttl, out)));
-            return later(async move { work.await.unwrap_or_else(|_| refused(id, &Refusal::Crypto)) });
+        let unsigned = match self.context.keeper.issue(served, now, claims, ttl) {
+            Ok(unsigned) => unsigned,
+            Err(refusal) => return Answered::Now(put_refusal(id, &refusal, out), Facts::default()),
+        };
+        if is_slow(unsigned.algorithm) {
+            let (context, served, bucket) = (self.context.clone(), served.clone(), self.bucket.clone());
+            return later(async move {
+                match sign_aside(&context, &bucket, &served, unsigned).await {
+                    Ok(minted) => done(|out| put_minted(&context, &served, id, &minted, out)),
+                    Err(refusal) => refused(id, &refusal),
+                }
+            });
         }
-        let (outcome, facts) = mint(&self.context, served, now, id, claims, ttl, out);
+        let (outcome, facts) = match unsigned.sign(served) {
+            Ok(minted) => put_minted(&self.context, served, id, &minted, out),
+            Err(refusal) => (put_refusal(id, &refusal, out), Facts::default()),
+        };
         Answered::Now(outcome, facts)
     }
 
@@ -71,38 +81,37 @@ impl Dispatch {
         cookie: Option<&str>,
         claims: Option<&[u8]>,
     ) -> Answered {
-        let (context, served) = (self.context.clone(), served.clone());
+        let (context, served, bucket) = (self.context.clone(), served.clone(), self.bucket.clone());
         let (token, cookie, claims) = (token.to_vec(), cookie.map(str::to_owned), claims.map(<[u8]>::to_vec));
-        let slow = is_slow(&served);
-        let work = async move {
-            match context
+        later(async move {
+            let rotated = context
                 .keeper
-                .rotate(&served, now, &token, cookie.as_deref(), claims.as_deref())
-                .await
-            {
-                Ok(Rotated::Successor(minted, cause)) => done(|out| {
-                    let outcome = put_rotated(id, &minted, cause, &served.realm.policy.cookie, out);
-                    let facts = context.facts(|| Facts {
-                        predecessor: Names::of_token(&served, &token).map(|old| old.jti.to_string()),
-                        ..facts_of(Names::of_claims(&served, minted.claims.as_bytes()))
-                    });
-                    (outcome, facts)
-                }),
-                Ok(Rotated::Invalid(rejection)) => reject(&context, &served, now, id, &rejection).await,
+                .rotate(&served, now, &token, cookie.as_deref(), claims.as_deref());
+            let (minted, cause) = match rotated.await {
+                Ok(Rotated::Successor(unsigned, cause)) => match sign_aside(&context, &bucket, &served, unsigned).await
+                {
+                    Ok(minted) => (minted, cause),
+                    Err(refusal) => return refused(id, &refusal),
+                },
+                Ok(Rotated::Invalid(rejection)) => return reject(&context, &served, now, id, &rejection).await,
                 // Judged before the store was asked: it is the realm's.
-                Err(refusal @ Refusal::Store(_)) => done(|out| {
-                    let facts = context.facts(|| facts_of(Names::of_token(&served, &token)));
-                    (put_refusal(id, &refusal, out), facts)
-                }),
-                Err(refusal) => refused(id, &refusal),
-            }
-        };
-        if !slow {
-            return later(work);
-        }
-        let runtime = tokio::runtime::Handle::current();
-        let rotated = tokio::task::spawn_blocking(move || runtime.block_on(work));
-        later(async move { rotated.await.unwrap_or_else(|_| refused(id, &Refusal::Crypto)) })
+                Err(refusal @ Refusal::Store(_)) => {
+                    return done(|out| {
+                        let facts = context.facts(|| facts_of(Names::of_token(&served, &token)));
+                        (put_refusal(id, &refusal, out), facts)
+                    });
+                }
+                Err(refusal) => return refused(id, &refusal),
+            };
+            done(|out| {
+                let outcome = put_rotated(id, &minted, cause, &served.realm.policy.cookie, out);
+                let facts = context.facts(|| Facts {
+                    predecessor: Names::of_token(&served, &token).map(|old| old.jti.to_string()),
+                    ..facts_of(Names::of_claims(&served, minted.claims.as_bytes()))
+                });
+                (outcome, facts)
+            })
+        })
     }
 
     pub(super) fn flag(&self, now: Millis, id: u64, served: &Arc<Served>, target: FlagTarget<'_>) -> Answered {
@@ -267,33 +276,38 @@ fn moment(before: wire::Before) -> Before {
     }
 }
 
-/// An RSA signature takes as long as hundreds of validates: it must not hold them up.
-pub(in crate::server) fn is_slow(served: &Served) -> bool {
-    let rsa = |key: &SigningKey| key.verifying.algorithm.family() == Family::Rsa;
-    served.realm.keyring.signing().is_some_and(rsa)
+/// Whether a signature takes as long as hundreds of validates: it must not hold them up.
+pub(in crate::server) fn is_slow(algorithm: Algorithm) -> bool {
+    algorithm.family() == Family::Rsa
+}
+
+/// Signs where it holds nobody up: what is slow with the signers, only so much of a uid at a time.
+async fn sign_aside(
+    context: &Context,
+    bucket: &Bucket,
+    served: &Arc<Served>,
+    unsigned: Unsigned,
+) -> Result<Minted, Refusal> {
+    if !is_slow(unsigned.algorithm) {
+        return unsigned.sign(served);
+    }
+    let (turn, served) = (bucket.turn_to_sign().await, served.clone());
+    let signed = context.signers.spawn(async move {
+        let signed = unsigned.sign(&served);
+        drop(turn);
+        signed
+    });
+    signed.await.unwrap_or(Err(Refusal::Crypto))
 }
 
 fn later(work: impl Future<Output = Done> + Send + 'static) -> Answered {
     Answered::Later(Box::pin(work))
 }
 
-fn mint(
-    context: &Context,
-    served: &Served,
-    now: Millis,
-    id: u64,
-    claims: &[u8],
-    ttl: Option<u64>,
-    out: &mut Vec<u8>,
-) -> (Outcome, Facts) {
-    match context.keeper.issue(served, now, claims, ttl) {
-        Ok(minted) => {
-            let outcome = put_issued(id, &minted, &served.realm.policy.cookie, out);
-            let names = || facts_of(Names::of_claims(served, minted.claims.as_bytes()));
-            (outcome, context.facts(names))
-        }
-        Err(refusal) => (put_refusal(id, &refusal, out), Facts::default()),
-    }
+fn put_minted(context: &Context, served: &Served, id: u64, minted: &Minted, out: &mut Vec<u8>) -> (Outcome, Facts) {
+    let outcome = put_issued(id, minted, &served.realm.policy.cookie, out);
+    let names = || facts_of(Names::of_claims(served, minted.claims.as_bytes()));
+    (outcome, context.facts(names))
 }
 
 /// As many faults as fit into a reply.

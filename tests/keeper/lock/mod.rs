@@ -199,7 +199,7 @@ fn the_other_lock_key_is_read_only_where_it_is_accepted() {
     }
     let moving = realm(LockKey::Derived, &[LockKey::Concat], CookieLock::Required);
     let rotated = moving.try_rotate(&Kind::Concat.locked(), Some(RIGHT), None).unwrap();
-    let new = crate::world::successor(rotated).unwrap();
+    let new = rotated.unwrap();
     assert_eq!(
         realm(LockKey::Derived, &[], CookieLock::Required).say_of(&new),
         VALID,

@@ -55,7 +55,7 @@ fn an_unlocked_token_comes_back_locked() {
         let unlocked = kind.unlocked();
         assert_eq!(world.say(&unlocked), due(Unlocked));
         let rotated = world.try_rotate(&unlocked, None, None).unwrap();
-        let new = crate::world::successor(rotated).unwrap();
+        let new = rotated.unwrap();
         assert_eq!(
             new.cookie.as_ref().unwrap().len(),
             32,

@@ -144,7 +144,7 @@ proptest! {
         let text: Vec<_> =
             all.iter().map(|(name, value)| format!("{}:{value}", serde_json::Value::from(name.as_str()))).collect();
         let text = format!("{{{}}}", text.join(","));
-        let minted = match world.keeper.issue(&world.served, MOMENT, text.as_bytes(), ttl) {
+        let minted = match world.mint(&text, ttl) {
             Ok(minted) => minted,
             Err(Refusal::LifetimeTooLong { .. }) => {
                 prop_assert!(ttl.unwrap() > max);
@@ -196,7 +196,7 @@ proptest! {
         let mut world = builder.with(|policy| policy.allow_overrides = open).serve();
         let text: Vec<_> = asked.iter().map(|(name, value)| format!("\"{name}\":{value}")).collect();
         let text = format!("{{{}}}", text.join(","));
-        if let Ok(minted) = world.keeper.issue(&world.served, MOMENT, text.as_bytes(), ttl) {
+        if let Ok(minted) = world.mint(&text, ttl) {
             let said = world.say_of(&minted);
             prop_assert!(matches!(said, crate::world::Said::Valid(Cause::None | Cause::StaleVersion)), "{:?} of {}", said, text);
             prop_assert!(minted.token.len() <= world.served.realm.policy.max_token);

@@ -223,7 +223,7 @@ impl Model {
         let Ok(rotated) = world.try_rotate(&token, None, None) else {
             return Ok(());
         };
-        let new = crate::world::successor(rotated);
+        let new = rotated.ok();
         prop_assert_eq!(new.is_none(), dead);
         let Some(new) = new else { return Ok(()) };
         match self.tokens[place].rotated {

@@ -19,7 +19,7 @@ fn realm() -> Builder {
 }
 
 fn refusal(world: &World, claims: &str, ttl: Option<u64>) -> Refusal {
-    match world.keeper.issue(&world.served, world.now, claims.as_bytes(), ttl) {
+    match world.mint(claims, ttl) {
         Ok(minted) => panic!("{claims} was minted as {}", minted.claims),
         Err(refusal) => refusal,
     }

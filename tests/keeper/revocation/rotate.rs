@@ -1,14 +1,14 @@
 //! Rotation: one successor for everyone who asks within the grace.
 
 use jwtkeeper::jwt::{Algorithm, Version};
-use jwtkeeper::keeper::{Refusal, Rotated};
+use jwtkeeper::keeper::{Minted, Refusal, Rejection};
 use jwtkeeper::realm::{CookieLock, OwnClaim};
 use jwtkeeper_wire::Cause::{None as NotDue, Rotated as WasRotated, StaleVersion};
 use jwtkeeper_wire::Reason::{BadSignature, Expired, Revoked};
 use serde_json::{Value, json};
 
 use crate::world::keys::{key, stranger};
-use crate::world::{Builder, NOW, Said, VALID, at, claims, due, plain, refused, successor};
+use crate::world::{Builder, NOW, Said, VALID, at, claims, due, plain, refused};
 
 const GRACE: i64 = 30_000;
 
@@ -48,7 +48,7 @@ fn everyone_gets_the_same_successor_within_the_grace() {
 fn who_loses_the_race_gets_the_winners_claims() {
     let world = plain();
     let old = world.issue(json!({"sub": "u", "n": 1}));
-    let rotate = |claims: Value| successor(world.try_rotate(&old.token, None, Some(&claims)).unwrap()).unwrap();
+    let rotate = |claims: Value| world.try_rotate(&old.token, None, Some(&claims)).unwrap().unwrap();
     let first = rotate(json!({"n": 2}));
     let second = rotate(json!({"n": 3}));
     assert_eq!(claims(&first)["n"], 2);
@@ -65,7 +65,7 @@ fn a_successor_keeps_session_and_subject_whatever_the_caller_says() {
     for step in 0..4_i64 {
         world.now = at(step * 1000);
         let asked = json!({"sub": "someone else", "role": "user", "step": step});
-        let new = successor(world.try_rotate(&token, None, Some(&asked)).unwrap()).unwrap();
+        let new = world.try_rotate(&token, None, Some(&asked)).unwrap().unwrap();
         let new_claims = claims(&new);
         assert_eq!(new_claims["sid"], first.jti.to_string());
         assert_eq!(new_claims["sub"], "u");
@@ -87,11 +87,17 @@ fn a_numeric_subject_stays_the_number_that_it_was() {
         .serve();
     for subject in [json!(77168), json!(-1), json!(u64::MAX), json!("77168")] {
         let old = world.issue(json!({"uid": subject}));
-        let new = successor(world.try_rotate(&old.token, None, Some(&json!({"uid": 5}))).unwrap()).unwrap();
+        let new = world
+            .try_rotate(&old.token, None, Some(&json!({"uid": 5})))
+            .unwrap()
+            .unwrap();
         assert_eq!(claims(&new)["uid"], subject);
     }
     let none = world.issue(json!({}));
-    let new = successor(world.try_rotate(&none.token, None, Some(&json!({"uid": 5}))).unwrap()).unwrap();
+    let new = world
+        .try_rotate(&none.token, None, Some(&json!({"uid": 5})))
+        .unwrap()
+        .unwrap();
     assert!(
         claims(&new).get("uid").is_none(),
         "a session without a subject gets none later"
@@ -101,8 +107,8 @@ fn a_numeric_subject_stays_the_number_that_it_was() {
 #[test]
 fn without_new_claims_the_private_ones_are_carried_as_they_were() {
     let world = plain();
-    let text = br#"{"big":123456789012345678901234567890,"f":1.50,"e":1E5,"o":{"b":1,"a":[1,2.0]},"u":"\u00e9 \ud83d\ude00","sub":"u"}"#;
-    let old = world.keeper.issue(&world.served, world.now, text, None).unwrap();
+    let text = r#"{"big":123456789012345678901234567890,"f":1.50,"e":1E5,"o":{"b":1,"a":[1,2.0]},"u":"\u00e9 \ud83d\ude00","sub":"u"}"#;
+    let old = world.mint(text, None).unwrap();
     let new = world.rotate(&old);
     for member in [
         r#""big":123456789012345678901234567890"#,
@@ -129,7 +135,7 @@ fn a_successor_lives_no_longer_than_the_old_token_did_or_than_expiry() {
         let old = world.try_issue(json!({}), ttl).unwrap();
         world.now = at(10_000);
         let exp = asked.map(|asked| json!({"exp": NOW + 10 + asked}));
-        let new = successor(world.try_rotate(&old.token, None, exp.as_ref()).unwrap()).unwrap();
+        let new = world.try_rotate(&old.token, None, exp.as_ref()).unwrap().unwrap();
         let new_claims = claims(&new);
         assert_eq!(new_claims["iat"], NOW + 10);
         assert_eq!(new_claims["exp"], NOW + 10 + lived, "{ttl:?}, asked {asked:?}");
@@ -168,9 +174,9 @@ fn what_is_not_valid_is_not_rotated() {
     let mut world = plain();
     let old = world.try_issue(json!({}), Some(60)).unwrap();
     let forged = stranger(Algorithm::HS256).sign(r#"{"alg":"HS256"}"#, &crate::world::fewest());
-    let say = |rotated: Rotated| match rotated {
-        Rotated::Successor(..) => Said::Valid(NotDue),
-        Rotated::Invalid(rejection) => Said::Invalid(rejection.reason),
+    let say = |rotated: Result<Minted, Rejection>| match rotated {
+        Ok(_) => Said::Valid(NotDue),
+        Err(rejection) => Said::Invalid(rejection.reason),
     };
     assert_eq!(
         say(world.try_rotate(&forged, None, None).unwrap()),
@@ -224,15 +230,16 @@ fn a_narrowed_audience_is_not_widened_by_a_rotation() {
     assert_eq!(claims(&new)["aud"], "b");
     assert_eq!(claims(&new)["ver"], 1, "but ver is the current one");
     let other = world.issue(json!({"aud": "b"}));
-    let asked = successor(world.try_rotate(&other.token, None, Some(&json!({"x": 1}))).unwrap()).unwrap();
+    let asked = world
+        .try_rotate(&other.token, None, Some(&json!({"x": 1})))
+        .unwrap()
+        .unwrap();
     assert_eq!(claims(&asked)["aud"], "b", "nor by new claims that do not speak of it");
     let other = world.issue(json!({"aud": "b"}));
-    let asked = successor(
-        world
-            .try_rotate(&other.token, None, Some(&json!({"aud": ["a", "b"]})))
-            .unwrap(),
-    )
-    .unwrap();
+    let asked = world
+        .try_rotate(&other.token, None, Some(&json!({"aud": ["a", "b"]})))
+        .unwrap()
+        .unwrap();
     assert_eq!(claims(&asked)["aud"], json!(["a", "b"]), "only by new claims that do");
     // Where nobody may override it, it is the realm's: as it is now.
     let mut world = Builder::signing(&key(Algorithm::HS256))

@@ -1,0 +1,28 @@
+//! Where slow signatures are made: on threads of their own that step back for all others, only so many, and of one uid only
+//! so many at a time.
+
+use std::num::NonZero;
+
+use tokio::runtime::{Builder, Runtime};
+
+/// How far these threads step back (setpriority(2)): who wakes up beside one of them need not wait until it is done.
+const NICENESS: i32 = 10;
+
+/// The threads.
+pub fn signers() -> std::io::Result<Runtime> {
+    Builder::new_multi_thread()
+        .worker_threads(threads())
+        .thread_name("signer")
+        .on_thread_start(|| {
+            if let Err(error) = rustix::process::setpriority_process(None, NICENESS) {
+                tracing::debug!(%error, "slow signatures are made at the priority of everything else");
+            }
+        })
+        .build()
+}
+
+/// How many there are, and how many of them one uid may have: half of the processors, the others' requests find another.
+pub(super) fn threads() -> usize {
+    let processors = std::thread::available_parallelism().map_or(1, NonZero::get);
+    (processors / 2).max(1)
+}
