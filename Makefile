@@ -25,7 +25,7 @@ endif
 TARGET := $(or $(CARGO_TARGET_DIR),target)
 PROVE_STATE := $(abspath $(TARGET))/prove
 CUTS ?= 5000
-PROOFS := prove-rotate prove-crash prove-cuts prove-cancel prove-live prove-fleet prove-languages prove-restart prove-flood prove-syscalls
+PROOFS := prove-rotate prove-crash prove-cuts prove-cancel prove-live prove-fleet prove-languages prove-restart prove-flood prove-package prove-syscalls
 PREFIX ?= /usr/local
 # Where what is to be installed was built.
 BUILT ?= $(TARGET)/release
@@ -88,6 +88,10 @@ prove-flood: need-for-tests
 	$(CARGO) build --locked --release -p jwtkeeper --bins
 	JWTKEEPER_PROVE=$(PROVE_STATE) JWTKEEPERD=$(abspath $(TARGET))/release/jwtkeeperd \
 	    $(CARGO) test --locked -p jwtkeeper --test daemon -- --nocapture --test-threads=1 flood
+
+# The packages as they are released, installed and booted.
+prove-package: need-for-tests deb
+	JWTKEEPER_TEST_PROFILE=release $(CARGO) test --locked -p jwtkeeper --test package
 
 # Every daemon of these tests is watched for system calls that its unit's filter has not; what is found is printed. Left out are
 # those that start it by a command of their own, or stop and continue it all the while, which strace does not bear.

@@ -44,10 +44,13 @@ pub fn package(name: &str) -> PathBuf {
     let copies = MADE.get_or_init(|| {
         let copies = tempfile::tempdir().unwrap();
         let lock = kept().join("packages.lock");
-        let script = "packaging/deb/build dev && cp target/package/deb/*.deb \"$1\"";
+        let script = "packaging/deb/build \"$1\" && cp \"$2\"/*.deb \"$3\"";
         let mut command = Command::new("flock");
         command.arg(lock).args(["sh", "-eu", "-c", script, "sh"]);
-        printed(command.arg(copies.path()).current_dir(project()));
+        // As `make prove-package` has it, the release.
+        let profile = std::env::var("JWTKEEPER_TEST_PROFILE").unwrap_or("dev".to_owned());
+        let made = if profile == "dev" { "target/package/deb" } else { "target/deb" };
+        printed(command.args([&profile, made]).arg(copies.path()).current_dir(project()));
         copies
     });
     let files = std::fs::read_dir(copies.path()).unwrap();
