@@ -49,7 +49,11 @@ pub fn package(name: &str) -> PathBuf {
         command.arg(lock).args(["sh", "-eu", "-c", script, "sh"]);
         // As `make prove-package` has it, the release.
         let profile = std::env::var("JWTKEEPER_TEST_PROFILE").unwrap_or("dev".to_owned());
-        let made = if profile == "dev" { "target/package/deb" } else { "target/deb" };
+        let made = if profile == "dev" {
+            "target/package/deb"
+        } else {
+            "target/deb"
+        };
         printed(command.args([&profile, made]).arg(copies.path()).current_dir(project()));
         copies
     });
