@@ -1,5 +1,6 @@
-//! The accept loop. Room is made before a connection is accepted: what does not fit waits in the backlog.
+//! The accept loop. What there is no room for waits: some at the door, the rest in the backlog.
 
+use std::collections::VecDeque;
 use std::os::fd::AsFd;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -13,6 +14,7 @@ use tokio_util::task::TaskTracker;
 use super::Context;
 use super::census::{Counted, Refusing};
 use super::connection;
+use super::descriptors::{Trouble, connections};
 use super::probe::Probes;
 use super::rate::Bucket;
 use crate::words::Peer;
@@ -20,37 +22,48 @@ use crate::words::Peer;
 /// How long a peer that is refused has to hear of it.
 const REFUSAL: Duration = Duration::from_secs(1);
 
-/// How long to wait when the system has no descriptor or memory left for a connection.
-const BACK_OFF: Duration = Duration::from_millis(100);
+/// Connections that have come and wait for room, before others wait in the backlog. So we see who they are.
+const AT_THE_DOOR: usize = 64;
+
+/// Connections of root and of the daemon's own user that are served beyond the limit: who can mend things gets in.
+const KEPT_FREE: usize = 16;
+
+/// A connection that is not served yet.
+struct Arrived {
+    stream: UnixStream,
+    peer: Peer,
+    counted: Counted,
+}
 
 /// Serves until `stop`, then lets what is in progress end, at most as long as `shutdown_grace`. Says whether all of it
 /// did.
 pub async fn serve(listener: UnixListener, mut probes: Probes, context: Arc<Context>, stop: CancellationToken) -> bool {
     let tasks = TaskTracker::new();
-    let connections = || context.live.snapshot().settings.limits.connections;
-    let next = async || {
-        context.census.room(connections).await;
-        listener.accept().await
-    };
+    let room = || connections(&context.live.snapshot().settings.limits);
+    let mut door: VecDeque<Arrived> = VecDeque::new();
+    let mut trouble = Trouble::new("a connection");
     let accepting = async {
         loop {
-            let accepted = tokio::select! {
-                accepted = next() => accepted,
-                stream = probes.next() => {
-                    admit_own(stream, &context, &stop, &tasks);
-                    continue;
+            tokio::select! {
+                biased;
+                stream = probes.next() => admit_own(stream, &context, &stop, &tasks),
+                () = context.census.room(room), if !door.is_empty() => {
+                    door.pop_front().into_iter().for_each(|next| begin(next, &context, &stop, &tasks));
                 }
-            };
-            match accepted {
-                Ok((stream, _)) => admit(stream, &context, &stop, &tasks),
-                Err(error) => {
-                    tracing::warn!(%error, "a connection was not accepted");
-                    tokio::time::sleep(BACK_OFF).await;
+                accepted = listener.accept(), if door.len() < AT_THE_DOOR => {
+                    let Some((stream, _)) = trouble.judge(accepted).await else { continue };
+                    let Some(arrived) = arrive(stream, &context, &stop, &tasks) else { continue };
+                    if mends(&arrived.peer, &context) && context.census.served() < room() + KEPT_FREE {
+                        begin(arrived, &context, &stop, &tasks);
+                    } else {
+                        door.push_back(arrived);
+                    }
                 }
             }
         }
     };
     stop.run_until_cancelled(accepting).await;
+    door.into_iter().for_each(|next| begin(next, &context, &stop, &tasks)); // to be told that we stop
     context.stopping.store(true, Ordering::Relaxed); // for connections too busy to be woken
     drop(listener); // who connects from here on is told at once, and comes back to the next daemon
     tasks.close();
@@ -58,26 +71,53 @@ pub async fn serve(listener: UnixListener, mut probes: Probes, context: Arc<Cont
     tokio::time::timeout(grace, tasks.wait()).await.is_ok()
 }
 
-fn admit(stream: UnixStream, context: &Arc<Context>, stop: &CancellationToken, tasks: &TaskTracker) {
+/// A connection that has come, if its uid may have another.
+fn arrive(
+    stream: UnixStream,
+    context: &Arc<Context>,
+    stop: &CancellationToken,
+    tasks: &TaskTracker,
+) -> Option<Arrived> {
     let peer = match peer(&stream) {
         Ok(peer) => peer,
-        Err(error) => return tracing::warn!(%error, "a connection was closed: who it is cannot be told"),
+        Err(error) => {
+            tracing::warn!(%error, "a connection was closed: who it is cannot be told");
+            return None;
+        }
     };
     let limit = context.live.snapshot().settings.limits.connections_per_uid;
-    let (context, stop) = (context.clone(), stop.clone());
     if let Some(counted) = Counted::new(context.clone(), peer.uid, limit) {
-        tasks.spawn(async move {
-            let bucket = counted.bucket.clone();
-            connection::run(stream, peer, bucket, context, stop).await;
-            drop(counted);
-        });
-    } else if let Some(refusing) = Refusing::new(context.clone()) {
+        return Some(Arrived { stream, peer, counted });
+    }
+    if let Some(refusing) = Refusing::new(context.clone()) {
+        let (context, stop) = (context.clone(), stop.clone());
         tasks.spawn(async move {
             let told = connection::refuse(stream, peer, context, stop, ErrorCode::Overloaded);
             let _ = tokio::time::timeout(REFUSAL, told).await; // who does not listen is not told
             drop(refusing);
         });
     }
+    None
+}
+
+fn begin(arrived: Arrived, context: &Arc<Context>, stop: &CancellationToken, tasks: &TaskTracker) {
+    let Arrived {
+        stream,
+        peer,
+        mut counted,
+    } = arrived;
+    counted.served();
+    let (context, stop) = (context.clone(), stop.clone());
+    tasks.spawn(async move {
+        let bucket = counted.bucket.clone();
+        connection::run(stream, peer, bucket, context, stop).await;
+        drop(counted);
+    });
+}
+
+/// Whether it is root's or the daemon's own user's.
+fn mends(peer: &Peer, context: &Context) -> bool {
+    peer.is_user(0) || peer.is_user(context.live.snapshot().access.own_uid)
 }
 
 /// A connection of the daemon's own: it takes nobody's place, and no limit holds it up.

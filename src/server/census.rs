@@ -46,7 +46,8 @@ impl Drop for Refusing {
 
 #[derive(Default)]
 struct Present {
-    all: usize,
+    /// How many are served.
+    served: usize,
     of: HashMap<u32, Of>,
 }
 
@@ -80,11 +81,16 @@ impl Census {
         self.refused.load(Ordering::Relaxed)
     }
 
-    /// Waits until there are fewer connections than `limit` says.
+    /// How many connections are served.
+    pub(super) fn served(&self) -> usize {
+        self.present.lock().unwrap_or_else(PoisonError::into_inner).served
+    }
+
+    /// Waits until fewer connections are served than `limit` says.
     pub(super) async fn room(&self, limit: impl Fn() -> usize) {
         loop {
             let left = self.left.notified();
-            if self.present.lock().unwrap_or_else(PoisonError::into_inner).all < limit() {
+            if self.served() < limit() {
                 return;
             }
             left.await;
@@ -96,6 +102,7 @@ impl Census {
 pub(super) struct Counted {
     context: Arc<Context>,
     uid: u32,
+    is_served: bool,
     pub(super) bucket: Arc<Bucket>,
 }
 
@@ -117,9 +124,20 @@ impl Counted {
         }
         of.connections += 1;
         let bucket = of.bucket.clone();
-        present.all += 1;
         drop(present);
-        Some(Self { context, uid, bucket })
+        Some(Self {
+            context,
+            uid,
+            is_served: false,
+            bucket,
+        })
+    }
+
+    /// It is served from here on.
+    pub(super) fn served(&mut self) {
+        self.is_served = true;
+        let present = &self.context.census.present;
+        present.lock().unwrap_or_else(PoisonError::into_inner).served += 1;
     }
 }
 
@@ -131,7 +149,7 @@ impl Drop for Counted {
             .present
             .lock()
             .unwrap_or_else(PoisonError::into_inner);
-        present.all = present.all.saturating_sub(1);
+        present.served -= usize::from(self.is_served);
         if let Some(of) = present.of.get_mut(&self.uid) {
             of.connections -= 1;
             if of.connections == 0 && of.bucket.is_full(Instant::now()) {

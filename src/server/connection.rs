@@ -10,18 +10,21 @@ use std::sync::atomic::Ordering;
 use std::task::{Context, Poll};
 
 use futures_util::StreamExt;
+use futures_util::future::OptionFuture;
 use futures_util::stream::FuturesUnordered;
 use jwtkeeper_wire as wire;
 use jwtkeeper_wire::{ErrorCode, Greeting, Hello, LENGTH_BYTES, MAGIC, PROTOCOL, Welcome, decode, put_frame};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::UnixStream;
-use tokio::time::{Instant, Sleep, sleep_until, timeout};
+use tokio::time::{Instant, timeout};
 use tokio_util::sync::CancellationToken;
 
 use super::Context as Shared;
+use super::clock::Clock;
 use super::dispatch::{Dispatch, Handled, Later, Moment};
 use super::inbox::Inbox;
-use super::rate::Bucket;
+use super::rate::{Bucket, Turn};
+use super::reply::no_token;
 use super::tally::Ticket;
 use crate::config::Limits;
 use crate::words::Peer;
@@ -106,8 +109,6 @@ struct Connection {
     context: Arc<Shared>,
     /// How fast its uid may ask.
     bucket: Arc<Bucket>,
-    /// What the requests cost that were handled and not yet paid for.
-    unpaid: usize,
     /// Whether a whole frame came since the peer was last waited for.
     asked: bool,
 }
@@ -136,7 +137,6 @@ impl Connection {
             dispatch: Dispatch::new(context.clone(), peer, bucket.clone()),
             context,
             bucket,
-            unpaid: 0,
             asked: false,
         }
     }
@@ -158,7 +158,8 @@ impl Connection {
             Err(_) => Some(ErrorCode::MalformedMessage),
             Ok(hello) if hello.protocol < PROTOCOL => Some(ErrorCode::UnsupportedProtocol),
             Ok(hello) => {
-                tracing::debug!(client = ?hello.client, "a connection begins");
+                let client: String = no_token(hello.client).chars().take(64).collect();
+                tracing::debug!(?client, "a connection begins");
                 refusal.or(stop.is_cancelled().then_some(ErrorCode::ShuttingDown))
             }
         };
@@ -204,40 +205,36 @@ impl Connection {
     async fn serve(&mut self, stop: &CancellationToken) -> io::Result<()> {
         let mut clock = Clock::new(&self.limits());
         let mut stopped = pin!(stop.cancelled());
-        // Who left in debt and comes back pays first.
-        let mut resting = self.pay(&self.limits());
-        let mut rested = resting.is_some();
+        let mut waiting: Option<Pin<Box<dyn Future<Output = Turn> + Send>>> = None;
+        let mut turn = None;
         loop {
             let limits = self.limits();
-            let lane = match rested && resting.is_none() {
-                true => Some(self.bucket.lane.clone().lock_owned().await),
-                false => None,
-            };
-            let flow = match resting {
-                None => self.answer_what_is_there(&limits),
+            if turn.is_none() && waiting.is_none() && !self.inbox.is_empty() && self.owes(&limits) {
+                waiting = Some(self.turn());
+            }
+            let flow = match waiting {
+                None => self.answer(&limits),
                 Some(_) => Flow::Full,
             };
-            drop(lane);
-            if self.unpaid > 0 {
-                resting = self.pay(&limits);
-                rested = resting.is_some();
-            }
-            if flow == Flow::Turn && resting.is_none() {
+            drop(turn.take());
+            if flow == Flow::Turn {
                 tokio::task::yield_now().await;
                 continue;
             }
-            self.flush().await?;
+            if !self.write_what_fits()? {
+                waiting = None; // nobody of its uid waits for a peer that does not read
+                self.write_rest().await?;
+            }
             if self.context.stopping.load(Ordering::Relaxed) {
                 return self.drain(&limits).await;
             }
             match flow {
                 Flow::Broken => return self.finish().await,
-                Flow::Full | Flow::Turn if self.has_room(&limits) && resting.is_none() => continue,
-                _ if resting.is_some() => clock.stand_still(),
-                Flow::Full | Flow::Turn => clock.stand_still(),
                 Flow::Drained => {
                     clock.wait_for_peer(!self.inbox.is_empty(), std::mem::take(&mut self.asked), &limits);
                 }
+                _ if waiting.is_none() && self.has_room(&limits) => continue,
+                _ => clock.stand_still(),
             }
             tokio::select! {
                 biased;
@@ -246,13 +243,16 @@ impl Connection {
                     self.gather_ready();
                     clock.quiet = Instant::now();
                 }
-                count = self.stream.read(self.inbox.spare(limits.max_frame)), if flow == Flow::Drained && resting.is_none() => match count? {
+                count = self.stream.read(self.inbox.spare(limits.max_frame)), if flow == Flow::Drained => match count? {
                     0 => return self.finish().await,
                     count => self.inbox.filled(count),
                 },
-                () = sleep_until(resting.unwrap_or(clock.quiet)), if resting.is_some() => resting = None,
+                held = OptionFuture::from(waiting.as_mut()), if waiting.is_some() => {
+                    waiting = None;
+                    turn = held;
+                }
                 () = clock.alarm.as_mut() => {
-                    if clock.is_late(&limits, self.pending.is_empty()) {
+                    if clock.is_late(&limits, self.pending.is_empty() && waiting.is_none()) {
                         return Ok(());
                     }
                     self.inbox.rest();
@@ -262,18 +262,27 @@ impl Connection {
         }
     }
 
+    /// Answers what is there, and takes what that costs.
+    fn answer(&mut self, limits: &Limits) -> Flow {
+        let flow = self.answer_what_is_there(limits);
+        let cost = self.dispatch.take_cost();
+        if cost > 0 {
+            self.bucket.take(cost, limits.requests_per_uid, Instant::now());
+        }
+        flow
+    }
+
     /// Handles whole frames until there is none, or too much waits to be answered.
     fn answer_what_is_there(&mut self, limits: &Limits) -> Flow {
         #[cfg(debug_assertions)]
         wedge();
         let mut moment = None;
         let mut began = None;
-        let mut spent = 0;
         loop {
             if !self.has_room(limits) || self.out.len() >= OUT {
                 return Flow::Full;
             }
-            if spent >= TURN {
+            if self.dispatch.cost() >= TURN {
                 return Flow::Turn;
             }
             match self.inbox.next(limits.max_frame) {
@@ -288,9 +297,6 @@ impl Connection {
                     let began = *began.get_or_insert_with(std::time::Instant::now);
                     let message = self.inbox.message(range);
                     let handled = self.dispatch.handle(moment, message, began, &mut self.out);
-                    let cost = self.dispatch.take_cost();
-                    spent += cost;
-                    self.unpaid += cost;
                     match handled {
                         Handled::Now => {}
                         Handled::Later(work, ticket) => {
@@ -309,10 +315,19 @@ impl Connection {
         }
     }
 
-    /// Pays for what was handled; says until when nothing more is, if its uid asks faster than it may.
-    fn pay(&mut self, limits: &Limits) -> Option<Instant> {
-        let cost = std::mem::take(&mut self.unpaid);
-        self.bucket.take(cost, limits.requests_per_uid, Instant::now())
+    /// Whether its uid asks faster than it may.
+    fn owes(&self, limits: &Limits) -> bool {
+        self.bucket.owes(limits.requests_per_uid, Instant::now()).is_some()
+    }
+
+    /// Waits until it is its turn, of all connections of a uid that owes.
+    fn turn(&self) -> Pin<Box<dyn Future<Output = Turn> + Send>> {
+        let live = self.context.live.clone();
+        Box::pin(
+            self.bucket
+                .clone()
+                .turn(move || live.snapshot().settings.limits.requests_per_uid),
+        )
     }
 
     /// Whether another request may wait beside those that do.
@@ -348,7 +363,7 @@ impl Connection {
                 Ok(count) => self.inbox.filled(count),
             }
         }
-        while matches!(self.answer_what_is_there(limits), Flow::Full | Flow::Turn) {
+        while matches!(self.answer(limits), Flow::Full | Flow::Turn) {
             if !self.has_room(limits)
                 && let Some(done) = self.pending.next().await
             {
@@ -368,21 +383,34 @@ impl Connection {
         self.stream.shutdown().await
     }
 
-    /// Writes all replies, at once where the socket takes them.
+    /// Writes all replies.
     async fn flush(&mut self) -> io::Result<()> {
+        if !self.write_what_fits()? {
+            self.write_rest().await?;
+        }
+        Ok(())
+    }
+
+    /// Writes as many replies as the socket takes at once; says whether that was all.
+    fn write_what_fits(&mut self) -> io::Result<bool> {
         if self.out.is_empty() {
-            return Ok(());
+            return Ok(true);
         }
         let written = match self.stream.try_write(&self.out) {
             Err(error) if error.kind() == io::ErrorKind::WouldBlock => 0,
             other => other?,
         };
-        if let Some(rest) = self.out.get(written..).filter(|rest| !rest.is_empty()) {
-            let limit = self.context.live.snapshot().settings.limits.write_timeout;
-            timeout(limit, self.stream.write_all(rest))
-                .await
-                .map_err(|_| io::ErrorKind::TimedOut)??;
-        }
+        self.out.drain(..written);
+        self.out.shrink_to(OUT);
+        Ok(self.out.is_empty())
+    }
+
+    /// Writes what did not fit, once the peer has read.
+    async fn write_rest(&mut self) -> io::Result<()> {
+        let limit = self.limits().write_timeout;
+        timeout(limit, self.stream.write_all(&self.out))
+            .await
+            .map_err(|_| io::ErrorKind::TimedOut)??;
         self.out.clear();
         self.out.shrink_to(OUT);
         Ok(())
@@ -405,61 +433,5 @@ fn wedge() {
     let file = FILE.get_or_init(|| std::env::var_os("JWTKEEPER_TEST_WEDGED_LOOP").map(Into::into));
     while file.as_ref().is_some_and(|file| file.exists()) {
         std::thread::park_timeout(std::time::Duration::from_millis(10));
-    }
-}
-
-/// What the peer has time for. One timer, set anew only when it must ring earlier.
-struct Clock {
-    alarm: Pin<Box<Sleep>>,
-    /// Since when the peer has asked nothing.
-    quiet: Instant,
-    /// Since when a frame is half there.
-    half: Option<Instant>,
-}
-
-impl Clock {
-    fn new(limits: &Limits) -> Self {
-        let now = Instant::now();
-        Self {
-            alarm: Box::pin(sleep_until(now + limits.frame_timeout.min(limits.idle_timeout))),
-            quiet: now,
-            half: None,
-        }
-    }
-
-    /// The peer's turn: after a half frame it must go on soon. `asked`: whether a whole one came since the last time.
-    fn wait_for_peer(&mut self, half: bool, asked: bool, limits: &Limits) {
-        if !half && !asked {
-            self.half = None;
-            return;
-        }
-        let now = Instant::now();
-        if asked {
-            self.quiet = now;
-        }
-        self.half = half.then(|| self.half.filter(|_| !asked).unwrap_or(now));
-        if self.half.is_some() && self.alarm.deadline() > now + limits.frame_timeout {
-            self.alarm.as_mut().reset(now + limits.frame_timeout);
-        }
-    }
-
-    /// Our turn, or we have just answered: the peer's time stands still.
-    fn stand_still(&mut self) {
-        self.quiet = Instant::now();
-        self.half = None;
-    }
-
-    /// Whether the peer took too long; otherwise the alarm is set anew.
-    fn is_late(&mut self, limits: &Limits, nothing_pending: bool) -> bool {
-        let now = Instant::now();
-        if !nothing_pending {
-            self.quiet = now;
-        }
-        let end = match self.half {
-            Some(half) => half + limits.frame_timeout,
-            None => self.quiet + limits.idle_timeout,
-        };
-        self.alarm.as_mut().reset(end);
-        now >= end
     }
 }

@@ -9,8 +9,9 @@ use serde::Serialize;
 
 use super::Context;
 use super::audit::Audit;
+use super::descriptors;
 use super::self_test::Outcome;
-use crate::config::{InForce, Snapshot, Status};
+use crate::config::{InForce, Limits, Snapshot, Status};
 use crate::denylist::StoreHealth;
 use crate::jwt::Version;
 use crate::keyring::Role;
@@ -113,6 +114,7 @@ impl Condition {
         faults.extend(self_tests.faults());
         let polling = status.polling.iter().map(|why| format!("files are polled: {why}"));
         let mut warnings: Vec<_> = polling.collect();
+        warnings.extend(crowd(context, &snapshot.settings.limits));
         warnings.extend(status.unsettled.iter().cloned());
         warnings.extend(store.warnings.iter().cloned());
         warnings.extend(in_order(snapshot).iter().flat_map(|realm| realm.notes()).cloned());
@@ -135,6 +137,17 @@ impl Condition {
         let faults = up_to(MOST / 2, self.faults.iter().cloned(), String::len);
         (faults, up_to(MOST / 4, self.warnings.iter().cloned(), String::len))
     }
+}
+
+/// What is wrong with how many connections there can be, or are.
+fn crowd(context: &Context, limits: &Limits) -> Option<String> {
+    let most = descriptors::connections(limits);
+    if context.census.served() >= most {
+        let text = "all {most} connections are taken, others wait: jwtkeeper_connections tells whose they are, \
+                    limits.connections and limits.connections_per_uid how many there may be";
+        return Some(text.replace("{most}", &most.to_string()));
+    }
+    descriptors::warning(limits)
 }
 
 /// All realms, by their names.

@@ -4,9 +4,11 @@
 mod accept;
 mod audit;
 mod census;
+mod clock;
 mod connection;
 mod context;
 mod cookie;
+mod descriptors;
 mod dispatch;
 mod health;
 mod inbox;

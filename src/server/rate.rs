@@ -1,11 +1,12 @@
-//! How fast one uid may ask, over all its connections: a token bucket, kept as the moment at which it is full again (GCRA). A
-//! batch is paid for after it was answered, and who has spent more than the bucket held waits: nothing is refused.
+//! How fast one uid may ask, over all its connections: a token bucket, kept as the moment at which it is full again (GCRA).
+//! What was answered is paid for afterwards. While a uid owes more than the bucket held, its connections go one at a time, in
+//! the order in which they came, each when the debt is low enough: nothing is refused.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::time::Duration;
 
-use tokio::sync::{Mutex, OwnedSemaphorePermit, Semaphore};
+use tokio::sync::{Mutex, OwnedMutexGuard, OwnedSemaphorePermit, Semaphore};
 use tokio::time::Instant;
 
 use super::signers;
@@ -15,6 +16,12 @@ use crate::keyring::Keyring;
 
 /// What a bucket holds: as much as comes in this time.
 const BURST: Duration = Duration::from_millis(100);
+
+/// How soon a new rate counts for who waits.
+const RECONSIDER: Duration = Duration::from_millis(500);
+
+/// The turn of one connection of a uid that owes, while held.
+pub(super) type Turn = OwnedMutexGuard<()>;
 
 /// What a request costs that is denied: each has its line in the audit, and who has no rights must not fill it.
 pub(super) const DENIAL: usize = 100;
@@ -69,9 +76,10 @@ pub(super) struct Bucket {
     bottomless: bool,
     /// When it is full again, in nanoseconds since `began`.
     full_at: AtomicU64,
-    /// Held by the one connection that is served, of those that had to wait: who asks for more than its share gets one worker
-    /// at a time, and others find another.
-    pub(super) lane: Arc<Mutex<()>>,
+    /// What comes into it in a second, as of the last time.
+    per_second: AtomicUsize,
+    /// Held by the one whose turn it is.
+    lane: Arc<Mutex<()>>,
     /// How many more of the signers it may have.
     signers: Arc<Semaphore>,
 }
@@ -82,6 +90,7 @@ impl Bucket {
             began: Instant::now(),
             bottomless: false,
             full_at: AtomicU64::new(0),
+            per_second: AtomicUsize::new(0),
             lane: Arc::default(),
             signers: Arc::new(Semaphore::new(signers::threads())),
         }
@@ -95,27 +104,55 @@ impl Bucket {
         }
     }
 
-    /// Takes `count` out of a bucket into which `per_second` come (0: it is never empty). Says until when to ask nothing, if
-    /// more than it held is owed by now.
-    pub(super) fn take(&self, count: usize, per_second: usize, now: Instant) -> Option<Instant> {
-        if per_second == 0 || self.bottomless {
-            return None;
+    /// Takes `cost` out of a bucket into which `per_second` come (0: it is never empty).
+    pub(super) fn take(&self, cost: usize, per_second: usize, now: Instant) {
+        if !self.is_bounded(per_second, now) {
+            return;
         }
         let now_ns = self.nanoseconds(now);
-        let cost = (count as u64).saturating_mul(1_000_000_000) / per_second as u64;
-        let pay = |full_at: u64| Some(full_at.max(now_ns).saturating_add(cost));
-        let before = self.full_at.fetch_update(Ordering::Relaxed, Ordering::Relaxed, pay);
-        let full_at = before
-            .unwrap_or_else(|full_at| full_at)
-            .max(now_ns)
-            .saturating_add(cost);
-        let wait = Duration::from_nanos(full_at - now_ns).saturating_sub(BURST);
+        let cost_ns = (cost as u64).saturating_mul(1_000_000_000) / per_second as u64;
+        let pay = |full_at: u64| Some(full_at.max(now_ns).saturating_add(cost_ns));
+        let _paid = self.full_at.fetch_update(Ordering::Relaxed, Ordering::Relaxed, pay); // always is
+    }
+
+    /// Until when to ask nothing, if more than it held is owed by now.
+    pub(super) fn owes(&self, per_second: usize, now: Instant) -> Option<Instant> {
+        if !self.is_bounded(per_second, now) {
+            return None;
+        }
+        let owed = self
+            .full_at
+            .load(Ordering::Relaxed)
+            .saturating_sub(self.nanoseconds(now));
+        let wait = Duration::from_nanos(owed).saturating_sub(BURST);
         (!wait.is_zero()).then(|| now + wait)
+    }
+
+    /// Whether it can be empty. At a new rate nothing is owed: what was, was time at the old one.
+    fn is_bounded(&self, per_second: usize, now: Instant) -> bool {
+        if self.bottomless || per_second == 0 {
+            return false;
+        }
+        if self.per_second.load(Ordering::Relaxed) != per_second
+            && self.per_second.swap(per_second, Ordering::Relaxed) != per_second
+        {
+            self.full_at.store(self.nanoseconds(now), Ordering::Relaxed);
+        }
+        true
     }
 
     /// Whether nothing is owed: a new one would be the same.
     pub(super) fn is_full(&self, now: Instant) -> bool {
         self.full_at.load(Ordering::Relaxed) <= self.nanoseconds(now)
+    }
+
+    /// Waits for the turn of whoever calls. `per_second` tells the rate in force.
+    pub(super) async fn turn(self: Arc<Self>, per_second: impl Fn() -> usize) -> Turn {
+        let turn = self.lane.clone().lock_owned().await;
+        while let Some(until) = self.owes(per_second(), Instant::now()) {
+            tokio::time::sleep_until(until.min(Instant::now() + RECONSIDER)).await;
+        }
+        turn
     }
 
     /// Waits until this uid may have another of the signers.
@@ -136,20 +173,35 @@ mod tests {
     fn who_spends_more_than_the_bucket_holds_waits_until_it_has_come() {
         let bucket = Bucket::new();
         let now = Instant::now();
-        assert_eq!(bucket.take(50, 1000, now), None);
-        assert_eq!(bucket.take(50, 1000, now), None, "what it held");
-        let wait = bucket.take(10, 1000, now).map(|until| until - now);
-        assert_eq!(wait, Some(Duration::from_millis(10)));
+        let owes = |now| bucket.owes(1000, now).map(|until| until - now);
+        bucket.take(100, 1000, now);
+        assert_eq!(owes(now), None, "what it held");
+        bucket.take(10, 1000, now);
+        assert_eq!(owes(now), Some(Duration::from_millis(10)));
         let later = now + Duration::from_secs(5);
         assert!(!bucket.is_full(now) && bucket.is_full(later));
-        assert_eq!(bucket.take(100, 1000, later), None, "full again, and no fuller");
-        assert!(bucket.take(1, 1000, later).is_some());
+        bucket.take(100, 1000, later);
+        assert_eq!(owes(later), None, "full again, and no fuller");
+        bucket.take(1, 1000, later);
+        assert_eq!(owes(later), Some(Duration::from_millis(1)));
+    }
+
+    #[test]
+    fn a_new_rate_forgives() {
+        let bucket = Bucket::new();
+        let now = Instant::now();
+        bucket.take(1000, 1, now);
+        assert!(bucket.owes(1, now).is_some());
+        assert_eq!(bucket.owes(1000, now), None);
+        bucket.take(101, 1000, now);
+        assert!(bucket.owes(1000, now).is_some());
     }
 
     #[test]
     fn zero_is_no_limit() {
         let bucket = Bucket::new();
-        assert_eq!(bucket.take(usize::MAX, 0, Instant::now()), None);
+        bucket.take(usize::MAX, 0, Instant::now());
+        assert_eq!(bucket.owes(0, Instant::now()), None);
         assert!(bucket.is_full(Instant::now()));
     }
 }

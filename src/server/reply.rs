@@ -68,3 +68,12 @@ fn with_wire(minted: &Minted, policy: &CookiePolicy, put: impl FnOnce(wire::Mint
         cookie,
     })
 }
+
+/// What was given in the place of a name; of a token, given there by mistake, only that it was one.
+pub(super) fn no_token(text: &str) -> &str {
+    // The beginning of a base64url object, and the dots of a compact serialization (RFC 7515 section 7.1), perhaps behind
+    // its scheme (RFC 6750 section 2.1).
+    let bare = text.trim_start().trim_start_matches("Bearer").trim_start();
+    let is_one = bare.starts_with("ey") && bare.matches('.').count() >= 2;
+    if is_one { "(a token)" } else { text }
+}

@@ -39,8 +39,27 @@ impl Peer {
         self.uid == uid && uid != OVERFLOW
     }
 
-    /// Whether it is in this group, its own or a supplementary one.
+    /// Whether it is in this group, its own or a supplementary one. Who has no name is in none.
     pub fn is_in(&self, gid: u32) -> bool {
-        (self.gid == gid || self.groups.contains(&gid)) && gid != OVERFLOW
+        (self.gid == gid || self.groups.contains(&gid)) && gid != OVERFLOW && self.uid != OVERFLOW
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn nobody_is_nobody_and_in_no_group() {
+        let of = |uid, gid, groups: &[u32]| Peer {
+            uid,
+            gid,
+            groups: groups.to_vec(),
+            pid: None,
+        };
+        assert!(of(7, 8, &[9]).is_user(7) && of(7, 8, &[9]).is_in(8) && of(7, 8, &[9]).is_in(9));
+        let nobody = of(OVERFLOW, 8, &[9]);
+        assert!(!nobody.is_user(OVERFLOW) && !nobody.is_in(8) && !nobody.is_in(9));
+        assert!(!of(7, OVERFLOW, &[OVERFLOW]).is_in(OVERFLOW));
     }
 }

@@ -360,7 +360,8 @@ fn too_many_of_one_uid_are_refused_and_too_many_in_all_wait() {
     until("there is room again", || daemon.client().ping().is_ok());
 
     let daemon = Setup::new().top("[limits]\nconnections = 2").start();
-    let held: Vec<_> = (0..2).map(|_| daemon.wire()).collect();
+    // As its own user we have 16 more than others.
+    let held: Vec<_> = (0..18).map(|_| daemon.wire()).collect();
     let waits = std::thread::scope(|scope| {
         let asks = scope.spawn(|| daemon.client().ping());
         pace(Duration::from_millis(200));
@@ -369,43 +370,6 @@ fn too_many_of_one_uid_are_refused_and_too_many_in_all_wait() {
         asks.join().unwrap()
     });
     waits.unwrap();
-}
-
-/// However many connections one uid opens and keeps silent, others get theirs.
-#[test]
-fn a_uid_that_opens_all_it_can_starves_nobody() {
-    if !nix::unistd::geteuid().is_root() {
-        println!("not root: no other user to be");
-        return;
-    }
-    let limits =
-        "socket_mode = \"0666\"\n[limits]\nconnections = 60\nconnections_per_uid = 20\nframe_timeout = \"10s\"";
-    let daemon = Setup::new().top(limits).start();
-    crate::support::daemon::chmod(daemon.setup.path("").as_path(), 0o755);
-    let mut python = std::process::Command::new("/usr/bin/python3");
-    let script = "import socket, sys\nheld = []\nfor _ in range(300):\n    s = socket.socket(socket.AF_UNIX)\n    \
-                  s.setblocking(False)\n    s.connect_ex(sys.argv[1])\n    held.append(s)\nprint('held', flush=True)\n\
-                  sys.stdin.read()";
-    python.args(["-c", script]).arg(daemon.setup.socket());
-    std::os::unix::process::CommandExt::uid(&mut python, 64_000);
-    let piped = std::process::Stdio::piped;
-    let mut flood = python
-        .stdin(piped())
-        .stdout(piped())
-        .spawn()
-        .expect("/usr/bin/python3 is there; install python3");
-    flood.stdout.as_mut().unwrap().read_exact(&mut [0; 4]).unwrap();
-    let longest = (0..20)
-        .map(|_| {
-            let began = Instant::now();
-            daemon.client().ping().unwrap();
-            began.elapsed()
-        })
-        .max();
-    println!("300 connections held by another uid: the longest ping took {longest:?}");
-    assert!(longest < Some(Duration::from_secs(4)));
-    drop(flood.stdin.take());
-    flood.wait().unwrap();
 }
 
 /// Requests that wait for a slow disk are bounded in bytes too.

@@ -4,6 +4,7 @@ use std::time::{Duration, Instant};
 
 use jwtkeeper_client::Issue;
 use jwtkeeper_wire::{Answer, Op, RevokeTarget};
+use nix::sys::signal::Signal;
 
 use crate::support::daemon::{P256, RSA};
 use crate::support::wire::frame;
@@ -84,6 +85,40 @@ fn what_takes_longer_costs_more() {
         ask(Op::Revoke { realm, target });
     }
     assert!(began.elapsed() > Duration::from_millis(1000), "{:?}", began.elapsed());
+}
+
+/// However many connections it has: no more denials than its rate allows, and one for each processor that is at one already.
+#[test]
+fn denials_from_many_connections_cost_no_less() {
+    let rules = "[limits]\nrequests_per_uid = 1000\n[[access]]\nuser = 4242\nallow = [\"validate\"]";
+    let daemon = Setup::new().lines(rules).start();
+    let asked: Vec<u8> = (0..16).flat_map(|id| frame(id, Op::Jwks { realm: "" })).collect();
+    let mut wires: Vec<_> = (0..50).map(|_| daemon.wire()).collect();
+    let began = Instant::now();
+    for wire in &mut wires {
+        wire.send(&asked);
+    }
+    // Each in its turn has one answered.
+    for wire in &mut wires[..20] {
+        wire.reply(|_, answer| assert!(matches!(answer, Answer::Error { .. })));
+    }
+    let at_once = 1 + std::thread::available_parallelism().unwrap().get();
+    let least = Duration::from_millis(100) * (20 - 1 - at_once) as u32;
+    assert!(began.elapsed() > least, "{:?}", began.elapsed());
+}
+
+/// A new rate counts for those who wait already.
+#[test]
+fn a_new_rate_lets_go_of_who_waits() {
+    let mut daemon = limited(1);
+    let mut wire = daemon.wire();
+    wire.send(&(0..400).flat_map(|id| frame(id, Op::Ping)).collect::<Vec<_>>());
+    wire.reply(|_, answer| assert_eq!(answer, Answer::Pong));
+    daemon.setup.replace("requests_per_uid = 1", "requests_per_uid = 0");
+    daemon.signal(Signal::SIGHUP);
+    for _ in 1..400 {
+        wire.reply(|_, answer| assert_eq!(answer, Answer::Pong));
+    }
 }
 
 /// Who leaves and comes back pays what it owed.

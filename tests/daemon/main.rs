@@ -20,6 +20,7 @@ mod audit;
 mod cancel;
 mod changes;
 mod crash;
+mod crowds;
 mod fixtures;
 mod flood;
 mod followed;

@@ -312,3 +312,14 @@ fn rules_are_printed_as_they_are_read() {
                  [[access]]\ngroup = 7\nrealms = [\"default\"]\nallow = [\"validate\"]\n";
     assert!(printed.contains(rules), "{printed}");
 }
+
+/// A name may be as long as a frame; what is told of it is not.
+#[test]
+fn a_long_name_is_told_in_part() {
+    let name = "x".repeat(60_000);
+    let nobodys = "[[access]]\nuser = 4242\nallow = [\"issue\"]";
+    for daemon in [Setup::new().start(), Setup::new().lines(nobodys).start()] {
+        let error = daemon.realm(&name).issue(Issue::new()).unwrap_err().to_string();
+        assert!(error.contains("xxx") && error.len() < 400, "{error:.400}");
+    }
+}

@@ -2,11 +2,12 @@
 //! an error, in the arguments or the environment.
 
 use jwtkeeper_client::{Issue, Rotate, Rotation, Validate};
+use jwtkeeper_wire::{Hello, MAGIC, PROTOCOL, put_frame};
 use nix::sys::signal::Signal;
 
 use crate::support::daemon::SECRET;
 use crate::support::daemon::chmod;
-use crate::support::{Daemon, Setup, exit_of, http, until, wait_for};
+use crate::support::{Daemon, Setup, Wire, exit_of, http, until, wait_for};
 
 #[test]
 fn nothing_secret_is_ever_said() {
@@ -47,6 +48,32 @@ fn nothing_secret_is_ever_said() {
     );
     for claims in [r#"{"sid":"canary-subject-claim"}"#, r#"{"canary-subject-claim"}"#] {
         said.push_str(&client.issue(Issue::new().claims(claims)).unwrap_err().to_string());
+    }
+    // Tokens where names belong.
+    let token = successor.token();
+    for name in [token.to_owned(), format!("Bearer {token}")] {
+        let lost = daemon.realm(&name);
+        said.push_str(&lost.issue(Issue::new()).unwrap_err().to_string());
+        said.push_str(&lost.validate(token).unwrap_err().to_string());
+        said.push_str(&format!("{:?}", client.status(&name)));
+        said.push_str(&format!("{:?}", client.flag_jti(&name)));
+        said.push_str(&format!("{:?}", client.revoke_session(&name)));
+        let mut wire = Wire::silent(&daemon.setup.socket());
+        let (magic, protocol, extensions) = (MAGIC, PROTOCOL, Vec::new());
+        let client = &name;
+        let mut bytes = Vec::new();
+        put_frame(
+            &Hello {
+                magic,
+                protocol,
+                client,
+                extensions,
+            },
+            &mut bytes,
+        )
+        .unwrap();
+        wire.send(&bytes);
+        wire.message().unwrap();
     }
     for args in [
         &["validate", successor.token(), "--cookie", &new_cookie][..],

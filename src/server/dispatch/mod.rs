@@ -15,7 +15,7 @@ use jwtkeeper_wire::{
 use super::audit::{Entry, is_audited};
 use super::outcome::{Done, Facts, Operation, Outcome};
 use super::rate::Bucket;
-use super::reply::{put, put_error, put_refusal};
+use super::reply::{no_token, put, put_error, put_refusal};
 use super::tally::{Counter, Ticket};
 use super::{Context, health, rate};
 use crate::config::{Right, Snapshot};
@@ -75,6 +75,11 @@ impl Dispatch {
             cost: 0,
             scratch: Vec::new(),
         }
+    }
+
+    /// What the requests cost since it was last taken.
+    pub(super) fn cost(&self) -> usize {
+        self.cost
     }
 
     /// What the requests since this was last asked cost of `requests_per_uid`.
@@ -145,7 +150,7 @@ impl Dispatch {
         let (at, generation) = (moment.now, moment.snapshot.generation);
         let realm = match operation {
             Operation::Reload | Operation::Import => String::new(),
-            _ => operations::no_token(named(realm)).chars().take(64).collect(),
+            _ => told(named(realm)),
         };
         Box::pin(async move {
             let done = work.await;
@@ -255,7 +260,7 @@ impl Dispatch {
         // Asked first: who may do nothing learns of no realm.
         self.allowed(snapshot, name, right)?;
         let Some(served) = snapshot.realm(realm) else {
-            return Err((ErrorCode::UnknownRealm, format!("there is no realm {name:.64?}")));
+            return Err((ErrorCode::UnknownRealm, format!("there is no realm {:?}", told(name))));
         };
         if matches!(right, Right::Validate | Right::Rotate)
             && let Some(why) = self.context.keeper.denylist().stale(&served.index)
@@ -273,7 +278,7 @@ impl Dispatch {
         let (uid, right) = (self.peer.uid, right.name());
         let text = match realm {
             "" => format!("the uid {uid} may not {right}"),
-            realm => format!("the uid {uid} may not {right} in realm {realm:.64?}"),
+            realm => format!("the uid {uid} may not {right} in realm {:?}", told(realm)),
         };
         Err((ErrorCode::NotPermitted, text))
     }
@@ -282,6 +287,11 @@ impl Dispatch {
 /// The realm that a request means.
 fn named(realm: &str) -> &str {
     if realm.is_empty() { DEFAULT_REALM } else { realm }
+}
+
+/// As much of a name that a peer gave as may be told of.
+fn told(name: &str) -> String {
+    no_token(name).chars().take(64).collect()
 }
 
 /// A message as the request that it holds; or why not, for which id.

@@ -15,7 +15,7 @@ use crate::realm::OnReuse;
 use crate::server::Context;
 use crate::server::outcome::{Done, Facts, Outcome};
 use crate::server::rate::Bucket;
-use crate::server::reply::{put, put_error, put_issued, put_refusal, put_rotated};
+use crate::server::reply::{no_token, put, put_error, put_issued, put_refusal, put_rotated};
 use crate::words::Millis;
 
 impl Dispatch {
@@ -361,13 +361,6 @@ fn facts_of(names: Option<Names>) -> Facts {
         subject,
         ..Facts::default()
     }
-}
-
-/// What was given in the place of a name; of a token, given there by mistake, only that it was one.
-pub(super) fn no_token(text: &str) -> &str {
-    // The beginning of a base64url object, and the dots of a compact serialization (RFC 7515 section 7.1).
-    let is_one = text.starts_with("ey") && text.matches('.').count() >= 2;
-    if is_one { "(a token)" } else { text }
 }
 
 /// What the audit tells of what is named by its id.

@@ -22,6 +22,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::page::Pages;
 use crate::server::Context;
+use crate::server::descriptors::Trouble;
 use crate::server::health::Condition;
 
 /// Peers at a time.
@@ -34,9 +35,6 @@ const IN_ALL: Duration = Duration::from_secs(20);
 /// What a request's head may have.
 const MOST_BYTES: usize = 16 * 1024;
 const MOST_HEADERS: usize = 64;
-
-/// How long to wait when the system has no descriptor or memory left for a connection.
-const BACK_OFF: Duration = Duration::from_millis(100);
 
 const TEXT: HeaderValue = HeaderValue::from_static("text/plain; charset=utf-8");
 const JSON: HeaderValue = HeaderValue::from_static("application/json");
@@ -83,23 +81,19 @@ pub async fn serve_http(listener: HttpListener, context: Arc<Context>, stop: Can
         context,
     });
     let mut peers: VecDeque<AbortHandle> = VecDeque::new();
+    let mut trouble = Trouble::new("a connection for metrics");
     let accepting = async {
         loop {
-            match listener.accept(&site).await {
-                Ok(peer) => {
-                    peers.retain(|peer| !peer.is_finished());
-                    if peers.len() >= PEERS
-                        && let Some(oldest) = peers.pop_front()
-                    {
-                        oldest.abort();
-                    }
-                    peers.push_back(peer);
-                }
-                Err(error) => {
-                    tracing::warn!(%error, "a connection for metrics was not accepted");
-                    tokio::time::sleep(BACK_OFF).await;
-                }
+            let Some(peer) = trouble.judge(listener.accept(&site).await).await else {
+                continue;
+            };
+            peers.retain(|peer| !peer.is_finished());
+            if peers.len() >= PEERS
+                && let Some(oldest) = peers.pop_front()
+            {
+                oldest.abort();
             }
+            peers.push_back(peer);
         }
     };
     stop.run_until_cancelled(accepting).await;
