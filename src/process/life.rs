@@ -114,13 +114,13 @@ async fn start_and_serve(
     let (probe, probes) = probe();
     let mut serving = tokio::spawn(serve(listener, probes, context.clone(), stop.clone()));
     tokio::spawn(tick(context.clone()));
-    let manager = Manager::default();
+    let manager = Manager::start().map_err(Failure::system("start the thread that tells the service manager"))?;
     follow(&context, files, &manager).map_err(Failure::system("start the thread that follows the files"))?;
     let took_ms = began.elapsed().as_millis() as u64;
     tracing::info!(%socket, entries = store.index().len(), took_ms, "ready");
     manager.ready(context.summary());
     tokio::spawn(notify::keep_told(manager.clone(), context.clone()));
-    tokio::spawn(notify::feed_watchdog(probe));
+    tokio::spawn(notify::feed_watchdog(manager.clone(), probe));
     if let Some(dev) = dev {
         say(&dev.usage());
     }
@@ -143,6 +143,7 @@ async fn start_and_serve(
         audit.flush().await;
     }
     tracing::info!("stopped");
+    manager.finish();
     Ok(ExitCode::SUCCESS)
 }
 
