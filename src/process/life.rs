@@ -18,7 +18,7 @@ use super::dev::Dev;
 use super::harden::{harden, keep_files_private, release_signals};
 use super::notify::Manager;
 use super::{Args, Failure, activation, clock, log, metrics, notify, state};
-use crate::config::{self, Event, Files, Follower, Live, Settings};
+use crate::config::{self, AuditSettings, Event, Files, Follower, Live, Settings};
 use crate::denylist::{Change, Denylist, Embedded};
 use crate::keeper::Keeper;
 use crate::server::{Audit, Context, OfProcess, SocketFile, probe, serve, signers};
@@ -33,7 +33,10 @@ pub fn run(args: &Args) -> Result<ExitCode, Failure> {
     let file = dev.as_ref().map_or_else(|| args.config.clone(), Dev::config);
     let mut files = Files::new();
     if args.check {
-        config::check(&file, &mut files)?;
+        let settings = config::check(&file, &mut files)?;
+        if let Some(warning) = settings.audit.as_ref().and_then(AuditSettings::warning) {
+            warn(&format!("jwtkeeperd: warning: {warning}\n"));
+        }
         say(&format!("{}: the configuration is right\n", file.display()));
         return Ok(ExitCode::SUCCESS);
     }
@@ -251,4 +254,9 @@ async fn remember(context: &Context, elapsed: Duration) {
 /// Prints an answer; that nobody reads it is not our failure.
 fn say(text: &str) {
     let _ = std::io::stdout().write_all(text.as_bytes());
+}
+
+/// The same of what is odd and no fault.
+fn warn(text: &str) {
+    let _ = std::io::stderr().write_all(text.as_bytes());
 }
