@@ -141,7 +141,13 @@ async fn start_and_serve(
     }
     drop((file, metrics_file));
     remember(&context, Duration::ZERO).await;
-    store.close();
+    let lost = store.close();
+    if lost > 0 {
+        tracing::error!(
+            "{lost} entries of the denylist that could not be written end with this process: they were in force, and what asked for \
+             them was not acknowledged; make room in state_dir, start, and ask for it again"
+        );
+    }
     if let Some(audit) = &context.audit {
         audit.flush().await;
     }
