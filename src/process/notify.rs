@@ -228,7 +228,7 @@ pub(super) async fn keep_told(manager: Manager, context: Arc<Context>) {
 /// Feeds the manager's watchdog, if it has one for us: each time only after a request of our own was answered by the loop
 /// that answers everybody's.
 pub(super) async fn feed_watchdog(manager: Manager, mut probe: Probe) {
-    let Some(limit) = sd_notify::watchdog_enabled() else {
+    let (Some(news), Some(limit)) = (&manager.0, sd_notify::watchdog_enabled()) else {
         return;
     };
     let mut interval = tokio::time::interval(limit / 3);
@@ -237,6 +237,7 @@ pub(super) async fn feed_watchdog(manager: Manager, mut probe: Probe) {
         interval.tick().await;
         match tokio::time::timeout(limit, probe.ask()).await {
             Ok(Ok(())) => manager.feed(),
+            Ok(Err(_)) if !news.told().ready => return, // we stop: nothing is accepted any more
             Ok(Err(error)) => tracing::error!(%error, "our own request was not answered: the watchdog is not fed"),
             Err(_) => tracing::error!("our own request is not answered in time: the watchdog is not fed"),
         }
