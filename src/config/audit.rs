@@ -2,6 +2,8 @@
 
 use std::path::PathBuf;
 
+use nix::unistd::{AccessFlags, access};
+
 use super::section::Section;
 
 /// Where the audit goes, and what happens where it cannot be written.
@@ -20,6 +22,36 @@ pub enum AuditTo {
     File(PathBuf),
     /// To the journal.
     Journal,
+}
+
+impl AuditSettings {
+    /// What would keep it from being written if the daemon ran now as who asks, as far as can be told without making
+    /// anything. A start goes on without.
+    pub fn warning(&self) -> Option<String> {
+        let AuditTo::File(path) = &self.to else { return None };
+        let directory = path.parent()?;
+        let (place, flags) = match path.exists() {
+            true => (path.as_path(), AccessFlags::R_OK | AccessFlags::W_OK),
+            false => (directory, AccessFlags::W_OK | AccessFlags::X_OK),
+        };
+        let error = access(place, flags).err()?;
+        let (file, place) = (path.display(), place.display());
+        Some(format!(
+            "the audit {file} could not be written by this user: {place}: {}; the daemon starts, and is not ready until it can",
+            error.desc()
+        ))
+    }
+
+    /// What no time will mend.
+    pub(super) fn wrong(&self) -> Option<String> {
+        match &self.to {
+            AuditTo::File(path) if path.is_dir() => {
+                let message = format!("audit.file {} is a directory; name a file in it", path.display());
+                Some(message)
+            }
+            _ => None,
+        }
+    }
 }
 
 /// What happens to an operation whose line cannot be written.

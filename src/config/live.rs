@@ -347,15 +347,20 @@ async fn note_lifetimes(
     };
     let note = |realm: &InForce| {
         let max_lifetime = realm.served.realm.policy.max_lifetime;
-        denylist.apply(
-            &realm.served.index,
-            crate::denylist::Change::Lifetime { max_lifetime, now },
-        )
+        let index = &realm.served.index;
+        // At a start what it knows is what is on its disk.
+        let known = running.is_none() && index.max_lifetime() == max_lifetime;
+        let change = crate::denylist::Change::Lifetime { max_lifetime, now };
+        (known, denylist.apply(index, change))
     };
     // All are asked before any is waited for: they share a commit.
     let all: Vec<_> = next.realms().filter(is_new).map(note).collect();
-    for noted in all {
-        noted.await?;
+    for (known, noted) in all {
+        match noted.await {
+            // Nothing new was to be noted: a full disk is no reason not to start. Health tells of it.
+            Err(StoreError::Full(_)) if known => {}
+            noted => drop(noted?),
+        }
     }
     Ok(())
 }

@@ -44,6 +44,10 @@ pub fn check(path: &std::path::Path, files: &mut Files) -> Result<Settings, Faul
     {
         faults.extend(found);
     }
+    if let Some(message) = settings.audit.as_ref().and_then(AuditSettings::wrong) {
+        let (file, line) = (settings.file.clone(), 0);
+        faults.push(Fault { file, line, message });
+    }
     faults.sort();
     faults.into_result(settings)
 }

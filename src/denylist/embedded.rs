@@ -33,7 +33,7 @@ pub struct Embedded {
     minted: Millis,
     future_cutoffs: u64,
     jobs: Mutex<Option<Sender<Job>>>,
-    writer: Mutex<Option<std::thread::JoinHandle<()>>>,
+    writer: Mutex<Option<std::thread::JoinHandle<usize>>>,
 }
 
 impl Embedded {
@@ -146,12 +146,13 @@ impl Embedded {
         self.future_cutoffs
     }
 
-    /// Ends the writer once everything asked before is answered.
-    pub fn close(&self) {
+    /// Ends the writer once everything asked before is answered. What failed before is tried once more; returns how many
+    /// entries were in force, are on no disk, and end with it.
+    pub fn close(&self) -> usize {
         drop(self.jobs.lock().unwrap_or_else(PoisonError::into_inner).take());
-        if let Some(writer) = self.writer.lock().unwrap_or_else(PoisonError::into_inner).take() {
-            let _ = writer.join(); // a panic there was logged where it happened
-        }
+        let writer = self.writer.lock().unwrap_or_else(PoisonError::into_inner).take();
+        // A panic there was logged where it happened.
+        writer.and_then(|writer| writer.join().ok()).unwrap_or(0)
     }
 }
 

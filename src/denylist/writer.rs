@@ -72,14 +72,19 @@ struct Batch {
 }
 
 impl Writer {
-    /// Works until nobody can ask any more.
-    pub(super) fn run(&mut self, queue: &Receiver<Job>) {
+    /// Works until nobody can ask any more. Returns how many entries are in force in memory alone, and end with it.
+    pub(super) fn run(&mut self, queue: &Receiver<Job>) -> usize {
         let mut company = 1;
         while let Ok(first) = queue.recv() {
             let jobs = gather(first, queue, company);
             company = jobs.len();
             self.make_durable(jobs);
         }
+        if !self.unsaved.is_empty() {
+            self.last_retry = None; // there may be room since a moment ago
+            self.make_durable(Vec::new());
+        }
+        self.unsaved.len()
     }
 
     fn make_durable(&mut self, jobs: Vec<Job>) {
@@ -198,6 +203,7 @@ impl Writer {
             tracing::error!(error = %gone, "nothing is acknowledged any more");
             *fault = Some(gone);
         }
+        let full = matches!(*fault, Some(StoreError::Full(_)));
         drop(fault);
         if minted > self.minted {
             self.minted = minted;
@@ -207,8 +213,8 @@ impl Writer {
         let ahead = self.horizon_ms.saturating_add(elapsed_ms.saturating_mul(CATCH_UP));
         self.horizon_ms = self.horizon_ms.max(ahead.min(now.0));
         let horizon = self.horizon_ms / 1000;
-        // Once in a margin's tenth, or whenever something else is written anyway.
-        if horizon / (MARGIN as u64 / 10) > before / (MARGIN as u64 / 10) || !batch.marks.is_empty() {
+        // Once in a margin's tenth, or whenever something else is written anyway; and to find out whether there is room again.
+        if horizon / (MARGIN as u64 / 10) > before / (MARGIN as u64 / 10) || !batch.marks.is_empty() || full {
             let seconds = i64::try_from(horizon).unwrap_or(i64::MAX);
             batch.marks.push((FORGOTTEN.to_owned(), horizon));
             batch.forget = Some(Forget {
@@ -222,10 +228,10 @@ impl Writer {
     /// Commits, after opening the file again where an earlier commit failed for want of room.
     fn commit(&mut self, batch: &Batch) -> Result<(), StoreError> {
         let standing = self.fault.lock().unwrap_or_else(PoisonError::into_inner).clone();
-        if let Some(fault) = standing {
+        if let Some(fault) = &standing {
             let early = self.last_retry.is_some_and(|last| last.elapsed() < RETRY);
             if early || !matches!(fault, StoreError::Full(_)) {
-                return Err(fault);
+                return Err(fault.clone());
             }
             self.last_retry = Some(Instant::now());
             self.journal.reopen()?;
@@ -235,11 +241,18 @@ impl Writer {
             .journal
             .commit(&batch.rows, &batch.marks, batch.forget)
             .map_err(|error| store_error(&error));
-        match &result {
-            Ok(()) => self.written.took.count(began.elapsed()),
-            Err(error) => {
+        if result.is_ok() {
+            self.written.took.count(began.elapsed());
+        }
+        match (&standing, &result) {
+            (Some(_), Ok(())) => tracing::info!("the denylist store takes commits again"),
+            (None, Err(error)) => {
                 tracing::error!(%error, "the denylist store did not take a commit: revocations hold in memory and are not acknowledged");
             }
+            (Some(before), Err(error)) if before.to_string() != error.to_string() => {
+                tracing::error!(%error, "the denylist store does not take commits for another reason");
+            }
+            _ => {}
         }
         *self.fault.lock().unwrap_or_else(PoisonError::into_inner) = result.clone().err();
         result

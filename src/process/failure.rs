@@ -5,7 +5,7 @@ use std::process::ExitCode;
 use super::activation::ActivationError;
 use crate::config::{Faults, StartError};
 use crate::denylist::OpenError;
-use crate::server::{BindError, SinkError};
+use crate::server::{AuditError, BindError};
 
 /// Something that must be put right before the daemon can serve.
 const CONFIGURATION: u8 = 78;
@@ -27,7 +27,7 @@ pub enum Failure {
     #[error(transparent)]
     Bind(#[from] BindError),
     #[error(transparent)]
-    Audit(#[from] SinkError),
+    Audit(#[from] AuditError),
     #[error(transparent)]
     Activation(#[from] ActivationError),
     #[error("cannot {what}: {error}")]
@@ -41,11 +41,12 @@ impl Failure {
             Failure::Faults(_) | Failure::OnNfs(_) => CONFIGURATION,
             Failure::Start(StartError::Faults(_)) => CONFIGURATION,
             Failure::Store(OpenError::Missing(_) | OpenError::Exists(_) | OpenError::Corrupt { .. }) => CONFIGURATION,
-            Failure::Activation(_) | Failure::Audit(_) => CONFIGURATION,
+            Failure::Activation(_) | Failure::Audit(AuditError::Sink(_)) => CONFIGURATION,
             Failure::Bind(BindError::NotASocket(_) | BindError::Foreign { .. }) => CONFIGURATION,
             Failure::Store(OpenError::InUse(_) | OpenError::Io { .. })
             | Failure::Start(StartError::Store(_))
             | Failure::Bind(BindError::InUse(_) | BindError::Io { .. })
+            | Failure::Audit(AuditError::Thread(_))
             | Failure::System { .. } => UNAVAILABLE,
         })
     }

@@ -18,7 +18,7 @@ use super::dev::Dev;
 use super::harden::{harden, keep_files_private, release_signals};
 use super::notify::Manager;
 use super::{Args, Failure, activation, clock, log, metrics, notify, state};
-use crate::config::{self, Event, Files, Follower, Live, Settings};
+use crate::config::{self, AuditSettings, Event, Files, Follower, Live, Settings};
 use crate::denylist::{Change, Denylist, Embedded};
 use crate::keeper::Keeper;
 use crate::server::{Audit, Context, OfProcess, SocketFile, probe, serve, signers};
@@ -33,7 +33,10 @@ pub fn run(args: &Args) -> Result<ExitCode, Failure> {
     let file = dev.as_ref().map_or_else(|| args.config.clone(), Dev::config);
     let mut files = Files::new();
     if args.check {
-        config::check(&file, &mut files)?;
+        let settings = config::check(&file, &mut files)?;
+        if let Some(warning) = settings.audit.as_ref().and_then(AuditSettings::warning) {
+            warn(&format!("jwtkeeperd: warning: {warning}\n"));
+        }
         say(&format!("{}: the configuration is right\n", file.display()));
         return Ok(ExitCode::SUCCESS);
     }
@@ -114,13 +117,13 @@ async fn start_and_serve(
     let (probe, probes) = probe();
     let mut serving = tokio::spawn(serve(listener, probes, context.clone(), stop.clone()));
     tokio::spawn(tick(context.clone()));
-    let manager = Manager::default();
+    let manager = Manager::start().map_err(Failure::system("start the thread that tells the service manager"))?;
     follow(&context, files, &manager).map_err(Failure::system("start the thread that follows the files"))?;
     let took_ms = began.elapsed().as_millis() as u64;
     tracing::info!(%socket, entries = store.index().len(), took_ms, "ready");
     manager.ready(context.summary());
     tokio::spawn(notify::keep_told(manager.clone(), context.clone()));
-    tokio::spawn(notify::feed_watchdog(probe));
+    tokio::spawn(notify::feed_watchdog(manager.clone(), probe));
     if let Some(dev) = dev {
         say(&dev.usage());
     }
@@ -138,11 +141,18 @@ async fn start_and_serve(
     }
     drop((file, metrics_file));
     remember(&context, Duration::ZERO).await;
-    store.close();
+    let lost = store.close();
+    if lost > 0 {
+        tracing::error!(
+            "{lost} entries of the denylist that could not be written end with this process: they were in force, and what asked for \
+             them was not acknowledged; make room in state_dir, start, and ask for it again"
+        );
+    }
     if let Some(audit) = &context.audit {
         audit.flush().await;
     }
     tracing::info!("stopped");
+    manager.finish();
     Ok(ExitCode::SUCCESS)
 }
 
@@ -250,4 +260,9 @@ async fn remember(context: &Context, elapsed: Duration) {
 /// Prints an answer; that nobody reads it is not our failure.
 fn say(text: &str) {
     let _ = std::io::stdout().write_all(text.as_bytes());
+}
+
+/// The same of what is odd and no fault.
+fn warn(text: &str) {
+    let _ = std::io::stderr().write_all(text.as_bytes());
 }

@@ -8,6 +8,7 @@ use nix::sys::stat::fstat;
 use tracing_subscriber::layer::SubscriberExt;
 use tracing_subscriber::{EnvFilter, Layer, Registry, fmt, reload};
 
+use super::journal::Journal;
 use crate::config::LogFormat;
 
 type SetLevel = Box<dyn Fn(&str) + Send + Sync>;
@@ -39,10 +40,8 @@ fn form(format: LogFormat) -> Box<dyn Layer<Registry> + Send + Sync> {
             if is_journal()
                 && let Ok(journal) = tracing_journald::layer() =>
         {
-            journal
-                .with_field_prefix(None)
-                .with_syslog_identifier("jwtkeeperd".to_owned())
-                .boxed()
+            let journal = journal.with_field_prefix(None);
+            Journal(journal.with_syslog_identifier("jwtkeeperd".to_owned())).boxed()
         }
         LogFormat::Auto | LogFormat::Text => lines().with_ansi(std::io::stderr().is_terminal()).boxed(),
     }

@@ -6,6 +6,7 @@ mod clock;
 mod dev;
 mod failure;
 mod harden;
+mod journal;
 mod life;
 mod log;
 mod metrics;

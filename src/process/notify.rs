@@ -1,7 +1,9 @@
 //! What the service manager is told (sd_notify(3)): that we are ready, reload or stop, how we are, and that the loop which
-//! answers requests still does. Without one (NOTIFY_SOCKET) nothing is said.
+//! answers requests still does. Without one (NOTIFY_SOCKET) nothing is said. A manager that does not listen holds up
+//! nobody but the thread that tells it.
 
-use std::sync::{Arc, Mutex, PoisonError};
+use std::collections::VecDeque;
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use sd_notify::NotifyState;
@@ -10,69 +12,199 @@ use crate::server::{Context, Probe};
 
 /// How often the manager is told how we are, where that has changed.
 const STATUS: Duration = Duration::from_secs(5);
+/// How long the last words may take at the end.
+const LAST_WORDS: Duration = Duration::from_secs(1);
 
 /// Tells the manager.
-#[derive(Clone, Default)]
-pub(super) struct Manager(Arc<Mutex<Told>>);
+#[derive(Clone)]
+pub(super) struct Manager(Option<Arc<News>>);
 
-/// What it was told last.
+/// What it is told, by a thread of its own.
+#[derive(Default)]
+struct News {
+    told: Mutex<Told>,
+    /// There is more to tell, or one thing less.
+    turn: Condvar,
+}
+
+/// What it was told last, and what waits. However long it does not listen, that is little.
 #[derive(Default)]
 struct Told {
     ready: bool,
     status: String,
+    /// In this order.
+    states: VecDeque<State>,
+    /// How we are, after those; only the latest counts.
+    how: Option<String>,
+    /// The watchdog's food waits, or is on its way: there is no second helping until it has gone.
+    fed: bool,
+    telling: bool,
+}
+
+/// What must come one after the other.
+enum State {
+    Ready(String),
+    /// Since this moment of the monotonic clock, in microseconds.
+    Reloading(i128),
+    Stopping,
+}
+
+/// One thing to tell.
+enum Word {
+    State(State),
+    How(String),
+    Food,
 }
 
 impl Manager {
-    /// Requests are answered.
-    pub(super) fn ready(&self, status: String) {
-        tell_ready(&mut self.told(), status);
+    /// Begins to tell, where somebody wants to know.
+    pub(super) fn start() -> std::io::Result<Self> {
+        if std::env::var_os("NOTIFY_SOCKET").is_none() {
+            return Ok(Self(None));
+        }
+        let news = Arc::new(News::default());
+        let own = news.clone();
+        let thread = std::thread::Builder::new().name("manager".to_owned());
+        thread.spawn(move || own.tell_all())?;
+        Ok(Self(Some(news)))
     }
 
-    /// The files are being read again, because somebody asked. Ended by [`Manager::ready`].
+    /// Requests are answered.
+    pub(super) fn ready(&self, status: String) {
+        self.with(|told| told.ready(status));
+    }
+
+    /// The files are being read again, because somebody asked. Ended by [`Manager::reloaded`].
     pub(super) fn reloading(&self) {
-        let told = self.told();
-        // Before we are ready there is nothing to reload; after we stop nobody cares.
-        if told.ready
-            && let Ok(now) = NotifyState::monotonic_usec_now()
-        {
-            tell(&[NotifyState::Reloading, now]);
-        }
+        self.with(|told| {
+            // Before we are ready there is nothing to reload; after we stop nobody cares.
+            if told.ready
+                && let Ok(NotifyState::MonotonicUsec(now)) = NotifyState::monotonic_usec_now()
+            {
+                told.reloading(now);
+            }
+        });
     }
 
     /// That is over.
     pub(super) fn reloaded(&self, status: String) {
-        let mut told = self.told();
-        if told.ready {
-            tell_ready(&mut told, status);
-        }
+        self.with(|told| {
+            if told.ready {
+                told.ready(status);
+            }
+        });
     }
 
     /// The end has begun.
     pub(super) fn stopping(&self) {
-        let mut told = self.told();
-        told.ready = false;
-        tell(&[
-            NotifyState::Stopping,
-            NotifyState::Status("stopping: answering what was asked"),
-        ]);
+        self.with(|told| {
+            told.ready = false;
+            told.how = None;
+            told.states.push_back(State::Stopping);
+        });
     }
 
-    fn status(&self, status: String) {
-        let mut told = self.told();
-        if told.ready && told.status != status {
-            tell(&[NotifyState::Status(&status)]);
-            told.status = status;
+    /// Waits until all is told, if that does not take long.
+    pub(super) fn finish(&self) {
+        if let Some(news) = &self.0 {
+            let waits = |told: &mut Told| told.telling || told.waits();
+            let finished = news.turn.wait_timeout_while(news.told(), LAST_WORDS, waits);
+            drop(finished.unwrap_or_else(PoisonError::into_inner));
         }
     }
 
-    fn told(&self) -> std::sync::MutexGuard<'_, Told> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    fn status(&self, status: String) {
+        self.with(|told| {
+            if told.ready && told.status != status {
+                told.how = Some(status.clone());
+                told.status = status;
+            }
+        });
+    }
+
+    fn feed(&self) {
+        self.with(|told| told.fed = true);
+    }
+
+    fn with(&self, change: impl FnOnce(&mut Told)) {
+        if let Some(news) = &self.0 {
+            change(&mut news.told());
+            news.turn.notify_all();
+        }
     }
 }
 
-fn tell_ready(told: &mut Told, status: String) {
-    tell(&[NotifyState::Ready, NotifyState::Status(&status)]);
-    *told = Told { ready: true, status };
+impl Told {
+    fn ready(&mut self, status: String) {
+        if let Some(State::Ready(_)) = self.states.back() {
+            self.states.pop_back();
+        }
+        self.states.push_back(State::Ready(status.clone()));
+        (self.ready, self.status, self.how) = (true, status, None);
+    }
+
+    fn reloading(&mut self, now: i128) {
+        // Of reloads that are over before it heard of them, this one tells enough.
+        if let [.., State::Reloading(_), State::Ready(_)] = self.states.make_contiguous() {
+            self.states.truncate(self.states.len() - 2);
+        }
+        self.states.push_back(State::Reloading(now));
+    }
+
+    fn waits(&self) -> bool {
+        !self.states.is_empty() || self.how.is_some() || self.fed
+    }
+
+    fn next(&mut self) -> Option<Word> {
+        let how = |told: &mut Self| told.how.take().map(Word::How);
+        let food = |told: &Self| told.fed.then_some(Word::Food);
+        let state = self.states.pop_front().map(Word::State);
+        state.or_else(|| how(self)).or_else(|| food(self))
+    }
+}
+
+impl News {
+    fn told(&self) -> MutexGuard<'_, Told> {
+        self.told.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Tells what there is, as long as we live. Nothing is held while it does: that can take for ever.
+    fn tell_all(&self) {
+        loop {
+            let mut told = self.told();
+            let word = loop {
+                match told.next() {
+                    Some(word) => break word,
+                    None => told = self.turn.wait(told).unwrap_or_else(PoisonError::into_inner),
+                }
+            };
+            told.telling = true;
+            drop(told);
+            word.tell();
+            let mut told = self.told();
+            told.telling = false;
+            if let Word::Food = word {
+                told.fed = false;
+            }
+            drop(told);
+            self.turn.notify_all();
+        }
+    }
+}
+
+impl Word {
+    fn tell(&self) {
+        match self {
+            Word::State(State::Ready(status)) => tell(&[NotifyState::Ready, NotifyState::Status(status)]),
+            Word::State(State::Reloading(now)) => tell(&[NotifyState::Reloading, NotifyState::MonotonicUsec(*now)]),
+            Word::State(State::Stopping) => tell(&[
+                NotifyState::Stopping,
+                NotifyState::Status("stopping: answering what was asked"),
+            ]),
+            Word::How(status) => tell(&[NotifyState::Status(status)]),
+            Word::Food => tell(&[NotifyState::Watchdog]),
+        }
+    }
 }
 
 fn tell(what: &[NotifyState<'_>]) {
@@ -83,7 +215,7 @@ fn tell(what: &[NotifyState<'_>]) {
 
 /// Keeps the manager's picture of us true, for as long as we run.
 pub(super) async fn keep_told(manager: Manager, context: Arc<Context>) {
-    if std::env::var_os("NOTIFY_SOCKET").is_none() {
+    if manager.0.is_none() {
         return;
     }
     let mut interval = tokio::time::interval(STATUS);
@@ -95,8 +227,8 @@ pub(super) async fn keep_told(manager: Manager, context: Arc<Context>) {
 
 /// Feeds the manager's watchdog, if it has one for us: each time only after a request of our own was answered by the loop
 /// that answers everybody's.
-pub(super) async fn feed_watchdog(mut probe: Probe) {
-    let Some(limit) = sd_notify::watchdog_enabled() else {
+pub(super) async fn feed_watchdog(manager: Manager, mut probe: Probe) {
+    let (Some(news), Some(limit)) = (&manager.0, sd_notify::watchdog_enabled()) else {
         return;
     };
     let mut interval = tokio::time::interval(limit / 3);
@@ -104,7 +236,8 @@ pub(super) async fn feed_watchdog(mut probe: Probe) {
     loop {
         interval.tick().await;
         match tokio::time::timeout(limit, probe.ask()).await {
-            Ok(Ok(())) => tell(&[NotifyState::Watchdog]),
+            Ok(Ok(())) => manager.feed(),
+            Ok(Err(_)) if !news.told().ready => return, // we stop: nothing is accepted any more
             Ok(Err(error)) => tracing::error!(%error, "our own request was not answered: the watchdog is not fed"),
             Err(_) => tracing::error!("our own request is not answered in time: the watchdog is not fed"),
         }

@@ -23,7 +23,7 @@ mod signers;
 mod tally;
 
 pub use accept::serve;
-pub use audit::{Audit, SinkError};
+pub use audit::{Audit, AuditError};
 pub use context::{Context, OfProcess};
 pub use listener::{BindError, SocketFile};
 pub use metrics::{HttpListener, serve_http};

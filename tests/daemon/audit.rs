@@ -10,7 +10,8 @@ use jwtkeeper_client::{Before, ErrorKind, Flag, Issue, Revoke, Rotate, Rotation,
 use nix::sys::signal::Signal;
 use serde_json::Value;
 
-use crate::support::{Daemon, Over, Rounds, Setup, until};
+use crate::support::namespace::{Users, can, inside};
+use crate::support::{Daemon, Over, Rounds, Setup, exit_of, until};
 
 fn audited(on_failure: &str) -> Setup {
     let setup = Setup::new();
@@ -323,17 +324,96 @@ fn sigusr1_opens_it_anew() {
     assert_eq!(all, issued.into_inner().unwrap());
 }
 
-#[test]
-fn an_audit_that_cannot_be_opened_is_no_start() {
+/// One whose file has no directory yet.
+fn nowhere(on_failure: &str) -> Setup {
     let setup = Setup::new();
     let file = setup.path("nowhere/audit.json");
-    let setup = setup.lines(&format!("[audit]\nfile = \"{}\"", file.display()));
+    let file = file.display();
+    setup.lines(&format!("[audit]\nfile = \"{file}\"\non_failure = \"{on_failure}\""))
+}
+
+/// What is missing at a start is a fault like any later one, and mended like it: the daemon serves, and needs no restart.
+#[test]
+fn what_cannot_be_opened_at_the_start_may_come_later() {
+    for on_failure in ["refuse", "continue"] {
+        let mut daemon = nowhere(on_failure).start();
+        let client = daemon.client();
+        assert!(matches!(client.validate("a.b.c").unwrap(), Verdict::Invalid(_)));
+        let issued = client.issue(Issue::new());
+        match on_failure {
+            "refuse" => {
+                let refused = issued.unwrap_err();
+                assert_eq!(refused.kind(), ErrorKind::Unavailable);
+                assert!(refused.to_string().contains("No such file or directory"), "{refused}");
+            }
+            _ => assert!(client.validate(issued.unwrap().token()).unwrap().is_valid()),
+        }
+        let fault = daemon.health()["faults"][0].to_string();
+        assert!(
+            fault.contains("the audit is not written: ") && fault.contains("nowhere/audit.json"),
+            "{fault}"
+        );
+        assert_eq!(
+            daemon.log().matches("the audit is not written").count(),
+            1,
+            "it is said once"
+        );
+        std::fs::create_dir(daemon.setup.path("nowhere")).unwrap();
+        until("it is written", || client.health().unwrap().ready);
+        let minted = client.issue(Issue::new()).unwrap();
+        let told = lines(&daemon.setup.path("nowhere/audit.json"));
+        assert!(told[0]["text"].as_str().unwrap().starts_with("1 lines"), "{told:?}");
+        assert_eq!(told.last().unwrap()["jti"], minted.jti);
+        daemon.stop();
+    }
+}
+
+/// A stop waits for no audit that there is not.
+#[test]
+fn what_was_never_opened_ends_as_asked() {
+    let mut daemon = nowhere("refuse").start();
+    daemon.client().issue(Issue::new()).unwrap_err();
+    daemon.stop();
+}
+
+#[test]
+fn a_check_says_what_would_keep_it_from_being_written() {
+    let setup = nowhere("refuse");
+    let warned = |why: &str| {
+        let output = setup.run(&["--check"]);
+        let said = String::from_utf8(output.stderr).unwrap();
+        assert!(output.status.success(), "{said}");
+        assert!(said.contains("warning: the audit ") && said.contains(why), "{said}");
+    };
+    warned("nowhere: No such file or directory; the daemon starts");
+    std::fs::create_dir(setup.path("nowhere")).unwrap();
+    let output = setup.run(&["--check"]);
+    assert!(output.status.success() && output.stderr.is_empty(), "{output:?}");
+    assert!(!setup.path("nowhere/audit.json").exists(), "a check made it");
+    if can(Users::Shared) {
+        let script = format!("mount -t tmpfs -o ro tmpfs '{}'", setup.path("nowhere").display());
+        let output = exit_of(inside(&setup.command(&["--check"]), &script, Users::Shared));
+        let said = String::from_utf8(output.stderr).unwrap();
+        assert!(
+            output.status.success() && said.contains("Read-only file system"),
+            "{said}"
+        );
+    }
+}
+
+/// What no time will mend is no start.
+#[test]
+fn a_directory_is_no_audit() {
+    let setup = nowhere("continue");
+    std::fs::create_dir_all(setup.path("nowhere/audit.json")).unwrap();
     setup.init();
-    let output = setup.run(&[]);
-    let error = String::from_utf8(output.stderr).unwrap();
-    assert_eq!(output.status.code(), Some(78), "{error}");
-    assert!(
-        error.contains("cannot write the audit to") && error.contains("nowhere/audit.json"),
-        "{error}"
-    );
+    for (args, says) in [
+        (&["--check"][..], "is a directory; name a file in it"),
+        (&[], "Is a directory"),
+    ] {
+        let output = setup.run(args);
+        let error = String::from_utf8(output.stderr).unwrap();
+        assert_eq!(output.status.code(), Some(78), "{error}");
+        assert!(error.contains("nowhere/audit.json") && error.contains(says), "{error}");
+    }
 }

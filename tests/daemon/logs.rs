@@ -1,5 +1,6 @@
 //! The forms of the log: text, JSON, and the journal's own where stderr is the journal; the audit in the journal too.
 
+use std::collections::HashMap;
 use std::os::unix::fs::MetadataExt;
 use std::os::unix::net::UnixDatagram;
 
@@ -51,21 +52,53 @@ fn the_journal_has_fields() {
         let mut bytes = [0; 8192];
         loop {
             let count = journal.recv(&mut bytes).expect(text);
-            let entry = String::from_utf8_lossy(&bytes[..count]).into_owned();
-            if entry.contains(text) {
+            let entry = entry(&bytes[..count]);
+            if entry.get("MESSAGE").is_some_and(|message| message.contains(text)) {
                 return entry;
             }
         }
     };
     let ready = next("ready");
-    for field in ["PRIORITY", "SYSLOG_IDENTIFIER", "jwtkeeperd", "ENTRIES"] {
-        assert!(ready.contains(field), "{field}: {ready}");
-    }
+    assert_eq!(ready["PRIORITY"], "5");
+    assert_eq!(ready["SYSLOG_IDENTIFIER"], "jwtkeeperd");
+    assert_eq!(ready["ENTRIES"], "0");
     let audit = next(&minted.jti);
-    assert!(audit.contains("SYSLOG_IDENTIFIER=jwtkeeperd-audit\n"), "{audit}");
+    assert_eq!(audit["SYSLOG_IDENTIFIER"], "jwtkeeperd-audit");
+    let line: serde_json::Value = serde_json::from_str(&audit["MESSAGE"]).unwrap();
+    assert_eq!(line["operation"], "issue");
+    // Who reads messages alone is told the cause too.
+    daemon.setup.write_secret("default.secret", b"short");
+    assert!(daemon.client().reload().is_err());
+    let refused = next("refused: ");
+    assert_eq!(refused["PRIORITY"], "3");
+    let fault = &refused["FAULT"];
+    let secret = daemon.setup.path("default.secret");
     assert!(
-        audit.contains("MESSAGE={\"time\":\"") && audit.contains("\"operation\":\"issue\""),
-        "{audit}"
+        fault.contains(&format!("{}: the secret has 5 bytes", secret.display())),
+        "{fault}"
     );
+    let told = format!("refused: what was in force in its place stays in force fault={fault}");
+    assert_eq!(refused["MESSAGE"], told);
     assert_eq!(daemon.log(), "", "nothing is said twice");
+}
+
+/// An entry of the journal's native protocol: `NAME=text`, or, where the text may hold newlines, NAME and its length before it.
+fn entry(mut bytes: &[u8]) -> HashMap<String, String> {
+    let text = |bytes: &[u8]| String::from_utf8(bytes.to_vec()).unwrap();
+    let mut fields = HashMap::new();
+    while let Some(end) = bytes.iter().position(|byte| *byte == b'\n') {
+        let line = text(&bytes[..end]);
+        bytes = &bytes[end + 1..];
+        let (name, value) = match line.split_once('=') {
+            Some((name, value)) => (name.to_owned(), value.to_owned()),
+            None => {
+                let (length, rest) = bytes.split_first_chunk().unwrap();
+                let (value, rest) = rest.split_at(u64::from_le_bytes(*length) as usize);
+                bytes = &rest[1..];
+                (line, text(value))
+            }
+        };
+        fields.insert(name, value);
+    }
+    fields
 }

@@ -25,6 +25,7 @@ mod fixtures;
 mod flood;
 mod followed;
 mod fork;
+mod full_disk;
 mod hangup;
 mod hostile;
 mod limits;

@@ -98,6 +98,11 @@ fn reloads(machine: &Machine) {
     machine.sh("cp -p /etc/jwtkeeper/jwtkeeper.toml /root/ && echo 'no such key = 1' >> /etc/jwtkeeper/jwtkeeper.toml");
     let refused = machine.try_sh("systemctl reload jwtkeeperd");
     assert!(!refused.status.success(), "a reload that was refused is a success");
+    let journal = machine.sh("journalctl --sync && journalctl --no-pager --unit=jwtkeeperd");
+    assert!(
+        journal.contains("stays in force fault=/etc/jwtkeeper/jwtkeeper.toml:"),
+        "the journal says no cause: {journal}"
+    );
     assert_eq!(machine.sh("systemctl is-active jwtkeeperd"), "active\n");
     assert!(machine.client().validate(token.as_str()).unwrap().is_valid());
     machine.sh("mv /root/jwtkeeper.toml /etc/jwtkeeper/ && systemctl reload jwtkeeperd && rm /etc/jwtkeeper/version");

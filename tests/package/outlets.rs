@@ -3,10 +3,11 @@
 use std::io::{Read, Write};
 use std::os::unix::net::UnixStream;
 
-use jwtkeeper_client::Issue;
+use jwtkeeper_client::{Issue, Verdict};
 
 use crate::Machine;
 use crate::packages::project;
+use crate::support::until;
 
 fn configured(machine: &Machine, lines: &str) {
     machine.write("/etc/jwtkeeper/conf.d/test.toml", lines);
@@ -30,13 +31,36 @@ fn the_audit_is_rotated() {
     machine.sh("mv /var/log/jwtkeeper/audit.json /var/log/jwtkeeper/audit.json.1");
     machine.sh(after);
     // Until the daemon has seen the signal lines go to the old file: one of them comes to the new one.
-    crate::support::until("a line is in the new file", || {
+    until("a line is in the new file", || {
         machine.client().issue(Issue::new()).unwrap();
         let lines = machine.try_sh("cat /var/log/jwtkeeper/audit.json").stdout;
         String::from_utf8_lossy(&lines).contains("\"operation\":\"issue\"")
     });
     let owner = machine.sh("stat --format='%U:%G' /var/log/jwtkeeper/audit.json");
     assert_eq!(owner, "jwtkeeper:jwtkeeper\n");
+}
+
+/// A disk that takes no file is no reason not to serve, and once it is mended nobody need restart anything.
+#[test]
+fn the_audit_comes_when_its_disk_does() {
+    let machine = Machine::installed();
+    let disk = "/var/log/jwtkeeper";
+    machine.sh(&format!(
+        "mount -t tmpfs -o \"nr_inodes=1,mode=0750,uid=$(id -u jwtkeeper),gid=$(id -g jwtkeeper)\" tmpfs {disk}"
+    ));
+    configured(&machine, &format!("[audit]\nfile = \"{disk}/audit.json\"\n"));
+    let client = machine.client();
+    assert!(client.issue(Issue::new()).is_err());
+    assert!(matches!(client.validate("a.b.c").unwrap(), Verdict::Invalid(_)));
+    let status = machine.sh("systemctl status jwtkeeperd");
+    assert!(
+        status.contains("audit.json cannot be opened: No space left on device"),
+        "{status}"
+    );
+    machine.sh(&format!("mount -o remount,nr_inodes=100 {disk}"));
+    until("it is written", || client.health().unwrap().ready);
+    client.issue(Issue::new()).unwrap();
+    assert_eq!(machine.show("jwtkeeperd", "NRestarts"), "0");
 }
 
 /// A Unix socket needs nothing; a loopback address needs the example drop-in.

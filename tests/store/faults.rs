@@ -163,6 +163,24 @@ fn a_full_disk_that_stays_full_for_a_while_is_tried_again_and_again() {
     kept(&disk, &all, "full for four operations");
 }
 
+/// The end of a store is one more try, at once; and tells how much it loses.
+#[test]
+fn what_was_refused_is_tried_once_more_at_the_end() {
+    let content = Disk::with_store();
+    let (opened, _) = operations(&content);
+    for (at_the_end, lost) in [(Fault::None, 0), (Fault::FullFrom(opened, u64::MAX), CHANGES as usize)] {
+        let disk = Disk::new(content.clone(), Fault::FullFrom(opened, u64::MAX));
+        let (store, answers) = revoke(&disk);
+        assert!(answers.iter().all(|(_, answer)| answer.is_err()));
+        disk.set_fault(at_the_end);
+        assert_eq!(store.close(), lost, "{at_the_end:?}");
+        let store = Disk::new(disk.image(None), Fault::None).open(0).unwrap();
+        let index = realm(store.index());
+        let kept = answers.iter().filter(|(id, _)| index.token_revoked(id)).count();
+        assert_eq!(kept + lost, answers.len(), "{at_the_end:?}");
+    }
+}
+
 #[test]
 fn a_disk_that_does_not_sync_is_found_out() {
     // The control of `kept`: acknowledged changes that no sync made durable are missed.

@@ -41,6 +41,11 @@ impl RealmIndex {
         }
     }
 
+    /// The `max_lifetime` that is in force, or was when an earlier life ended; 0 for none.
+    pub fn max_lifetime(&self) -> u64 {
+        lock(&self.lifetimes).current
+    }
+
     /// Takes note of what an earlier life knew: when a value was last in force. What is in force now stays so.
     pub fn load_lifetime(&self, value: u64, last: Millis) {
         let mut lifetimes = lock(&self.lifetimes);

@@ -26,8 +26,7 @@ pub struct Audit {
     refuse: bool,
 }
 
-/// Why nothing is audited from the start on.
-pub use sink::SinkError;
+pub use writer::AuditError;
 
 /// What a line tells.
 pub(super) struct Entry<'a> {
@@ -110,8 +109,8 @@ pub(super) fn is_audited(operation: Operation, outcome: Outcome, facts: &Facts) 
 }
 
 impl Audit {
-    /// Begins; what it is written to must be there.
-    pub fn start(settings: &AuditSettings, clock: fn() -> Millis) -> Result<Self, SinkError> {
+    /// Begins. What it is written to need not be there yet: that is a fault until it is.
+    pub fn start(settings: &AuditSettings, clock: fn() -> Millis) -> Result<Self, AuditError> {
         let resumed = move |lost| {
             let text = format!("{lost} lines were not written since the start");
             let facts = Facts {

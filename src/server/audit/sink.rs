@@ -4,58 +4,79 @@ use std::fs::{File, OpenOptions};
 use std::io::{self, Write};
 use std::os::unix::fs::{FileExt, OpenOptionsExt};
 use std::os::unix::net::UnixDatagram;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use crate::config::{AuditSettings, AuditTo};
 
 /// The journal's own protocol (systemd.io, JOURNAL_NATIVE_PROTOCOL).
 const JOURNAL: &str = "/run/systemd/journal/socket";
 
-/// What cannot be written to, and what to do.
+/// What cannot be opened, and what to do.
 #[derive(Debug, thiserror::Error)]
-#[error("cannot write the audit to {place}: {error}; make it writable for the daemon, or set [audit] otherwise")]
+#[error("{place} cannot be opened: {error}; make it writable for the daemon, or set [audit] otherwise")]
 pub struct SinkError {
-    pub(super) place: String,
-    pub(super) error: io::Error,
+    place: String,
+    error: io::Error,
+}
+
+impl SinkError {
+    /// Whether no time and no room will mend it: the configuration is wrong.
+    pub(super) fn is_for_good(&self) -> bool {
+        use io::ErrorKind::{InvalidFilename, IsADirectory, NotADirectory};
+        matches!(self.error.kind(), IsADirectory | NotADirectory | InvalidFilename)
+    }
 }
 
 /// Where lines go.
-pub(super) enum Sink {
-    File { path: PathBuf, file: File },
+pub(super) struct Sink {
+    to: AuditTo,
+    /// As long as there is none: why.
+    open: Result<Open, String>,
+}
+
+enum Open {
+    File(File),
     Journal(UnixDatagram),
 }
 
 impl Sink {
-    pub(super) fn open(settings: &AuditSettings) -> Result<Self, SinkError> {
-        match &settings.to {
-            AuditTo::File(path) => {
-                let failed = |error| SinkError {
-                    place: path.display().to_string(),
-                    error,
-                };
-                let (path, file) = (path.clone(), append(path).map_err(failed)?);
-                Ok(Sink::File { path, file })
-            }
-            AuditTo::Journal => journal().map(Sink::Journal).map_err(|error| SinkError {
-                place: "the journal".to_owned(),
-                error,
-            }),
-        }
+    /// One that is to be opened.
+    pub(super) fn closed(settings: &AuditSettings) -> Self {
+        let (to, open) = (settings.to.clone(), Err("it is not open".to_owned()));
+        Self { to, open }
     }
 
-    /// Opens the file anew; where that fails the old one stays in use.
-    pub(super) fn reopen(&mut self) -> io::Result<()> {
-        match self {
-            Sink::File { path, file } => *file = append(path)?,
-            Sink::Journal(socket) => *socket = journal()?,
+    /// Opens it, or opens it anew; where that fails the old one, if there is one, stays in use.
+    pub(super) fn reopen(&mut self) -> Result<(), SinkError> {
+        let (place, opened) = match &self.to {
+            AuditTo::File(path) => (path.display().to_string(), append(path).map(Open::File)),
+            AuditTo::Journal => ("the journal".to_owned(), journal().map(Open::Journal)),
+        };
+        let opened = opened.map_err(|error| SinkError { place, error });
+        match opened {
+            Ok(opened) => self.open = Ok(opened),
+            Err(error) => {
+                if let Err(why) = &mut self.open {
+                    *why = error.to_string();
+                }
+                return Err(error);
+            }
         }
         Ok(())
     }
 
+    /// Writes lines; an error says why they are not written.
+    pub(super) fn write(&mut self, lines: &[u8]) -> Result<(), String> {
+        let open = self.open.as_mut().map_err(|why| why.clone())?;
+        open.write(lines).map_err(|error| error.to_string())
+    }
+}
+
+impl Open {
     /// Writes lines: to a file all of them or none; to the journal until one fails.
-    pub(super) fn write(&mut self, lines: &[u8]) -> io::Result<()> {
+    fn write(&mut self, lines: &[u8]) -> io::Result<()> {
         match self {
-            Sink::File { file, .. } => {
+            Open::File(file) => {
                 let before = file.metadata()?.len();
                 file.write_all(lines).inspect_err(|_| {
                     // Half a line would spoil the next one. Where not even that can be done, the next begins anew.
@@ -64,7 +85,7 @@ impl Sink {
                     }
                 })
             }
-            Sink::Journal(socket) => {
+            Open::Journal(socket) => {
                 for line in lines.split(|byte| *byte == b'\n').filter(|line| !line.is_empty()) {
                     let mut message = b"SYSLOG_IDENTIFIER=jwtkeeperd-audit\nPRIORITY=5\nMESSAGE=".to_vec();
                     message.extend_from_slice(line); // JSON: no newline in it

@@ -55,6 +55,17 @@ struct State {
     reopen: AtomicBool,
 }
 
+/// Why there is no audit from the start on.
+#[derive(Debug, thiserror::Error)]
+pub enum AuditError {
+    /// The configuration is wrong.
+    #[error("the audit is not written: {0}")]
+    Sink(#[from] SinkError),
+    /// The system has no thread for it.
+    #[error("cannot start the thread that writes the audit: {0}")]
+    Thread(std::io::Error),
+}
+
 /// What is wrong, and when that last showed.
 struct Fault {
     why: String,
@@ -65,21 +76,24 @@ struct Fault {
 pub(super) type Resumed = Box<dyn Fn(u64) -> Vec<u8> + Send>;
 
 impl Queue {
-    pub(super) fn start(settings: &AuditSettings, resumed: Resumed) -> Result<Self, SinkError> {
-        let sink = Sink::open(settings)?;
+    /// What cannot be opened now is a fault like any later one, unless it never will be.
+    pub(super) fn start(settings: &AuditSettings, resumed: Resumed) -> Result<Self, AuditError> {
+        let state = Arc::new(State::default());
+        let mut sink = Sink::closed(settings);
+        match sink.reopen() {
+            Err(error) if error.is_for_good() => return Err(error.into()),
+            Err(error) => state.lost(&error.to_string(), 0),
+            Ok(()) => {}
+        }
         // Beside lines there are wakes and flushes, for which nobody is refused.
         let (jobs, queue) = sync_channel(WAITING + 1024);
-        let state = Arc::new(State::default());
         let writer = Writer {
             sink,
             state: state.clone(),
             resumed,
         };
         let thread = std::thread::Builder::new().name("audit".to_owned());
-        thread.spawn(move || writer.run(&queue)).map_err(|error| SinkError {
-            place: "by a thread of its own".to_owned(),
-            error,
-        })?;
+        thread.spawn(move || writer.run(&queue)).map_err(AuditError::Thread)?;
         Ok(Self { jobs, state })
     }
 
@@ -239,7 +253,7 @@ impl Writer {
         self.state.waiting.fetch_sub(batch.count, Ordering::AcqRel);
         let written = match batch.lines.is_empty() {
             true => Ok(()),
-            false => self.sink.write(&batch.lines).map_err(|error| error.to_string()),
+            false => self.sink.write(&batch.lines),
         };
         match &written {
             Ok(()) => {
@@ -259,7 +273,7 @@ impl Writer {
     }
 
     /// Opens what it is written to anew, where that was asked for, or something is wrong. Whether it is open as it should be:
-    /// where it is not, lines go on to where they went before, and it is tried again.
+    /// where it is not, lines go on to where they went before, if they went anywhere, and it is tried again.
     fn open(&mut self) -> bool {
         let asked = self.state.reopen.swap(false, Ordering::AcqRel);
         if !asked && self.state.is_well() {
@@ -270,7 +284,7 @@ impl Writer {
             Ok(()) => {}
             Err(error) => {
                 self.state.reopen.store(true, Ordering::Release);
-                self.state.lost(&format!("it cannot be opened anew: {error}"), 0);
+                self.state.lost(&error.to_string(), 0);
                 return false;
             }
         }

@@ -219,8 +219,12 @@ impl Daemon {
 
     /// Starts it anew on the same state, with the configuration as it is now.
     pub fn restart(&mut self) {
+        self.restart_with(self.setup.command(&[]));
+    }
+
+    /// The same by another command.
+    pub fn restart_with(&mut self, mut command: Command) {
         assert!(self.child.try_wait().unwrap().is_some(), "it still runs");
-        let mut command = self.setup.command(&[]);
         let log = fs::OpenOptions::new()
             .append(true)
             .open(self.setup.path("log"))

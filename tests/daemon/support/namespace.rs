@@ -1,6 +1,8 @@
 //! A daemon in namespaces of its own: with mounts that nobody else sees, or less of what the kernel hands out.
 
-use std::process::{Command, Stdio};
+use std::io::{BufRead, BufReader, Write};
+use std::path::Path;
+use std::process::{Child, ChildStdout, Command, Stdio};
 
 use nix::unistd::geteuid;
 
@@ -21,6 +23,79 @@ pub fn inside(command: &Command, script: &str, users: Users) -> Command {
         inside.env(name, value.unwrap_or_default());
     }
     inside
+}
+
+/// A small disk of its own (tmpfs) in the place of a directory, for whatever runs on it one after the other.
+pub struct SmallDisk {
+    shell: Child,
+    answers: BufReader<ChildStdout>,
+    directory: String,
+}
+
+impl SmallDisk {
+    /// With what the directory holds, and this much room (as mount has it).
+    pub fn new(directory: &Path, size: &str) -> Self {
+        let mut shell = unshare(Users::Shared);
+        let mut shell = shell
+            .args(["sh", "-eu"])
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .spawn()
+            .unwrap();
+        let answers = BufReader::new(shell.stdout.take().unwrap());
+        let directory = directory.display().to_string();
+        let mut disk = Self {
+            shell,
+            answers,
+            directory,
+        };
+        let own = &disk.directory;
+        let copy = "cp --recursive --preserve --sparse=never";
+        disk.run(&format!(
+            "{copy} '{own}' '{own}.aside'; mount -t tmpfs -o size={size},mode=0700 tmpfs '{own}'; {copy} '{own}.aside/.' '{own}'"
+        ));
+        disk
+    }
+
+    /// Leaves no room.
+    pub fn fill(&mut self) {
+        self.run(&format!("cat /dev/zero 2>/dev/null >'{}/fill' || true", self.directory));
+    }
+
+    /// Makes room again.
+    pub fn free(&mut self) {
+        self.run(&format!("rm '{}/fill'", self.directory));
+    }
+
+    /// `command`, run where the disk is seen.
+    pub fn on(&self, command: &Command) -> Command {
+        let mut on = Command::new("nsenter");
+        on.arg(format!("--target={}", self.shell.id())).arg("--mount");
+        if !geteuid().is_root() {
+            on.args(["--user", "--preserve-credentials"]);
+        }
+        on.arg(command.get_program())
+            .args(command.get_args())
+            .stdin(Stdio::null());
+        for (name, value) in command.get_envs() {
+            on.env(name, value.unwrap_or_default());
+        }
+        on
+    }
+
+    fn run(&mut self, script: &str) {
+        writeln!(self.shell.stdin.as_mut().unwrap(), "{script}\necho done").unwrap();
+        let mut answer = String::new();
+        self.answers.read_line(&mut answer).unwrap();
+        assert_eq!(answer, "done\n", "{script}");
+    }
+}
+
+impl Drop for SmallDisk {
+    fn drop(&mut self) {
+        drop(self.shell.stdin.take()); // at the end of its script it ends
+        let _ = self.shell.wait();
+    }
 }
 
 /// Whether this host lets us have such namespaces: some containers do not. Says so where it does not.
