@@ -108,13 +108,17 @@ pub struct Access {
 }
 
 impl Access {
+    /// Whether `peer` is root or the daemon's own user, who can do anything to the daemon by other means.
+    pub fn mends(&self, peer: &Peer) -> bool {
+        peer.is_user(0) || peer.is_user(self.own_uid)
+    }
+
     /// Whether `peer` may do this in `realm`.
     pub fn permits(&self, peer: &Peer, right: Right, realm: &str) -> bool {
-        let own = || peer.is_user(0) || peer.is_user(self.own_uid);
         match right {
             // They can do that by a signal, whatever the rules say.
-            Right::Reload if own() => true,
-            Right::RevokeBefore | Right::Reload if self.rules.is_empty() => own(),
+            Right::Reload if self.mends(peer) => true,
+            Right::RevokeBefore | Right::Reload if self.rules.is_empty() => self.mends(peer),
             _ if self.rules.is_empty() => true,
             right => self
                 .rules

@@ -53,7 +53,8 @@ pub async fn serve(listener: UnixListener, mut probes: Probes, context: Arc<Cont
                 accepted = listener.accept(), if door.len() < AT_THE_DOOR => {
                     let Some((stream, _)) = trouble.judge(accepted).await else { continue };
                     let Some(arrived) = arrive(stream, &context, &stop, &tasks) else { continue };
-                    if mends(&arrived.peer, &context) && context.census.served() < room() + KEPT_FREE {
+                    let mends = context.live.snapshot().access.mends(&arrived.peer);
+                    if mends && context.census.served() < room() + KEPT_FREE {
                         begin(arrived, &context, &stop, &tasks);
                     } else {
                         door.push_back(arrived);
@@ -113,11 +114,6 @@ fn begin(arrived: Arrived, context: &Arc<Context>, stop: &CancellationToken, tas
         connection::run(stream, peer, bucket, context, stop).await;
         drop(counted);
     });
-}
-
-/// Whether it is root's or the daemon's own user's.
-fn mends(peer: &Peer, context: &Context) -> bool {
-    peer.is_user(0) || peer.is_user(context.live.snapshot().access.own_uid)
 }
 
 /// A connection of the daemon's own: it takes nobody's place, and no limit holds it up.

@@ -24,7 +24,7 @@ use super::clock::Clock;
 use super::dispatch::{Dispatch, Handled, Later, Moment};
 use super::inbox::Inbox;
 use super::rate::{Bucket, Turn};
-use super::reply::no_token;
+use super::reply::told;
 use super::tally::Ticket;
 use crate::config::Limits;
 use crate::words::Peer;
@@ -158,8 +158,7 @@ impl Connection {
             Err(_) => Some(ErrorCode::MalformedMessage),
             Ok(hello) if hello.protocol < PROTOCOL => Some(ErrorCode::UnsupportedProtocol),
             Ok(hello) => {
-                let client: String = no_token(hello.client).chars().take(64).collect();
-                tracing::debug!(?client, "a connection begins");
+                tracing::debug!(client = ?told(hello.client), "a connection begins");
                 refusal.or(stop.is_cancelled().then_some(ErrorCode::ShuttingDown))
             }
         };

@@ -69,6 +69,11 @@ fn with_wire(minted: &Minted, policy: &CookiePolicy, put: impl FnOnce(wire::Mint
     })
 }
 
+/// As much of a name that a peer gave as may be told of.
+pub(super) fn told(name: &str) -> String {
+    no_token(name).chars().take(64).collect()
+}
+
 /// What was given in the place of a name; of a token, given there by mistake, only that it was one.
 pub(super) fn no_token(text: &str) -> &str {
     // The beginning of a base64url object, and the dots of a compact serialization (RFC 7515 section 7.1), perhaps behind

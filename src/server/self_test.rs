@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 use arc_swap::ArcSwapOption;
 
 use super::Context;
-use super::dispatch::is_slow;
+use super::signers::is_slow;
 use crate::config::Snapshot;
 
 /// How long an outcome counts in which all is well, and how long another.

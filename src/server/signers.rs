@@ -5,6 +5,8 @@ use std::num::NonZero;
 
 use tokio::runtime::{Builder, Runtime};
 
+use crate::jwt::{Algorithm, Family};
+
 /// How far these threads step back (setpriority(2)): who wakes up beside one of them need not wait until it is done.
 const NICENESS: i32 = 10;
 
@@ -25,4 +27,9 @@ pub fn signers() -> std::io::Result<Runtime> {
 pub(super) fn threads() -> usize {
     let processors = std::thread::available_parallelism().map_or(1, NonZero::get);
     (processors / 2).max(1)
+}
+
+/// Whether a signature takes as long as hundreds of validates: it must not hold them up.
+pub(super) fn is_slow(algorithm: Algorithm) -> bool {
+    algorithm.family() == Family::Rsa
 }

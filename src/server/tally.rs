@@ -61,6 +61,15 @@ impl RealmTally {
         }
     }
 
+    /// How often an operation came to the outcome of this index.
+    fn counted(&self, operation: Operation, index: usize) -> u64 {
+        let of = |shard: &Shard| {
+            let count = shard.counts.get(operation as usize)?.get(index)?;
+            Some(count.load(Ordering::Relaxed))
+        };
+        self.shards.iter().filter_map(of).sum()
+    }
+
     fn count(&self, shard: usize, operation: Operation, outcome: Outcome, took: Duration) {
         let Some(shard) = self.shards.get(shard) else { return };
         let operation = operation as usize;
@@ -141,16 +150,7 @@ impl Tally {
         for realm in self.realms() {
             for operation in Operation::ALL {
                 for index in 0..OUTCOMES {
-                    let of = |shard: &Shard| {
-                        Some(
-                            shard
-                                .counts
-                                .get(operation as usize)?
-                                .get(index)?
-                                .load(Ordering::Relaxed),
-                        )
-                    };
-                    let count = realm.shards.iter().filter_map(of).sum();
+                    let count = realm.counted(operation, index);
                     if count == 0 {
                         continue;
                     }
@@ -203,22 +203,10 @@ impl Tally {
         let Some(realm) = realms.iter().find(|one| one.name == realm) else {
             return 0;
         };
-        let of = |operation: Operation, index: usize| {
-            let count = move |shard: &Shard| {
-                Some(
-                    shard
-                        .counts
-                        .get(operation as usize)?
-                        .get(index)?
-                        .load(Ordering::Relaxed),
-                )
-            };
-            realm.shards.iter().filter_map(count).sum::<u64>()
-        };
         let rotated = Cause::ALL
             .iter()
-            .map(|cause| of(Operation::Rotate, index(Outcome::Rotated(*cause))));
-        of(Operation::Issue, index(Outcome::Done)) + rotated.sum::<u64>()
+            .map(|cause| realm.counted(Operation::Rotate, index(Outcome::Rotated(*cause))));
+        realm.counted(Operation::Issue, index(Outcome::Done)) + rotated.sum::<u64>()
     }
 }
 

@@ -15,14 +15,12 @@ use jwtkeeper_wire::{
 use super::audit::{Entry, is_audited};
 use super::outcome::{Done, Facts, Operation, Outcome};
 use super::rate::Bucket;
-use super::reply::{no_token, put, put_error, put_refusal};
+use super::reply::{put, put_error, put_refusal, told};
 use super::tally::{Counter, Ticket};
 use super::{Context, health, rate};
 use crate::config::{Right, Snapshot};
 use crate::keeper::Served;
 use crate::words::{Millis, Peer};
-
-pub(super) use operations::is_slow;
 
 /// Work that ends in a reply.
 pub(super) type Later = Pin<Box<dyn Future<Output = Done> + Send>>;
@@ -287,11 +285,6 @@ impl Dispatch {
 /// The realm that a request means.
 fn named(realm: &str) -> &str {
     if realm.is_empty() { DEFAULT_REALM } else { realm }
-}
-
-/// As much of a name that a peer gave as may be told of.
-fn told(name: &str) -> String {
-    no_token(name).chars().take(64).collect()
 }
 
 /// A message as the request that it holds; or why not, for which id.

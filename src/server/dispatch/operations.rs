@@ -9,13 +9,13 @@ use jwtkeeper_wire::{Answer, ErrorCode, FlagTarget, RevokeTarget};
 
 use super::{Answered, Dispatch};
 use crate::config::{Faults, Reloaded};
-use crate::jwt::{Algorithm, Family};
 use crate::keeper::{Before, Flag, Minted, Names, Refusal, Rejection, Revoke, Rotated, Served, Unsigned, Verdict};
 use crate::realm::OnReuse;
 use crate::server::Context;
 use crate::server::outcome::{Done, Facts, Outcome};
 use crate::server::rate::Bucket;
 use crate::server::reply::{no_token, put, put_error, put_issued, put_refusal, put_rotated};
+use crate::server::signers::is_slow;
 use crate::words::Millis;
 
 impl Dispatch {
@@ -274,11 +274,6 @@ fn moment(before: wire::Before) -> Before {
             first_asked: first_asked.map(Millis),
         },
     }
-}
-
-/// Whether a signature takes as long as hundreds of validates: it must not hold them up.
-pub(in crate::server) fn is_slow(algorithm: Algorithm) -> bool {
-    algorithm.family() == Family::Rsa
 }
 
 /// Signs where it holds nobody up: what is slow with the signers, only so much of a uid at a time.
