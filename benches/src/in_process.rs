@@ -87,7 +87,7 @@ fn validate(keeper: &Keeper, served: &Served, now: Millis, tokens: &[String], co
 }
 
 fn decode(tokens: &[String], counted: Duration) -> Result<f64> {
-    let key = DecodingKey::from_secret(work::SECRET);
+    let key = DecodingKey::from_secret(work::SECRET)?;
     let mut validation = Validation::new(Algorithm::HS256);
     validation.validate_nbf = true;
     validation.set_issuer(&[ISSUER]);

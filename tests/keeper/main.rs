@@ -9,6 +9,7 @@ mod world;
 mod key_files;
 mod known_answers;
 mod lock;
+mod oracle;
 mod properties;
 mod revocation;
 mod rollover;

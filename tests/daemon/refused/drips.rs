@@ -58,7 +58,7 @@ fn dripped(pause: Duration, open: impl Fn(&Path, bool) -> File) {
 /// Whether this secret signed the token.
 fn is_of(token: &str, secret: &[u8]) -> bool {
     let (message, signature) = token.rsplit_once('.').unwrap();
-    let key = jsonwebtoken::DecodingKey::from_secret(secret);
+    let key = jsonwebtoken::DecodingKey::from_secret(secret).unwrap();
     jsonwebtoken::crypto::verify(signature, message.as_bytes(), &key, jsonwebtoken::Algorithm::HS256).unwrap()
 }
 
