@@ -12,7 +12,7 @@ use std::path::{Path, PathBuf};
 
 /// The floors of src/, lowest first. Those of one floor may import each other.
 const FLOORS: [&[&str]; 8] = [
-    &["words"],
+    &["words", "log_limit"],
     &["jwt"],
     &["keyring", "realm"],
     &["denylist"],

@@ -13,6 +13,7 @@ use super::journal::{Forget, Journal, Written, store_error};
 use super::memory::follow_successors;
 use super::row::{self, Rows};
 use super::{MARGIN, StoreError};
+use crate::log_limit::limited;
 use crate::words::{Id, Millis};
 
 /// Changes made durable by one commit at the most.
@@ -245,13 +246,19 @@ impl Writer {
             self.written.took.count(began.elapsed());
         }
         match (&standing, &result) {
-            (Some(_), Ok(())) => tracing::info!("the denylist store takes commits again"),
-            (None, Err(error)) => {
-                tracing::error!(%error, "the denylist store did not take a commit: revocations hold in memory and are not acknowledged");
-            }
-            (Some(before), Err(error)) if before.to_string() != error.to_string() => {
-                tracing::error!(%error, "the denylist store does not take commits for another reason");
-            }
+            (Some(_), Ok(())) => limited!(info, "store commits again", "the denylist store takes commits again"),
+            (None, Err(error)) => limited!(
+                error,
+                "store commit failed",
+                %error,
+                "the denylist store did not take a commit: revocations hold in memory and are not acknowledged"
+            ),
+            (Some(before), Err(error)) if before.to_string() != error.to_string() => limited!(
+                error,
+                "store commit failed for another reason",
+                %error,
+                "the denylist store does not take commits for another reason"
+            ),
             _ => {}
         }
         *self.fault.lock().unwrap_or_else(PoisonError::into_inner) = result.clone().err();

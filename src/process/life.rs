@@ -21,6 +21,7 @@ use super::{Args, Failure, activation, clock, log, metrics, notify, state};
 use crate::config::{self, AuditSettings, Event, Files, Follower, Live, Settings};
 use crate::denylist::{Change, Denylist, Embedded};
 use crate::keeper::Keeper;
+use crate::log_limit;
 use crate::server::{Audit, Context, OfProcess, SocketFile, probe, serve, signers};
 
 /// How often the store is told that time has passed.
@@ -117,6 +118,7 @@ async fn start_and_serve(
     let (probe, probes) = probe();
     let mut serving = tokio::spawn(serve(listener, probes, context.clone(), stop.clone()));
     tokio::spawn(tick(context.clone()));
+    tokio::spawn(report_suppressed_lines());
     let manager = Manager::start().map_err(Failure::system("start the thread that tells the service manager"))?;
     follow(&context, files, &manager).map_err(Failure::system("start the thread that follows the files"))?;
     let took_ms = began.elapsed().as_millis() as u64;
@@ -151,6 +153,7 @@ async fn start_and_serve(
     if let Some(audit) = &context.audit {
         audit.flush().await;
     }
+    log_limit::report_suppressed(std::time::Instant::now(), true);
     tracing::info!("stopped");
     manager.finish();
     Ok(ExitCode::SUCCESS)
@@ -242,6 +245,16 @@ async fn tick(context: Arc<Context>) {
         let elapsed = last.elapsed();
         last = Instant::now();
         remember(&context, elapsed).await;
+    }
+}
+
+/// Reports, each second, the lines suppressed of events that have stopped.
+async fn report_suppressed_lines() {
+    let mut interval = tokio::time::interval(TICK);
+    interval.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    loop {
+        interval.tick().await;
+        log_limit::report_suppressed(std::time::Instant::now(), false);
     }
 }
 

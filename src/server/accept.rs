@@ -17,6 +17,7 @@ use super::connection;
 use super::descriptors::{Trouble, connections};
 use super::probe::Probes;
 use super::rate::Bucket;
+use crate::log_limit::limited;
 use crate::words::Peer;
 
 /// How long a peer that is refused has to hear of it.
@@ -82,7 +83,12 @@ fn arrive(
     let peer = match peer(&stream) {
         Ok(peer) => peer,
         Err(error) => {
-            tracing::warn!(%error, "a connection was closed: who it is cannot be told");
+            limited!(
+                warn,
+                "closed a connection: cannot read the credentials of its peer",
+                %error,
+                "closed a connection: cannot read the credentials of its peer"
+            );
             return None;
         }
     };

@@ -7,6 +7,7 @@ use std::time::Duration;
 use nix::sys::resource::{Resource, getrlimit};
 
 use crate::config::Limits;
+use crate::log_limit::limited;
 
 /// Open files that are not for connections: files that are read, the store, the audit, those at the door, peers of metrics.
 const RESERVE: usize = 256;
@@ -55,13 +56,18 @@ impl Trouble {
         match accepted {
             Ok(accepted) => {
                 if std::mem::take(&mut self.fails) {
-                    tracing::info!("{what} is accepted again");
+                    limited!(info, "accepting again", key = what, "{what} is accepted again");
                 }
                 Some(accepted)
             }
             Err(error) => {
                 if !std::mem::replace(&mut self.fails, true) {
-                    tracing::warn!("{what} was not accepted, and is tried again until it is: {error}");
+                    limited!(
+                        warn,
+                        "not accepted",
+                        key = what,
+                        "{what} was not accepted, and is tried again until it is: {error}"
+                    );
                 }
                 tokio::time::sleep(BACK_OFF).await;
                 None

@@ -6,6 +6,7 @@ use jwtkeeper_wire::{Answer, Cause, ErrorCode, Reply, put_frame};
 use super::cookie::{on_the_wire, set_cookie};
 use super::outcome::Outcome;
 use crate::keeper::{Minted, Refusal};
+use crate::log_limit::limited;
 use crate::realm::CookiePolicy;
 
 /// Appends a reply; says what it came to. One that fits no frame becomes an error.
@@ -17,7 +18,7 @@ pub(super) fn put(id: u64, answer: Answer<'_>, out: &mut Vec<u8>) -> Outcome {
         _ => Outcome::Done,
     };
     if let Err(error) = put_frame(&Reply { id, answer }, out) {
-        tracing::error!(%error, "a reply was not sent");
+        limited!(error, "reply not sent", %error, "a reply was not sent: it does not fit a frame");
         let answer = Answer::Error {
             code: ErrorCode::Internal,
             message: "the reply does not fit a frame",

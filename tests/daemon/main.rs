@@ -29,6 +29,7 @@ mod full_disk;
 mod hangup;
 mod hostile;
 mod limits;
+mod log_floods;
 mod logs;
 mod lost_events;
 mod manager;

@@ -176,3 +176,33 @@ fn a_cutoff_in_the_future_holds_as_of_when_it_was_first_seen() {
     assert!(complaints(&daemon).contains("lie in the future"));
     assert!(daemon.client().health().unwrap().ready, "{}", complaints(&daemon));
 }
+
+/// Every foreign value has its line only while they are few; the rest are counted.
+#[test]
+fn many_foreign_values_write_a_few_lines_and_their_count() {
+    const VALUES: usize = 3000;
+    let server = Server::start();
+    let mut pipeline = redis::pipe();
+    for number in 0..VALUES {
+        let key = entry(&format!("foreign-{number}"));
+        pipeline.cmd("SET").arg(key).arg("foreign").arg("EX").arg(3600).ignore();
+    }
+    pipeline.exec(&mut server.client().get_connection().unwrap()).unwrap();
+    let mut daemon = host(at(&server.url()));
+    until("all are read", || unknown(&daemon) >= VALUES as u64);
+    until("all are written over", || is_settled(&daemon));
+    let read = unknown(&daemon);
+    daemon.stop();
+    let log = daemon.log();
+    let about: Vec<_> = log.lines().filter(|line| line.contains("oreign")).collect();
+    assert!(about.len() <= 20, "{} lines", about.len());
+    let written = about
+        .iter()
+        .filter(|line| line.contains("an entry in Redis holds"))
+        .count();
+    let counts = about
+        .iter()
+        .filter_map(|line| line.split_once("suppressed=")?.1.split_whitespace().next());
+    let suppressed: u64 = counts.map(|count| count.parse::<u64>().unwrap()).sum();
+    assert_eq!(written as u64 + suppressed, read);
+}

@@ -20,6 +20,7 @@ use super::servers::{Reach, Servers};
 use crate::denylist::StoreError;
 use crate::denylist::change::{Kind, Level, Raise};
 use crate::denylist::index::{NONE, Reading, RealmIndex};
+use crate::log_limit::limited;
 use crate::words::{Id, Millis};
 
 /// Cutoffs found in the future that are remembered; more are applied as of whenever they are read.
@@ -184,8 +185,10 @@ impl Fleet {
         if unknown {
             self.unknown.fetch_add(1, Ordering::Relaxed);
             let key = naming::entry(&job.shared.prefix, job.kind, &job.id);
-            tracing::warn!(
-                key,
+            limited!(
+                warn,
+                "foreign value in Redis",
+                %key,
                 "an entry in Redis holds what neither jwtkeeperd nor the gem writes: it counts as hard"
             );
         }
@@ -216,9 +219,10 @@ impl Fleet {
             .entry((key.clone(), raise.level, raise.cutoff))
             .or_insert_with(|| {
                 let ahead_s = raise.cutoff.since(now) / 1000;
-                tracing::warn!(
-                    key,
-                    ahead_s,
+                limited!(
+                    warn,
+                    "future cutoff in Redis",
+                    %key, ahead_s,
                     "a cutoff in Redis lies in the future: it holds as of now; check the hosts' clocks"
                 );
                 latest

@@ -16,6 +16,7 @@ use super::survey::{Primary, slot};
 use crate::denylist::StoreError;
 use crate::denylist::change::Kind;
 use crate::denylist::index::Reading;
+use crate::log_limit::limited;
 use crate::words::Id;
 
 /// An entry that is to be put into Redis, as it stands in memory by then.
@@ -188,7 +189,7 @@ impl Node {
         let lines = |found: &Durability| -> Vec<String> { found.losses.iter().chain(&found.notes).cloned().collect() };
         let known = lines(&before);
         for line in lines(&found).iter().filter(|line| !known.contains(line)) {
-            tracing::warn!(server = self.name, "{line}");
+            limited!(warn, "durability of Redis", key = &line, server = self.name, "{line}");
         }
         *standing = Some(found);
     }
@@ -203,8 +204,16 @@ impl Node {
     pub(super) fn tell(&self, fault: Option<StoreError>) {
         let server = &self.name;
         match replace(&self.fault, fault) {
-            Some((None, Some(error))) => tracing::error!(server, %error, "Redis is not heard of"),
-            Some((Some(_), None)) => tracing::info!(server, "Redis is heard of"),
+            Some((None, Some(error))) => limited!(
+                error,
+                "lost connection to Redis",
+                key = server,
+                server, %error,
+                "Redis is not heard of"
+            ),
+            Some((Some(_), None)) => {
+                limited!(info, "connected to Redis", key = server, server, "Redis is heard of");
+            }
             _ => {}
         }
     }
@@ -213,10 +222,20 @@ impl Node {
     pub(super) fn tell_refusal(&self, refusal: Option<StoreError>) {
         let server = &self.name;
         match replace(&self.refusal, refusal) {
-            Some((None, Some(error))) => {
-                tracing::error!(server, %error, "Redis takes nothing: revocations hold on this host and are not acknowledged");
-            }
-            Some((Some(_), None)) => tracing::info!(server, "Redis takes what it is given"),
+            Some((None, Some(error))) => limited!(
+                error,
+                "Redis refuses writes",
+                key = server,
+                server, %error,
+                "Redis takes nothing: revocations hold on this host and are not acknowledged"
+            ),
+            Some((Some(_), None)) => limited!(
+                info,
+                "Redis accepts writes",
+                key = server,
+                server,
+                "Redis takes what it is given"
+            ),
             _ => {}
         }
     }

@@ -14,6 +14,7 @@ use super::follow::Realms;
 use super::link::{ends, has_moved, in_words, is_elsewhere};
 use super::node::{Job, Node};
 use crate::denylist::index::PARTS;
+use crate::log_limit::limited;
 
 /// Entries that one step puts back.
 const STEP: usize = 100;
@@ -53,7 +54,10 @@ impl PutBack {
         let lacking = parts.iter().map(|(_, _, count)| count).sum();
         node.lacking.store(lacking, Ordering::Relaxed);
         if lacking > 0 {
-            tracing::warn!(
+            limited!(
+                warn,
+                "entries missing in Redis",
+                key = &node.name,
                 server = node.name,
                 lacking,
                 "Redis lacks entries that are known here: they are put back"

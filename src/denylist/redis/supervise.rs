@@ -14,6 +14,7 @@ use super::naming;
 use super::node::Node;
 use super::servers::Reach;
 use super::survey::{Primary, Survey};
+use crate::log_limit::limited;
 
 /// How often sentinels and clusters are asked for their primaries.
 const LOOK: Duration = Duration::from_secs(1);
@@ -53,9 +54,14 @@ fn tell_staleness(fleet: &Fleet, before: &mut bool) {
     let stale = age.is_none_or(|age| age > fleet.terms.max_staleness);
     if stale && !*before && age.is_some() {
         let served = fleet.terms.serve_stale;
-        tracing::error!(served, "the copy of Redis is older than max_staleness");
+        limited!(
+            error,
+            "stale copy of Redis",
+            served,
+            "the copy of Redis is older than max_staleness"
+        );
     } else if !stale && *before {
-        tracing::info!("the copy of Redis is right again");
+        limited!(info, "fresh copy of Redis", "the copy of Redis is right again");
     }
     *before = stale && age.is_some();
 }
@@ -84,7 +90,12 @@ fn install(fleet: &Arc<Fleet>, following: &mut Vec<(Arc<Node>, AbortOnDropHandle
         changed = true;
         let node = Arc::new(Node::new(primary, since, read_to));
         if !known.iter().any(|node| same(node, primary)) && !known.is_empty() {
-            tracing::warn!(server = node.name, "another Redis is the primary now");
+            limited!(
+                warn,
+                "new primary of Redis",
+                server = node.name,
+                "another Redis is the primary now"
+            );
         }
         let task = tokio::spawn(follow(fleet.clone(), node.clone()));
         following.push((node, AbortOnDropHandle::new(task)));

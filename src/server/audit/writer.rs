@@ -10,6 +10,7 @@ use tokio::sync::oneshot;
 
 use super::sink::{Sink, SinkError};
 use crate::config::AuditSettings;
+use crate::log_limit::limited;
 
 /// Lines that wait to be written; more are not.
 const WAITING: usize = 16 * 1024;
@@ -169,7 +170,7 @@ impl State {
         self.lost.fetch_add(count as u64, Ordering::Relaxed);
         let mut fault = self.fault();
         if fault.as_ref().is_none_or(|fault| fault.why != why) {
-            tracing::error!(%why, "the audit is not written");
+            limited!(error, "audit not written", %why, "the audit is not written");
         }
         let (why, last) = (why.to_owned(), Instant::now());
         *fault = Some(Fault { why, last });
@@ -187,7 +188,7 @@ impl State {
     fn well(&self) {
         *self.fault() = None;
         let lost = self.lost.load(Ordering::Relaxed);
-        tracing::warn!(lost, "the audit is written again");
+        limited!(warn, "audit written again", lost, "the audit is written again");
     }
 }
 

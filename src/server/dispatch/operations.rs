@@ -10,6 +10,7 @@ use jwtkeeper_wire::{Answer, ErrorCode, FlagTarget, RevokeTarget};
 use super::{Answered, Dispatch};
 use crate::config::{Faults, Reloaded};
 use crate::keeper::{Before, Flag, Minted, Names, Refusal, Rejection, Revoke, Rotated, Served, Unsigned, Verdict};
+use crate::log_limit::limited;
 use crate::realm::OnReuse;
 use crate::server::Context;
 use crate::server::outcome::{Done, Facts, Outcome};
@@ -326,9 +327,21 @@ async fn reject(context: &Context, served: &Served, now: Millis, id: u64, reject
     if let Some(reuse) = &rejection.reuse {
         context.reuses.fetch_add(1, Ordering::Relaxed);
         let (realm, jti, session) = (&served.realm.name, &reuse.jti, &reuse.session);
-        tracing::warn!(%realm, %jti, %session, "reuse: a rotated token was presented after its grace");
+        limited!(
+            warn,
+            "reuse",
+            key = &session.to_string(),
+            %realm, %jti, %session,
+            "reuse: a rotated token was presented after its grace"
+        );
         if let Err(error) = context.keeper.on_reuse(served, now, reuse).await {
-            tracing::error!(%error, %realm, %session, "the session of a reused token is revoked here, and not durably");
+            limited!(
+                error,
+                "revocation of a reused session is not durable",
+                key = &session.to_string(),
+                %error, %realm, %session,
+                "revoked the session of a reused token on this host, but not durably"
+            );
         }
     }
     let ends = rejection.reuse.is_some() && served.realm.policy.on_reuse == OnReuse::RevokeSession;

@@ -21,6 +21,7 @@ use tokio::task::AbortHandle;
 use tokio_util::sync::CancellationToken;
 
 use super::page::Pages;
+use crate::log_limit::limited;
 use crate::server::Context;
 use crate::server::descriptors::Trouble;
 use crate::server::health::Condition;
@@ -160,7 +161,7 @@ impl Site {
         match text {
             Ok(text) => page(StatusCode::OK, kind, text),
             Err(error) => {
-                tracing::error!(%error, "the metrics could not be written");
+                limited!(error, "metrics not written", %error, "the metrics could not be written");
                 page_of(StatusCode::INTERNAL_SERVER_ERROR, "the metrics could not be written\n")
             }
         }
