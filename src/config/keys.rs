@@ -100,11 +100,11 @@ fn keyring(realm: &RealmSettings, files: &mut Files, notes: &mut Vec<String>) ->
     let mut faults = Faults::default();
     let mut keyring = Keyring::default();
     match &realm.key {
-        KeySource::Private(file) => match private(realm, file, realm.algorithm, files, notes) {
+        KeySource::Private(file) => match private(realm, file, realm.algorithm, realm.kid.as_deref(), files, notes) {
             Ok(key) => keyring.add_signing(key),
             Err(fault) => faults.push(fault),
         },
-        KeySource::Public(file) => match public(file, realm.algorithm, files) {
+        KeySource::Public(file) => match public(file, realm.algorithm, realm.kid.as_deref(), files) {
             Ok(keys) => keys
                 .into_iter()
                 .for_each(|key| keyring.add_verifying(Role::Current, key)),
@@ -131,6 +131,7 @@ fn private(
     realm: &RealmSettings,
     file: &Located,
     algorithm: Algorithm,
+    kid: Option<&str>,
     files: &mut Files,
     notes: &mut Vec<String>,
 ) -> Result<PrivateFile, Fault> {
@@ -141,7 +142,10 @@ fn private(
     };
     let bytes = files.read(&file.path, kind).map_err(|error| file.fault(error))?;
     let odd = algorithm.family() == Family::Hmac && ends_in_space(&bytes);
-    let key = load_private(bytes, algorithm, realm.allow_weak_secret).map_err(|error| file.fault(error))?;
+    let mut key = load_private(bytes, algorithm, realm.allow_weak_secret).map_err(|error| file.fault(error))?;
+    if let Some(kid) = kid {
+        key.signing.rename(kid).map_err(|error| file.fault(error))?;
+    }
     if odd {
         let (name, key, path) = (&realm.name, file.key(), file.path.display());
         notes.push(format!(
@@ -151,11 +155,25 @@ fn private(
     Ok(key)
 }
 
-fn public(file: &Located, algorithm: Algorithm, files: &mut Files) -> Result<Vec<VerifyingKey>, Fault> {
+fn public(
+    file: &Located,
+    algorithm: Algorithm,
+    kid: Option<&str>,
+    files: &mut Files,
+) -> Result<Vec<VerifyingKey>, Fault> {
     let bytes = files
         .read(&file.path, FileKind::Public)
         .map_err(|error| file.fault(error))?;
-    load_public(&bytes, algorithm).map_err(|error| file.fault(error))
+    let mut keys = load_public(&bytes, algorithm).map_err(|error| file.fault(error))?;
+    match (kid, keys.as_mut_slice()) {
+        (None, _) => {}
+        (Some(kid), [key]) => key.rename(kid).map_err(|error| file.fault(error))?,
+        (Some(_), keys) => {
+            let message = format!("kid is for one key, and the file holds {}; remove kid", keys.len());
+            return Err(file.fault(message));
+        }
+    }
+    Ok(keys)
 }
 
 /// A retired key's file holds the private key, as it did when it signed, or only the public one.
@@ -166,17 +184,17 @@ fn add_retired(
     notes: &mut Vec<String>,
     keyring: &mut Keyring,
 ) -> Result<(), Fault> {
-    let (file, algorithm) = (&retired.file, retired.algorithm);
+    let (file, algorithm, kid) = (&retired.file, retired.algorithm, retired.kid.as_deref());
     let is_public = algorithm.family() != Family::Hmac
         && files
             .read(&file.path, FileKind::Public)
             .is_ok_and(|bytes| load_public(&bytes, algorithm).is_ok() && !holds_private(&bytes));
     if is_public {
-        public(file, algorithm, files)?
+        public(file, algorithm, kid, files)?
             .into_iter()
             .for_each(|key| keyring.add_verifying(Role::Retired, key));
     } else {
-        keyring.add_retired(private(realm, file, algorithm, files, notes)?);
+        keyring.add_retired(private(realm, file, algorithm, kid, files, notes)?);
     }
     Ok(())
 }
@@ -202,12 +220,12 @@ fn foreign_keys(
     files: &mut Files,
     notes: &mut Vec<String>,
 ) -> Result<Vec<VerifyingKey>, Fault> {
-    let (file, algorithm) = (&foreign.file, foreign.algorithm);
+    let (file, algorithm, kid) = (&foreign.file, foreign.algorithm, foreign.kid.as_deref());
     if foreign.shared {
         // Their secret signs for them alone: here it verifies.
-        private(realm, file, algorithm, files, notes).map(|key| vec![key.signing.verifying])
+        private(realm, file, algorithm, kid, files, notes).map(|key| vec![key.signing.verifying])
     } else {
-        public(file, algorithm, files)
+        public(file, algorithm, kid, files)
     }
 }
 

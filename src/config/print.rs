@@ -137,6 +137,7 @@ fn print_realm(out: &mut Lines, realm: &RealmSettings) {
     out.text("algorithm", realm.algorithm.name());
     let (KeySource::Private(key) | KeySource::Public(key)) = &realm.key;
     out.text(key.key(), &key.path.display().to_string());
+    realm.kid.iter().for_each(|kid| out.text("kid", kid));
     if let Some(version) = &realm.version_file {
         out.text("version_file", &version.path.display().to_string());
     }
@@ -184,6 +185,7 @@ fn print_realm(out: &mut Lines, realm: &RealmSettings) {
         out.table_in_list(&format!("realms.{name}.retired_keys"));
         out.text("algorithm", retired.algorithm.name());
         out.text("file", &retired.file.path.display().to_string());
+        retired.kid.iter().for_each(|kid| out.text("kid", kid));
     }
     for (index, foreign) in policy.foreign_issuers.iter().enumerate() {
         out.table_in_list(&format!("realms.{name}.foreign_issuers"));
@@ -191,6 +193,7 @@ fn print_realm(out: &mut Lines, realm: &RealmSettings) {
         if let Some(source) = realm.foreign_keys.iter().find(|source| source.index == index) {
             out.text("algorithm", source.algorithm.name());
             out.text(source.file.key(), &source.file.path.display().to_string());
+            source.kid.iter().for_each(|kid| out.text("kid", kid));
         }
     }
 }

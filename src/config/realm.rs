@@ -2,7 +2,7 @@
 
 use super::section::{At, Section};
 use super::sources::{
-    ForeignSource, KeySource, Located, RetiredSource, located, read_algorithm, read_foreign, read_key_source,
+    ForeignSource, KeySource, Located, RetiredSource, located, read_algorithm, read_foreign, read_key_source, read_kid,
     read_retired,
 };
 use super::tree::Node;
@@ -26,6 +26,8 @@ pub struct RealmSettings {
     pub policy: Policy,
     /// Where its key comes from.
     pub key: KeySource,
+    /// The name that the configuration gives its key.
+    pub kid: Option<String>,
     /// Where its version comes from.
     pub version_file: Option<Located>,
     /// Keys that verify only.
@@ -55,6 +57,7 @@ impl RealmSettings {
         let mut policy = read_policy(&section);
         let sources = ["secret_file", "key_file", "public_key_file", "jwks_file"];
         let key = read_key_source(&section, algorithm, "the realm", &sources);
+        let kid = read_kid(&section);
         let version_file = located(&section, "version_file");
         let retired_keys = read_retired(&section);
         read_lock_keys(&section, algorithm, &retired_keys, &mut policy);
@@ -68,6 +71,7 @@ impl RealmSettings {
             algorithm: algorithm?,
             policy,
             key: key?,
+            kid,
             version_file,
             retired_keys,
             foreign_keys,
@@ -96,18 +100,19 @@ impl RealmSettings {
             settings
                 .retired_keys
                 .iter()
-                .map(|key| (key.algorithm, paths(&key.file)))
+                .map(|key| (key.algorithm, paths(&key.file), key.kid.clone()))
                 .collect()
         };
         let foreign = |settings: &Self| -> Vec<_> {
             settings
                 .foreign_keys
                 .iter()
-                .map(|key| (key.index, key.algorithm, paths(&key.file), key.shared))
+                .map(|key| (key.index, key.algorithm, paths(&key.file), key.shared, key.kid.clone()))
                 .collect()
         };
         self.algorithm == other.algorithm
             && source(&self.key) == source(&other.key)
+            && self.kid == other.kid
             && self.version_file.as_ref().map(paths) == other.version_file.as_ref().map(paths)
             && retired(self) == retired(other)
             && foreign(self) == foreign(other)

@@ -7,6 +7,9 @@ use super::section::Section;
 use crate::jwt::{Algorithm, Family};
 use crate::realm::{ForeignIssuer, Policy};
 
+/// The longest `kid` in the configuration, in bytes: each token carries it.
+const LONGEST_KID: usize = 256;
+
 /// A file, and where the configuration names it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Located {
@@ -50,6 +53,8 @@ pub struct RetiredSource {
     pub algorithm: Algorithm,
     /// The file.
     pub file: Located,
+    /// The name that the configuration gives the key.
+    pub kid: Option<String>,
 }
 
 /// A foreign issuer's key file.
@@ -63,6 +68,8 @@ pub struct ForeignSource {
     pub file: Located,
     /// Whether the file holds a shared secret.
     pub shared: bool,
+    /// The name that the configuration gives the key.
+    pub kid: Option<String>,
 }
 
 pub(super) fn located(section: &Section<'_>, key: &'static str) -> Option<Located> {
@@ -91,6 +98,23 @@ pub(super) fn read_algorithm(section: &Section<'_>, needed: bool) -> Option<Algo
         );
     }
     algorithm
+}
+
+/// Reads `kid`, the name of a key that has none of its own. The keys of a set have theirs.
+pub(super) fn read_kid(section: &Section<'_>) -> Option<String> {
+    let (kid, place) = section.text("kid")?;
+    if kid.is_empty() || kid.len() > LONGEST_KID {
+        let message = format!("{} must have 1 to {LONGEST_KID} bytes", section.full("kid"));
+        section.fault(&place, message);
+    }
+    if section.node("jwks_file").is_some() {
+        let message = format!(
+            "{} is for one key; the keys of a jwks_file name themselves: remove kid",
+            section.full("kid")
+        );
+        section.fault(&place, message);
+    }
+    Some(kid)
 }
 
 /// The one key of a realm, or of an issuer: `whose` says which, `sources` where it may come from.
@@ -151,9 +175,10 @@ pub(super) fn read_retired(section: &Section<'_>) -> Vec<RetiredSource> {
                 format!("{} is missing; name the retired key's file", entry.full("file")),
             );
         }
+        let kid = read_kid(&entry);
         entry.finish();
         if let (Some(algorithm), Some(file)) = (algorithm, file) {
-            retired.push(RetiredSource { algorithm, file });
+            retired.push(RetiredSource { algorithm, file, kid });
         }
     }
     retired
@@ -191,14 +216,19 @@ pub(super) fn read_foreign(section: &Section<'_>, policy: &mut Policy) -> Vec<Fo
                     algorithm,
                     file,
                     shared,
+                    kid: read_kid(&entry),
                 });
             }
-        } else if let Some(node) = entry.node("algorithm") {
-            let message = format!(
-                "{} is for an issuer with a key; name its key, or remove it",
-                entry.full("algorithm")
-            );
-            entry.fault(&node.place, message);
+        } else {
+            for key in ["algorithm", "kid"] {
+                if let Some(node) = entry.node(key) {
+                    let message = format!(
+                        "{} is for an issuer with a key; name its key, or remove it",
+                        entry.full(key)
+                    );
+                    entry.fault(&node.place, message);
+                }
+            }
         }
         policy.foreign_issuers.push(ForeignIssuer { issuer, own_key });
         entry.finish();

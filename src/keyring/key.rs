@@ -25,10 +25,11 @@ pub struct VerifyingKey {
     pub algorithm: Algorithm,
     /// What names it in records.
     pub id: KeyId,
-    /// What `kid` may call it: its thumbprint (RFC 7638), and the name that its own file gives it.
-    pub kids: Vec<String>,
+    /// The key's name: the `kid` that its own file or the configuration gives it.
+    pub name: Option<String>,
     /// The public key for the JWKS; `None` for a shared secret.
     pub public: Option<Jwk>,
+    thumbprint: Option<String>,
     verifier: Verifier,
     secret: Option<Arc<Secret>>,
 }
@@ -41,12 +42,12 @@ impl VerifyingKey {
             return Err(Rejected("not an HMAC algorithm"));
         };
         let id = key_id(hmac::sign(key, b"jwtkeeper key id").as_ref());
-        let kids = kid.into_iter().collect();
         Ok(Self {
             algorithm,
             id,
-            kids,
+            name: kid,
             public: None,
+            thumbprint: None,
             verifier,
             secret: Some(secret),
         })
@@ -56,7 +57,7 @@ impl VerifyingKey {
     pub(super) fn public(
         algorithm: Algorithm,
         verifier: Verifier,
-        jwk: Jwk,
+        mut jwk: Jwk,
         kid: Option<String>,
     ) -> Result<Self, Rejected> {
         let thumbprint = jwk
@@ -65,15 +66,40 @@ impl VerifyingKey {
             .clone()
             .ok_or(Rejected("no thumbprint can be made of the public key"))?;
         let id = key_id(digest::digest(&digest::SHA256, thumbprint.as_bytes()).as_ref());
-        let kids = std::iter::once(thumbprint).chain(kid).collect();
+        if kid.is_some() {
+            jwk.common.key_id.clone_from(&kid);
+        }
         Ok(Self {
             algorithm,
             id,
-            kids,
+            name: kid,
             public: Some(jwk),
+            thumbprint: Some(thumbprint),
             verifier,
             secret: None,
         })
+    }
+
+    /// Gives the key the name that the configuration has for it. A key whose own file names it differently is refused.
+    pub fn rename(&mut self, name: &str) -> Result<(), Rejected> {
+        if self.name.as_deref().is_some_and(|own| own != name) {
+            return Err(Rejected("the key's own kid differs from the kid that is configured"));
+        }
+        self.name = Some(name.to_owned());
+        if let Some(jwk) = &mut self.public {
+            jwk.common.key_id = Some(name.to_owned());
+        }
+        Ok(())
+    }
+
+    /// Returns true if `kid` is the key's name or its thumbprint (RFC 7638).
+    pub fn is_called(&self, kid: &str) -> bool {
+        self.name.as_deref() == Some(kid) || self.thumbprint.as_deref() == Some(kid)
+    }
+
+    /// The `kid` that tokens by this key carry: its name, else the thumbprint of a public key.
+    pub fn kid(&self) -> Option<&str> {
+        self.name.as_deref().or(self.thumbprint.as_deref())
     }
 
     /// Whether the plain key signed `message`.
@@ -119,16 +145,21 @@ pub struct SigningKey {
 
 impl SigningKey {
     pub(super) fn new(verifying: VerifyingKey, signer: Signer, material: Arc<Secret>) -> Result<Self, Rejected> {
-        let kid = verifying.public.as_ref().and_then(|jwk| jwk.common.key_id.as_deref());
-        let header = Header::text(verifying.algorithm.name(), kid);
         let key = Self {
-            header_segment: encode_base64url(header.as_bytes()),
+            header_segment: header_segment(&verifying),
             verifying,
             signer,
             material,
         };
         key.self_test()?;
         Ok(key)
+    }
+
+    /// Gives the key a name: see [`VerifyingKey::rename`].
+    pub fn rename(&mut self, name: &str) -> Result<(), Rejected> {
+        self.verifying.rename(name)?;
+        self.header_segment = header_segment(&self.verifying);
+        Ok(())
     }
 
     /// Signs claims (a JSON text): a token in compact form. With a cookie, an HMAC key is locked by it. `None` when
@@ -178,6 +209,10 @@ impl SigningKey {
             Err(Rejected("the key does not verify what it signs"))
         }
     }
+}
+
+fn header_segment(key: &VerifyingKey) -> String {
+    encode_base64url(Header::text(key.algorithm.name(), key.kid()).as_bytes())
 }
 
 fn key_id(bytes: &[u8]) -> KeyId {

@@ -20,6 +20,17 @@ pub enum Role {
     Foreign(usize),
 }
 
+impl Role {
+    /// Returns true if the keys of both roles belong to the same owner: the realm, or one foreign issuer.
+    fn has_owner_of(self, other: Role) -> bool {
+        match (self, other) {
+            (Role::Foreign(one), Role::Foreign(another)) => one == another,
+            (Role::Foreign(_), _) | (_, Role::Foreign(_)) => false,
+            _ => true,
+        }
+    }
+}
+
 /// How the signature was locked.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Locked {
@@ -94,7 +105,7 @@ impl Keyring {
     /// Whether another holds the same keys for the same purposes.
     pub fn same(&self, other: &Self) -> bool {
         let signing = |ring: &Self| ring.signing.iter().map(|key| key.verifying.id).collect::<Vec<_>>();
-        let known = |(role, key): (Role, &VerifyingKey)| (role, key.algorithm, key.id, key.kids.clone());
+        let known = |(role, key): (Role, &VerifyingKey)| (role, key.algorithm, key.id, key.name.clone());
         signing(self) == signing(other)
             && self.replaying.len() == other.replaying.len()
             && self.keys().map(known).eq(other.keys().map(known))
@@ -110,35 +121,45 @@ impl Keyring {
 
     /// Verifies a token's signature: with each part of a presented cookie first, then with the plain key.
     pub fn verify(&self, token: &Compact, cookies: &[CookieSecret], locks: &[LockKey]) -> Result<Proof, Reason> {
-        if let Some(key) = &self.signing
-            && token.header_segment == key.header_segment().as_bytes()
+        let known = |key: &&SigningKey| token.header_segment == key.header_segment().as_bytes();
+        // The header that this key mints with, byte for byte, needs no reading.
+        let tried = self.signing.as_ref().filter(known).map(|key| &key.verifying);
+        if let Some(key) = tried
+            && let Some(proof) = prove((Role::Current, key), token, cookies, locks)
         {
-            // The header that this key mints with, byte for byte: nothing in it is news.
-            if let Some(proof) = prove((Role::Current, &key.verifying), token, cookies, locks) {
-                return Ok(proof);
-            }
+            return Ok(proof);
         }
         let header = token.header().map_err(|_| Reason::Malformed)?;
         self.candidates(&header)?
             .into_iter()
+            // A forged token must not cost a second try of the same key.
+            .filter(|(_, key)| !tried.is_some_and(|tried| std::ptr::eq(tried, *key)))
             .find_map(|key| prove(key, token, cookies, locks))
             .ok_or(Reason::BadSignature)
     }
 
-    /// The keys that the header allows: the one that `kid` names, or without `kid` those of the algorithm.
+    /// The keys that the header allows, in the order of trying: those of its algorithm, and with `kid` those that it
+    /// names. Where `kid` names no key of an owner (the realm, or one foreign issuer), that owner's unnamed keys are
+    /// tried: names are each owner's own, so one partner's choice of names never hides the keys of another.
     fn candidates(&self, header: &Header) -> Result<Vec<(Role, &VerifyingKey)>, Reason> {
         let algorithm_is = |key: &VerifyingKey| header.alg.as_deref() == Some(key.algorithm.name());
         if !self.keys().any(|(_, key)| algorithm_is(key)) {
             return Err(Reason::AlgorithmNotAllowed);
         }
-        let Some(kid) = &header.kid else {
-            return Ok(self.keys().filter(|(_, key)| algorithm_is(key)).collect());
+        let meant: Vec<_> = match header.kid.as_deref() {
+            None => self.keys().collect(),
+            Some(kid) => {
+                let called: Vec<_> = self.keys().filter(|(_, key)| key.is_called(kid)).collect();
+                let is_taken = |role: Role| called.iter().any(|(owner, _)| role.has_owner_of(*owner));
+                let may_be =
+                    |(role, key): &(Role, &VerifyingKey)| key.is_called(kid) || key.name.is_none() && !is_taken(*role);
+                self.keys().filter(may_be).collect()
+            }
         };
-        let named: Vec<_> = self.keys().filter(|(_, key)| key.kids.contains(kid)).collect();
-        if named.is_empty() {
+        if meant.is_empty() {
             return Err(Reason::UnknownKey);
         }
-        let right: Vec<_> = named.into_iter().filter(|(_, key)| algorithm_is(key)).collect();
+        let right: Vec<_> = meant.into_iter().filter(|(_, key)| algorithm_is(key)).collect();
         if right.is_empty() {
             Err(Reason::AlgorithmNotAllowed)
         } else {

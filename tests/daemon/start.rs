@@ -264,6 +264,7 @@ fn foreign_issuers_are_read_as_strictly_as_realms() {
             "more than one key",
         ),
         ("algorithm = \"RS256\"", "is for an issuer with a key"),
+        ("kid = \"key-1\"", "is for an issuer with a key"),
         ("secret_file = \"a\"\nalgorithm = \"RS256\"", "is for HMAC algorithms"),
         ("jwks_file = \"a\"", "algorithm is missing"),
         (

@@ -141,8 +141,8 @@ fn the_ed25519_example_of_rfc_8037() {
     );
     let file = load_private(Zeroizing::new(jwk.as_bytes().to_vec()), Algorithm::EdDSA, false).unwrap();
     assert_eq!(
-        file.signing.verifying.kids,
-        ["kPrK_qmxVWaYVA9wwBF6Iuo3vVzz7TxHCTwXBygrS4k"]
+        file.signing.verifying.kid(),
+        Some("kPrK_qmxVWaYVA9wwBF6Iuo3vVzz7TxHCTwXBygrS4k")
     );
     let mut buffer = Vec::new();
     let token = concat!(
@@ -164,10 +164,9 @@ fn the_thumbprint_example_of_rfc_7638() {
         "gw\"}"
     );
     let keys = load_public(jwk.as_bytes(), Algorithm::RS256).unwrap();
-    assert_eq!(
-        keys[0].kids,
-        ["NzbLsXh8uDCcd-6MNwXF4W_7noWXFZAfHkxZsRGC9Xs", "2011-04-29"]
-    );
+    for kid in ["NzbLsXh8uDCcd-6MNwXF4W_7noWXFZAfHkxZsRGC9Xs", "2011-04-29"] {
+        assert!(keys[0].is_called(kid), "{kid}");
+    }
 }
 
 #[test]

@@ -6,6 +6,7 @@
 #[path = "../world/mod.rs"]
 mod world;
 
+mod configured;
 mod key_files;
 mod known_answers;
 mod lock;

@@ -42,6 +42,17 @@ impl Builder {
         }
     }
 
+    /// A realm that signs with `key` under this name.
+    pub fn named(key: &Key, kid: &str) -> Self {
+        let mut file = key.private();
+        file.signing.rename(kid).unwrap();
+        let mut keyring = Keyring::default();
+        keyring.add_signing(file);
+        let mut builder = Self::with_keys(keyring);
+        builder.key = Some(key.clone());
+        builder
+    }
+
     /// A realm that has only the public half of `key`.
     pub fn validating(key: &Key) -> Self {
         let mut keyring = Keyring::default();

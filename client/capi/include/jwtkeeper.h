@@ -115,7 +115,7 @@ enum {
     JWTKEEPER_REASON_MALFORMED = 1,
     /** The header's alg is not the algorithm of a key of the realm. */
     JWTKEEPER_REASON_ALGORITHM_NOT_ALLOWED = 2,
-    /** The header's kid names no key of the realm. */
+    /** The header's kid names no key of the realm, and each of its keys has a name. */
     JWTKEEPER_REASON_UNKNOWN_KEY = 3,
     /** No key of the realm signed it, or its cookie is missing or wrong. */
     JWTKEEPER_REASON_BAD_SIGNATURE = 4,

@@ -134,7 +134,7 @@ codes! {
     Reason {
         Malformed = 1, "malformed", "Not a JWT in strict compact form, or a claim is missing or has a wrong type.";
         AlgorithmNotAllowed = 2, "algorithm_not_allowed", "The header's alg is not the algorithm of a key of the realm.";
-        UnknownKey = 3, "unknown_key", "The header's kid names no key of the realm.";
+        UnknownKey = 3, "unknown_key", "The header's kid names no key of the realm, and each of its keys has a name.";
         BadSignature = 4, "bad_signature", "No key of the realm signed it, or its cookie is missing or wrong.";
         LifetimeTooLong = 5, "lifetime_too_long", "It lives longer than the realm's max_lifetime.";
         Expired = 6, "expired", "Its exp, or its session's whole lifetime, has passed.";

@@ -3,6 +3,7 @@
 mod claims;
 mod form;
 mod header;
+mod kid;
 mod order;
 mod signature;
 mod times;

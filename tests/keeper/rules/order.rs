@@ -48,7 +48,7 @@ const COOKIE: &str = "35a496b4d4aa7dcb08389ef2e22728dc";
 const MAX: i64 = 1000;
 
 fn world() -> World {
-    let world = Builder::signing(&key(Algorithm::ES256))
+    let world = Builder::named(&key(Algorithm::ES256), "ours")
         .with(|policy| {
             policy.issuer = Some("i".to_owned());
             policy.audience = vec!["a".to_owned()];

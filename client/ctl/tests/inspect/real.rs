@@ -27,7 +27,7 @@ const REALMS: [(&str, &str, &str, &str); 9] = [
     ("locked", "HS256", "one", "cookie_lock = \"required\""),
     ("free", "HS256", "one", "rotation_grace = \"0s\""),
     ("ec", "ES256", "ec-one", ""),
-    ("ec2", "ES256", "ec-two", ""),
+    ("ec2", "ES256", "ec-two", "kid = \"two\""),
 ];
 
 pub(crate) struct Real {
