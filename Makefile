@@ -25,7 +25,8 @@ endif
 TARGET := $(or $(CARGO_TARGET_DIR),target)
 PROVE_STATE := $(abspath $(TARGET))/prove
 CUTS ?= 5000
-PROOFS := prove-rotate prove-crash prove-cuts prove-cancel prove-live prove-fleet prove-languages prove-restart prove-flood prove-package prove-syscalls
+ENTRIES ?= 7000000
+PROOFS := prove-rotate prove-crash prove-cuts prove-cancel prove-live prove-fleet prove-languages prove-restart prove-flood prove-package prove-syscalls prove-expiry
 PREFIX ?= /usr/local
 # Where what is to be installed was built.
 BUILT ?= $(TARGET)/release
@@ -88,6 +89,10 @@ prove-flood: need-for-tests
 	$(CARGO) build --locked --release -p jwtkeeper --bins
 	JWTKEEPER_PROVE=$(PROVE_STATE) JWTKEEPERD=$(abspath $(TARGET))/release/jwtkeeperd \
 	    $(CARGO) test --locked -p jwtkeeper --test daemon -- --nocapture --test-threads=1 flood
+
+# ENTRIES revocations that come and expire together: what callers wait for, memory and file.
+prove-expiry: need-for-tests
+	JWTKEEPER_PROVE_ENTRIES=$(ENTRIES) $(CARGO) test --locked --release -p jwtkeeper --test store -- --nocapture --test-threads=1 multitude
 
 # The packages as they are released, installed and booted.
 prove-package: need-for-tests deb

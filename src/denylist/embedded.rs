@@ -17,6 +17,7 @@ use super::index::{Index, RealmIndex};
 use super::journal::{Journal, OpenError, Written};
 use super::memory::follow_successors;
 use super::row::{self, Rows};
+use super::sweep::Sweeper;
 use super::writer::{CURRENT, FORGOTTEN, Job, LIFETIME, MINTED, Writer};
 use super::{Applied, Denylist, StoreError, StoreHealth, TOOK};
 use crate::words::{Histogram, Millis};
@@ -110,7 +111,7 @@ impl Embedded {
         let (jobs, queue) = channel();
         let mut writer = Writer {
             journal,
-            index: index.clone(),
+            sweeper: Sweeper::start(index.clone()).map_err(|error| io(error.to_string()))?,
             written: Arc::default(),
             fault: Arc::default(),
             unsaved: HashMap::new(),

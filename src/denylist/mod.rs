@@ -8,6 +8,7 @@ mod journal;
 mod memory;
 mod redis;
 mod row;
+mod sweep;
 mod writer;
 
 use std::future::Future;

@@ -8,10 +8,11 @@ use std::time::{Duration, Instant};
 use tokio::sync::oneshot;
 
 use super::change::{Change, Kind, Level, Outcome, Raise};
-use super::index::{Index, RealmIndex};
+use super::index::RealmIndex;
 use super::journal::{Forget, Journal, Written, store_error};
 use super::memory::follow_successors;
 use super::row::{self, Rows};
+use super::sweep::Sweeper;
 use super::{MARGIN, StoreError};
 use crate::log_limit::limited;
 use crate::words::{Id, Millis};
@@ -48,7 +49,7 @@ type Standing = (String, Kind, Id, Level);
 /// The writer, on a thread of its own.
 pub(super) struct Writer {
     pub(super) journal: Journal,
-    pub(super) index: Arc<Index>,
+    pub(super) sweeper: Sweeper,
     pub(super) written: Arc<Written>,
     pub(super) fault: Arc<Mutex<Option<StoreError>>>,
     /// In force in memory, and in no commit that succeeded.
@@ -222,7 +223,7 @@ impl Writer {
                 before: seconds,
                 limit: PURGE,
             });
-            self.index.purge(seconds);
+            self.sweeper.forget_by(seconds);
         }
     }
 

@@ -21,6 +21,7 @@ mod future;
 mod group;
 mod load;
 mod marks;
+mod multitude;
 mod powercut;
 mod redis;
 mod reload;

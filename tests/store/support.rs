@@ -40,7 +40,12 @@ pub(crate) fn wait<T>(future: impl Future<Output = T>) -> T {
 }
 
 pub(crate) fn apply(store: &dyn Denylist, realm: &Arc<RealmIndex>, change: Change) -> Result<Outcome, StoreError> {
-    wait(store.apply(realm, change))
+    let is_tick = matches!(change, Change::Tick { .. });
+    let outcome = wait(store.apply(realm, change));
+    if is_tick {
+        until("what may be forgotten is", || store.index().is_swept());
+    }
+    outcome
 }
 
 pub(crate) fn raise(kind: Kind, id: &Id, level: Level, until: Seconds) -> Raise {

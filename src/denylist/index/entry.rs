@@ -72,6 +72,25 @@ pub(super) struct Shard {
     pub(super) rotations: HashMap<Id, Rotation>,
 }
 
+impl Shard {
+    /// Gives back the room of entries that have gone.
+    pub(super) fn shrink(&mut self) {
+        for map in [&mut self.tokens, &mut self.sessions] {
+            shrink(&mut map.uuids);
+            shrink(&mut map.texts);
+        }
+        shrink(&mut self.subjects);
+        shrink(&mut self.rotations);
+    }
+}
+
+/// Halves a map until a quarter of it is full. One that is smaller is not worth the work.
+fn shrink<K: Eq + std::hash::Hash, V>(map: &mut HashMap<K, V>) {
+    if map.capacity() > 64 && map.len() < map.capacity() / 4 {
+        map.shrink_to(map.len() * 2);
+    }
+}
+
 /// Values by id: UUIDs compactly, by their own 128 bits; other ids by their text.
 pub(super) struct Map<V> {
     pub(super) uuids: HashMap<[u64; 2], V>,

@@ -10,12 +10,33 @@ use crate::words::{Id, Seconds};
 /// Seconds to a bucket of expiry.
 const BUCKET: i64 = 64;
 
+/// Ids in one piece of a bucket: small, so that neither its growth nor its end holds anyone up.
+const CHUNK: usize = 1024;
+
 /// What ends in one span of time: most are tokens and sessions by their UUIDs, which take no more than that.
 #[derive(Default)]
 pub(super) struct Bucket {
-    tokens: Vec<[u64; 2]>,
-    sessions: Vec<[u64; 2]>,
-    others: Vec<(Expiring, Id)>,
+    tokens: Chunks<[u64; 2]>,
+    sessions: Chunks<[u64; 2]>,
+    others: Chunks<(Expiring, Id)>,
+}
+
+/// Values in pieces of [`CHUNK`], the last of them not yet full.
+struct Chunks<T>(Vec<Vec<T>>);
+
+impl<T> Default for Chunks<T> {
+    fn default() -> Self {
+        Self(Vec::new())
+    }
+}
+
+impl<T> Chunks<T> {
+    fn push(&mut self, value: T) {
+        match self.0.last_mut() {
+            Some(last) if last.len() < CHUNK => last.push(value),
+            _ => self.0.push(vec![value]),
+        }
+    }
 }
 
 impl Bucket {
@@ -27,11 +48,16 @@ impl Bucket {
         }
     }
 
-    fn each(self) -> impl Iterator<Item = (Expiring, Id)> {
-        let of = |kind| move |halves| (kind, Id::Uuid(whole(halves)));
-        let tokens = self.tokens.into_iter().map(of(Expiring::Token));
-        let sessions = self.sessions.into_iter().map(of(Expiring::Session));
-        tokens.chain(sessions).chain(self.others)
+    /// Takes one piece out; `None` once it is empty.
+    fn take(&mut self) -> Option<Vec<(Expiring, Id)>> {
+        let of = |kind| move |halves: [u64; 2]| (kind, Id::Uuid(whole(halves)));
+        if let Some(tokens) = self.tokens.0.pop() {
+            return Some(tokens.into_iter().map(of(Expiring::Token)).collect());
+        }
+        if let Some(sessions) = self.sessions.0.pop() {
+            return Some(sessions.into_iter().map(of(Expiring::Session)).collect());
+        }
+        self.others.0.pop()
     }
 }
 
@@ -41,63 +67,87 @@ impl RealmIndex {
         lock(&self.buckets).entry(bucket).or_default().add(kind, id);
     }
 
-    pub(super) fn purge(&self, now: Seconds) {
+    /// Forgets a slice of what may be forgotten by `now`. Returns false if there was nothing left.
+    pub(super) fn purge_slice(&self, now: Seconds) -> bool {
+        let Some(due) = self.due(now / BUCKET) else {
+            return false;
+        };
+        for (kind, id) in due {
+            self.forget(kind, &id, now);
+        }
+        true
+    }
+
+    /// One piece of what ends before a bucket.
+    fn due(&self, end: i64) -> Option<Vec<(Expiring, Id)>> {
         let mut buckets = lock(&self.buckets);
-        let later = buckets.split_off(&(now / BUCKET));
-        let due = std::mem::replace(&mut *buckets, later);
-        drop(buckets);
-        let past = |until: u32| Seconds::from(until) < now;
-        for (kind, id) in due.into_values().flat_map(Bucket::each) {
-            let mut shard = write(self.shard(&id));
-            let gone = match kind {
-                Expiring::Token => {
-                    let gone = shard.tokens.get(&id).is_some_and(|standing| past(standing.until));
-                    if gone {
-                        shard.tokens.remove(&id);
-                    }
-                    gone
-                }
-                Expiring::Session => {
-                    let gone = shard.sessions.get(&id).is_some_and(|standing| past(standing.until));
-                    if gone {
-                        shard.sessions.remove(&id);
-                    }
-                    gone
-                }
-                Expiring::Subject => {
-                    let gone = shard.subjects.get_mut(&id).is_some_and(|marks| {
-                        // Each goes at its own deadline, as its row does.
-                        for mark in [&mut marks.hard, &mut marks.soft] {
-                            if past(mark.until) {
-                                *mark = Mark::default();
-                            }
-                        }
-                        marks.hard.until.max(marks.soft.until) == 0
-                    });
-                    if gone {
-                        shard.subjects.remove(&id);
-                    }
-                    gone
-                }
-                Expiring::Rotation => {
-                    let gone = shard.rotations.get(&id).is_some_and(|rotation| past(rotation.until));
-                    if gone {
-                        shard.rotations.remove(&id);
-                    }
-                    gone
-                }
-                Expiring::Record => {
-                    if let Some(rotation) = shard.rotations.get_mut(&id)
-                        && record_until(rotation.grace_until) < now
-                    {
-                        rotation.record = None;
-                    }
-                    false
-                }
-            };
-            if gone {
-                self.count_of(kind).fetch_sub(1, Ordering::AcqRel);
+        loop {
+            let mut first = buckets.first_entry().filter(|first| *first.key() < end)?;
+            match first.get_mut().take() {
+                Some(due) => return Some(due),
+                None => drop(first.remove()),
             }
+        }
+    }
+
+    /// Gives back the room of what was forgotten, shard by shard.
+    pub(super) fn shrink(&self) {
+        for shard in &self.shards {
+            write(shard).shrink();
+        }
+    }
+
+    fn forget(&self, kind: Expiring, id: &Id, now: Seconds) {
+        let past = |until: u32| Seconds::from(until) < now;
+        let mut shard = write(self.shard(id));
+        let gone = match kind {
+            Expiring::Token => {
+                let gone = shard.tokens.get(id).is_some_and(|standing| past(standing.until));
+                if gone {
+                    shard.tokens.remove(id);
+                }
+                gone
+            }
+            Expiring::Session => {
+                let gone = shard.sessions.get(id).is_some_and(|standing| past(standing.until));
+                if gone {
+                    shard.sessions.remove(id);
+                }
+                gone
+            }
+            Expiring::Subject => {
+                let gone = shard.subjects.get_mut(id).is_some_and(|marks| {
+                    // Each goes at its own deadline, as its row does.
+                    for mark in [&mut marks.hard, &mut marks.soft] {
+                        if past(mark.until) {
+                            *mark = Mark::default();
+                        }
+                    }
+                    marks.hard.until.max(marks.soft.until) == 0
+                });
+                if gone {
+                    shard.subjects.remove(id);
+                }
+                gone
+            }
+            Expiring::Rotation => {
+                let gone = shard.rotations.get(id).is_some_and(|rotation| past(rotation.until));
+                if gone {
+                    shard.rotations.remove(id);
+                }
+                gone
+            }
+            Expiring::Record => {
+                if let Some(rotation) = shard.rotations.get_mut(id)
+                    && record_until(rotation.grace_until) < now
+                {
+                    rotation.record = None;
+                }
+                false
+            }
+        };
+        if gone {
+            self.count_of(kind).fetch_sub(1, Ordering::AcqRel);
         }
     }
 }

@@ -10,7 +10,7 @@ mod rotation;
 mod shared;
 
 use std::collections::HashMap;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 
 use super::MARGIN;
@@ -37,6 +37,9 @@ pub struct Index {
     realms: RwLock<HashMap<String, Arc<RealmIndex>>>,
     highest_cutoff: Arc<AtomicU64>,
     forgotten: Arc<AtomicU64>,
+    /// Up to when entries may be forgotten, and up to when they are.
+    horizon: AtomicI64,
+    swept: AtomicI64,
 }
 
 impl Index {
@@ -83,9 +86,38 @@ impl Index {
 
     /// Forgets what may be forgotten by `now`.
     pub fn purge(&self, now: Seconds) {
+        self.forget_by(now);
+        while self.purge_slice(now) {}
+        self.shrink();
+        self.swept_by(now);
+    }
+
+    /// Takes note that entries may be forgotten by `now`, before any of them is.
+    pub(super) fn forget_by(&self, now: Seconds) {
         let expired = now.saturating_sub(MARGIN).max(0) as u64;
         self.forgotten.fetch_max(expired, Ordering::AcqRel);
-        self.realms().iter().for_each(|realm| realm.purge(now));
+        self.horizon.fetch_max(now, Ordering::AcqRel);
+    }
+
+    /// Takes note that everything that may be forgotten by `now` is.
+    pub(super) fn swept_by(&self, now: Seconds) {
+        self.swept.fetch_max(now, Ordering::AcqRel);
+    }
+
+    /// Returns true if no entry is left that may be forgotten: they leave some time after the tick that says so.
+    pub fn is_swept(&self) -> bool {
+        self.swept.load(Ordering::Acquire) >= self.horizon.load(Ordering::Acquire)
+    }
+
+    /// Forgets a slice of what may be forgotten by `now`: about a thousand entries, each under its own lock. Returns
+    /// false if there was nothing left.
+    pub(super) fn purge_slice(&self, now: Seconds) -> bool {
+        self.realms().iter().any(|realm| realm.purge_slice(now))
+    }
+
+    /// Gives back the room of what was forgotten.
+    pub(super) fn shrink(&self) {
+        self.realms().iter().for_each(|realm| realm.shrink());
     }
 }
 

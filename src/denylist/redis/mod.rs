@@ -25,7 +25,7 @@ use std::time::{Duration, Instant};
 use super::change::{Change, Kind, Outcome, Rotate};
 use super::index::{Index, NONE, PARTS, RealmIndex};
 use super::{Applied, Denylist, Embedded, SharedHealth, StoreHealth, TOOK};
-use crate::words::{Histogram, Millis};
+use crate::words::{Histogram, Id, Millis};
 use copy::{Shared, Sharing};
 use fleet::Fleet;
 
@@ -166,8 +166,12 @@ impl Denylist for Redis {
     fn keep_all(&self, now: Millis) -> Applied<'_> {
         Box::pin(async move {
             for realm in self.index().realms() {
+                let mut ids = Vec::new();
                 for part in 0..PARTS {
-                    keep_part(&self.local, &realm, part, now).await?;
+                    realm.unshared(part, NONE, now.seconds(), |kind, id| ids.push((kind, id.clone())));
+                    if ids.len() >= KEPT_AT_ONCE || part + 1 == PARTS {
+                        keep_ids(&self.local, &realm, &std::mem::take(&mut ids), now).await?;
+                    }
                 }
             }
             Ok(Outcome::Done)
@@ -197,15 +201,13 @@ impl Denylist for Redis {
 /// How many entries of a fleet are put on the host's disk by one commit.
 const KEPT_AT_ONCE: usize = 1000;
 
-/// Puts a part of a realm's entries on the host's disk.
-async fn keep_part(
+/// Puts some of a realm's entries on the host's disk.
+async fn keep_ids(
     local: &Embedded,
     realm: &Arc<RealmIndex>,
-    part: usize,
+    ids: &[(Kind, Id)],
     now: Millis,
 ) -> Result<(), super::StoreError> {
-    let mut ids = Vec::new();
-    realm.unshared(part, NONE, now.seconds(), |kind, id| ids.push((kind, id.clone())));
     for ids in ids.chunks(KEPT_AT_ONCE) {
         let (mut entries, mut kept) = (Vec::new(), Vec::new());
         for (kind, id) in ids {

@@ -91,7 +91,7 @@ impl PutBack {
             return Ok(wait);
         }
         self.begin = None;
-        if node.owed().is_empty() {
+        while node.owed().len() < STEP && !self.parts.is_empty() {
             self.next_part(fleet, node, realms);
         }
         let jobs = pick(&mut node.owed());

@@ -1,0 +1,71 @@
+//! The sweeper: a thread that forgets expired entries in memory. It works in slices and rests as long as it works, so
+//! that millions of entries that expire together hold up neither a validate nor an acknowledgement.
+
+use std::io;
+use std::sync::Arc;
+use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
+use std::thread::JoinHandle;
+use std::time::Instant;
+
+use super::index::Index;
+use crate::words::Seconds;
+
+/// The sweeper. It ends when this is dropped.
+pub(super) struct Sweeper {
+    index: Arc<Index>,
+    wake: Option<Sender<Seconds>>,
+    thread: Option<JoinHandle<()>>,
+}
+
+impl Sweeper {
+    /// Starts the thread.
+    pub(super) fn start(index: Arc<Index>) -> io::Result<Self> {
+        let (wake, queue) = channel();
+        let swept = index.clone();
+        let thread = std::thread::Builder::new()
+            .name("expiry".to_owned())
+            .spawn(move || run(&swept, &queue))?;
+        Ok(Self {
+            index,
+            wake: Some(wake),
+            thread: Some(thread),
+        })
+    }
+
+    /// Has everything forgotten that may be by `by`.
+    pub(super) fn forget_by(&self, by: Seconds) {
+        self.index.forget_by(by);
+        if let Some(wake) = &self.wake {
+            let _ = wake.send(by); // a panic there was logged; expired entries that stay do no harm
+        }
+    }
+}
+
+impl Drop for Sweeper {
+    fn drop(&mut self) {
+        self.wake = None;
+        if let Some(thread) = self.thread.take() {
+            let _ = thread.join(); // a panic was logged where it happened
+        }
+    }
+}
+
+fn run(index: &Index, queue: &Receiver<Seconds>) {
+    while let Ok(mut by) = queue.recv() {
+        let mut any = false;
+        let mut began = Instant::now();
+        while index.purge_slice(by) {
+            any = true;
+            match queue.recv_timeout(began.elapsed()) {
+                Ok(later) => by = later,
+                Err(RecvTimeoutError::Timeout) => {}
+                Err(RecvTimeoutError::Disconnected) => return,
+            }
+            began = Instant::now();
+        }
+        if any {
+            index.shrink();
+        }
+        index.swept_by(by);
+    }
+}
