@@ -46,6 +46,8 @@ pub struct Settings {
     pub access: Vec<Rule>,
     /// The realms.
     pub realms: BTreeMap<String, RealmSettings>,
+    /// The settings whose new value takes effect only after a restart; the value here is the running one.
+    pub pending_restart: Vec<&'static str>,
     /// What tells it from another state of its files.
     pub(super) origin: Vec<(PathBuf, Digest)>,
 }
@@ -165,6 +167,7 @@ impl Settings {
             store: read_store(&top),
             access: read_access(&top, realms.keys()),
             realms,
+            pending_restart: Vec::new(),
             origin: Self::origin(path, files),
         };
         check_prefixes(&top, &settings.realms);
@@ -172,6 +175,27 @@ impl Settings {
         top.finish();
         let faults = std::mem::take(&mut *found.borrow_mut());
         Ok((settings, faults))
+    }
+
+    /// Keeps the running values of settings that cannot change while the daemon runs, and names those that differ.
+    pub(super) fn keep_until_restart(&mut self, running: &Self) {
+        fn keep<T: Clone + PartialEq>(name: &'static str, new: &mut T, running: &T) -> Option<&'static str> {
+            let differs = new != running;
+            if differs {
+                new.clone_from(running);
+            }
+            differs.then_some(name)
+        }
+        let kept = [
+            keep("socket", &mut self.socket, &running.socket),
+            keep("socket_mode", &mut self.socket_mode, &running.socket_mode),
+            keep("state_dir", &mut self.state_dir, &running.state_dir),
+            keep("store", &mut self.store, &running.store),
+            keep("audit", &mut self.audit, &running.audit),
+            keep("log.format", &mut self.log_format, &running.log_format),
+            keep("metrics", &mut self.metrics, &running.metrics),
+        ];
+        self.pending_restart = kept.into_iter().flatten().collect();
     }
 
     /// The realms, each with its prefix in a shared store.
@@ -182,7 +206,7 @@ impl Settings {
     }
 
     /// What tells the present state of its files from another.
-    fn origin(path: &Path, files: &mut Files) -> Vec<(PathBuf, Digest)> {
+    pub(super) fn origin(path: &Path, files: &mut Files) -> Vec<(PathBuf, Digest)> {
         let all = Self::files(path, files).into_iter();
         all.map(|file| (file.clone(), files.digest(&file))).collect()
     }

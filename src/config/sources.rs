@@ -11,7 +11,7 @@ use crate::realm::{ForeignIssuer, Policy};
 const LONGEST_KID: usize = 256;
 
 /// A file, and where the configuration names it.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone)]
 pub struct Located {
     /// The file.
     pub path: PathBuf,
@@ -19,6 +19,15 @@ pub struct Located {
     line: usize,
     key: &'static str,
 }
+
+/// The same file by the same key is the same setting, in whatever line: a line that is added above changes nothing.
+impl PartialEq for Located {
+    fn eq(&self, other: &Self) -> bool {
+        (self.key, &self.path) == (other.key, &other.path)
+    }
+}
+
+impl Eq for Located {}
 
 impl Located {
     /// The key of the configuration that names it.

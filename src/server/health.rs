@@ -11,7 +11,7 @@ use super::Context;
 use super::audit::Audit;
 use super::descriptors;
 use super::self_test::Outcome;
-use crate::config::{InForce, Limits, Snapshot, Status};
+use crate::config::{InForce, Limits, Settings, Snapshot, Status};
 use crate::denylist::StoreHealth;
 use crate::jwt::Version;
 use crate::keyring::Role;
@@ -29,6 +29,7 @@ struct Document {
     uptime_seconds: u64,
     faults: Vec<String>,
     warnings: Vec<String>,
+    pending_restart: Vec<&'static str>,
     reload: Reload,
     store: Store,
     realms: Vec<Realm>,
@@ -116,6 +117,7 @@ impl Condition {
         let mut warnings: Vec<_> = polling.collect();
         warnings.extend(crowd(context, &snapshot.settings.limits));
         warnings.extend(status.unsettled.iter().cloned());
+        warnings.extend(pending_restart(&snapshot.settings));
         warnings.extend(store.warnings.iter().cloned());
         warnings.extend(in_order(snapshot).iter().flat_map(|realm| realm.notes()).cloned());
         Self {
@@ -148,6 +150,12 @@ fn crowd(context: &Context, limits: &Limits) -> Option<String> {
         return Some(text.replace("{most}", &most.to_string()));
     }
     descriptors::warning(limits)
+}
+
+/// Names the settings whose new value takes effect only after a restart.
+fn pending_restart(settings: &Settings) -> Option<String> {
+    let names = settings.pending_restart.join(", ");
+    (!names.is_empty()).then(|| format!("a new value of {names} takes effect after a restart; restart jwtkeeperd"))
 }
 
 /// All realms, by their names.
@@ -183,6 +191,7 @@ pub(super) fn report(context: &Context, snapshot: &Snapshot) -> (bool, Vec<u8>) 
         uptime_seconds: context.started.elapsed().as_secs(),
         faults,
         warnings,
+        pending_restart: snapshot.settings.pending_restart.clone(),
         reload: Reload {
             watch: if status.polling.is_some() { "poll" } else { "inotify" },
             reloads: status.reloads,

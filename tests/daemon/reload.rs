@@ -70,12 +70,58 @@ fn a_fault_leaves_what_stood_and_is_said_everywhere() {
     assert!(client.health().unwrap().ready);
 }
 
+/// Of one file, what can change while the daemon runs does; the rest keeps its running value and is named.
 #[test]
-fn what_needs_a_restart_is_named() {
-    let mut daemon = Setup::new().top("socket_mode = \"0600\"").start();
-    daemon.setup.replace("socket_mode = \"0600\"", "socket_mode = \"0666\"");
-    let error = daemon.client().reload().unwrap_err();
-    assert!(error.to_string().contains("socket_mode needs a restart"), "{error}");
+fn setting_that_needs_a_restart_holds_back_no_other() {
+    let mut daemon = Setup::new()
+        .top("socket_mode = \"0600\"")
+        .lines("issuer = \"one\"")
+        .start();
+    let client = daemon.client();
+    let minted = client.issue(Issue::new()).unwrap();
+    let state_dir = "[log]\nformat = \"json\"\n[audit]\nto = \"file\"\nfile = \"/nowhere/audit\"";
+    daemon.setup.replace(
+        "socket_mode = \"0600\"",
+        &format!("socket_mode = \"0666\"\n{state_dir}"),
+    );
+    daemon.setup.replace("issuer = \"one\"", "issuer = \"two\"");
+    assert_eq!(client.reload().unwrap(), 2);
+    let verdict = client.validate(minted.token()).unwrap();
+    assert_eq!(verdict, Verdict::Invalid(Reason::WrongIssuer), "the rest is in effect");
+    let pending = serde_json::json!(["socket_mode", "audit", "log.format"]);
+    let health = daemon.health();
+    assert_eq!(health["pending_restart"], pending);
+    let warning = health["warnings"][0].as_str().unwrap();
+    assert!(
+        warning.contains("socket_mode, audit, log.format takes effect after a restart"),
+        "{warning}"
+    );
+    assert!(client.health().unwrap().ready, "{health}");
+    daemon.logged("restart pending: the new value of socket_mode, audit, log.format");
+    let mut shown = daemon.ctl();
+    shown.arg("health");
+    let shown = String::from_utf8(exit_of(shown).stdout).unwrap();
+    assert!(shown.contains("log.format takes effect after a restart"), "{shown}");
+    daemon.setup.replace(&format!("0666\"\n{state_dir}"), "0600\"");
+    assert_eq!(client.reload().unwrap(), 3);
+    assert_eq!(daemon.health()["pending_restart"], serde_json::json!([]));
+    daemon.logged("no restart is pending any more");
+}
+
+/// The same file, named in another line, is the same setting.
+#[test]
+fn lines_added_above_a_file_need_no_restart() {
+    let setup = Setup::new();
+    setup.write_secret("password", b"open-sesame");
+    let password = setup.path("password");
+    let setup = setup.top(&format!(
+        "# here\n[store]\nkind = \"redis\"\n[store.redis]\nurl = \"redis://127.0.0.1:1\"\npassword_file = \"{}\"",
+        password.display()
+    ));
+    let mut daemon = setup.start();
+    daemon.setup.replace("# here", "# here\n# and here");
+    assert_eq!(daemon.client().reload().unwrap(), 2);
+    assert_eq!(daemon.health()["pending_restart"], serde_json::json!([]));
 }
 
 #[test]

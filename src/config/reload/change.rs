@@ -24,6 +24,11 @@ pub(in crate::config) fn changes(before: &Snapshot, after: &Snapshot) -> Vec<Cha
     if before.settings.origin != after.settings.origin {
         changes.push(harmless("the configuration changed".to_owned()));
     }
+    of_restart(
+        &before.settings.pending_restart,
+        &after.settings.pending_restart,
+        &mut changes,
+    );
     if before.settings.access != after.settings.access {
         changes.push(harmless("who may do what changed, on open connections too".to_owned()));
     }
@@ -55,6 +60,20 @@ pub(in crate::config) fn changes(before: &Snapshot, after: &Snapshot) -> Vec<Cha
         }
     }
     changes
+}
+
+/// Settings whose new value takes effect only after a restart.
+fn of_restart(before: &[&str], after: &[&str], changes: &mut Vec<Change>) {
+    let new: Vec<_> = after.iter().filter(|name| !before.contains(name)).copied().collect();
+    if !new.is_empty() {
+        let names = new.join(", ");
+        changes.push(harmless(format!(
+            "restart pending: the new value of {names} takes effect after a restart of jwtkeeperd"
+        )));
+    }
+    if after.is_empty() && !before.is_empty() {
+        changes.push(harmless("no restart is pending any more".to_owned()));
+    }
 }
 
 fn of_keys(realm: &str, before: &Keyring, after: &Keyring, changes: &mut Vec<Change>) {

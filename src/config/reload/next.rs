@@ -4,7 +4,7 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use crate::config::fault::{Fault, Faults};
+use crate::config::fault::Faults;
 use crate::config::files::Files;
 use crate::config::keys::{self, Loaded};
 use crate::config::live::{AllKeys, Snapshot};
@@ -79,7 +79,7 @@ impl Candidate {
         if Settings::files(file, files).iter().any(|file| files.waits(file)) {
             return Candidate::Waits;
         }
-        let (settings, mut faults) = match Settings::read_what_is_there(file, files) {
+        let (mut settings, mut faults) = match Settings::read_what_is_there(file, files) {
             Ok(read) => read,
             Err(faults) => return Candidate::Wrong(faults),
         };
@@ -91,29 +91,13 @@ impl Candidate {
             let loaded = load(&running.settings, files, running, standing);
             return Candidate::Right(running.settings.clone(), loaded);
         }
-        let formed = faults.is_empty();
-        // Of one with faults that is not asked: what is wrong may be the very line that is missed.
-        let fixed = if formed {
-            what_is_fixed(&running.settings, &settings)
-        } else {
-            Vec::new()
-        };
-        if !fixed.is_empty() {
-            faults.push(Fault {
-                file: file.clone(),
-                line: 0,
-                message: format!(
-                    "a change of {} needs a restart; the configuration waits for it",
-                    fixed.join(", ")
-                ),
-            });
-        }
+        settings.keep_until_restart(&running.settings);
         let loaded = load(&settings, files, running, standing);
         if loaded.waits {
             return Candidate::Waits;
         }
         let all = loaded.keys.len() == settings.realms.len();
-        if formed && fixed.is_empty() && all {
+        if faults.is_empty() && all {
             return Candidate::Right(Arc::new(settings), loaded);
         }
         faults.extend(loaded.faults.into_values().flatten().collect());
@@ -151,22 +135,4 @@ fn load(settings: &Settings, files: &mut Files, running: &Snapshot, standing: &S
         all.faults.extend(faults.map(|faults| (name.clone(), faults)));
     }
     all
-}
-
-/// What cannot change while the daemon runs, and has.
-fn what_is_fixed(running: &Settings, new: &Settings) -> Vec<&'static str> {
-    let fixed = [
-        ("socket", running.socket != new.socket),
-        ("socket_mode", running.socket_mode != new.socket_mode),
-        ("state_dir", running.state_dir != new.state_dir),
-        ("store", running.store != new.store),
-        ("audit", running.audit != new.audit),
-        ("log.format", running.log_format != new.log_format),
-        ("metrics", running.metrics != new.metrics),
-    ];
-    fixed
-        .into_iter()
-        .filter(|(_, changed)| *changed)
-        .map(|(name, _)| name)
-        .collect()
 }

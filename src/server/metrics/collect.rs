@@ -100,6 +100,11 @@ fn reload(snapshot: &Snapshot, condition: &Condition, families: &mut Families<'_
         seconds(status.right),
     )?;
     families.gauge(
+        "jwtkeeper_config_pending_restart",
+        "Settings whose new value takes effect only after a restart.",
+        snapshot.settings.pending_restart.len() as u64,
+    )?;
+    families.gauge(
         "jwtkeeper_files_followed",
         "1 while changes of files are seen; 0 needs a restart.",
         u64::from(!status.unfollowed),

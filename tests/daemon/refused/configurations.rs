@@ -11,24 +11,12 @@ use crate::support::daemon::chmod;
 
 /// Breaks the configuration of a running daemon; a new secret counts all the same; then it is put right.
 fn configuration(breaks: impl FnOnce(&Daemon, &Path), says: &[&str]) {
-    broken(true, breaks, says);
-}
-
-/// The same for one that needs a restart, where it is right as such.
-fn waits_for_a_restart(from: &str, to: &str, names: &str) {
-    let breaks = |daemon: &Daemon, _: &Path| replace(daemon, from, to);
-    broken(false, breaks, &[names, "needs a restart"]);
-}
-
-fn broken(check_finds_it: bool, breaks: impl FnOnce(&Daemon, &Path), says: &[&str]) {
     let (daemon, token) = start(setup());
     let file = daemon.setup.path("jwtkeeper.toml");
     let whole = fs::read_to_string(&file).unwrap();
     breaks(&daemon, &file);
     refused(&daemon, &token, says);
-    if check_finds_it {
-        assert_eq!(check(&daemon), lines_of(&faults(&daemon)));
-    }
+    assert_eq!(check(&daemon), lines_of(&faults(&daemon)));
     put_secret(&daemon, "default.secret", OTHER);
     until("the new secret is in force", || {
         daemon.client().validate(token.as_str()).unwrap() == Verdict::Invalid(Reason::BadSignature)
@@ -191,16 +179,6 @@ fn a_broken_drop_in() {
             .write("conf.d/50-wrong.toml", "[realms.default]\nexpiry = \"soon\"\n");
     };
     configuration(breaks, &["50-wrong.toml:2:", "expiry", "soon"]);
-}
-
-#[test]
-fn the_state_dir() {
-    waits_for_a_restart("/state\"", "/other\"", "state_dir");
-}
-
-#[test]
-fn the_socket() {
-    waits_for_a_restart("/jwtkeeper.sock\"", "/other.sock\"", "socket");
 }
 
 #[test]
