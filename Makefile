@@ -67,7 +67,7 @@ prove: $(PROOFS)
 prove-rotate: TESTS = rotate_race
 prove-crash:  TESTS = crash
 prove-cancel: TESTS = cancel fork
-prove-live:   TESTS = changes no_inotify lost_events swaps rollback hangup
+prove-live:   TESTS = changes no_inotify lost_events swaps rollback rollover hangup
 prove-restart: TESTS = activation audit
 prove-rotate prove-crash prove-cancel prove-live prove-restart: need-for-tests
 	$(CARGO) build --locked --workspace --examples --bins

@@ -40,7 +40,7 @@ pub(super) enum Loaded {
 
 /// Reads them. `before` is what the same files held before: it goes on for what is unchanged or still being written.
 pub(super) fn load(realm: &RealmSettings, files: &mut Files, before: Option<&Keys>) -> Loaded {
-    let all = || realm.key_files().chain(&realm.version_file);
+    let all = || realm.files();
     let unsteady = all().any(|file| files.unsteady(&file.path));
     match before {
         None if all().any(|file| files.waits(&file.path)) => return Loaded::Waits,

@@ -89,6 +89,11 @@ impl RealmSettings {
         [own].into_iter().chain(retired).chain(foreign)
     }
 
+    /// Every file that it names: those of keys, and that of its version.
+    pub(super) fn files(&self) -> impl Iterator<Item = &Located> {
+        self.key_files().chain(&self.version_file)
+    }
+
     /// Whether the keys come from the same files in the same way as another's.
     pub(super) fn same_keys(&self, other: &Self) -> bool {
         let paths = |located: &Located| located.path.clone();

@@ -40,6 +40,7 @@ mod redis_settings;
 mod refused;
 mod reload;
 mod rollback;
+mod rollover;
 mod rotate_race;
 mod rules;
 mod secrecy;

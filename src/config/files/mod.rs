@@ -88,6 +88,31 @@ impl Files {
         self.looks.clear();
     }
 
+    /// Looks at a file, if nobody has in this pass.
+    pub(super) fn look_at(&mut self, path: &Path) {
+        self.look(path);
+    }
+
+    /// Returns true if its state is another than the one that was taken note of, stable or not.
+    pub(super) fn is_pending(&mut self, path: &Path) -> bool {
+        let digest = self.look(path).digest;
+        let noted = self.known.get(path).and_then(|known| known.noted.as_ref());
+        noted.is_none_or(|noted| noted.digest != digest)
+    }
+
+    /// Holds back a new state that would take effect now, until `settle` after it first did.
+    pub(super) fn hold(&mut self, path: &Path) {
+        if !self.is_pending(path) || !self.look(path).counts() {
+            return;
+        }
+        let Terms { now, settle, .. } = self.terms;
+        let held = self.known.entry(path.to_owned()).or_default().held.get_or_insert(now);
+        let until = *held + settle;
+        if now < until {
+            self.look(path).verdict = Verdict::Waits(until);
+        }
+    }
+
     /// The bytes of a file.
     pub(super) fn read(&mut self, path: &Path, kind: FileKind) -> Result<Zeroizing<Vec<u8>>, ReadError> {
         match &self.want(path).content {
@@ -210,6 +235,7 @@ impl Files {
             if look.counts() {
                 known.resting = None;
                 known.unsettled = None;
+                known.held = None;
                 known.noted = Some(Noted {
                     digest: look.digest,
                     identity: look.stamp().map(|stamp| stamp.identity),

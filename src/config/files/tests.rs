@@ -104,6 +104,34 @@ fn a_rename_that_is_taken_back_says_nothing() {
     assert_eq!(room.look(SETTLE, &["file"]).unwrap(), "half");
 }
 
+/// Held for others that change with it, but no longer than `settle`, however it changes meanwhile.
+#[test]
+fn held_for_settle_at_the_most() {
+    let mut room = Room::new();
+    let hold = |room: &mut Room, after: Duration, text: &str| {
+        room.now += after;
+        room.write("aside", text);
+        fs::rename(room.path("aside"), room.path("file")).unwrap();
+        let path = room.path("file");
+        room.files.begin(room.now, SETTLE, Renamed::from([path.clone()]));
+        room.files.hold(&path);
+        room.files.waits(&path)
+    };
+    assert!(!hold(&mut room, AT_ONCE, "old"), "nothing is new");
+    assert!(hold(&mut room, AT_ONCE, "new"));
+    assert_eq!(room.files.rested_at(), Some(room.now + SETTLE));
+    assert!(hold(&mut room, ALMOST, "newer"));
+    assert_eq!(room.files.rested_at(), Some(room.now + A_BIT));
+    assert!(!hold(&mut room, A_BIT, "newest"));
+    room.files.note();
+    assert!(hold(&mut room, AT_ONCE, "next"), "each new state has its own time");
+    assert_eq!(
+        room.look(AT_ONCE, &["file"]).unwrap(),
+        "next",
+        "nothing changes with it any more"
+    );
+}
+
 #[test]
 fn the_same_content_in_another_file_is_no_news_and_no_alibi() {
     let mut room = Room::new();

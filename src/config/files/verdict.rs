@@ -20,6 +20,8 @@ pub(super) struct Known {
     pub(super) resting: Option<Resting>,
     /// Since when it has been another than the one that was taken note of.
     pub(super) unsettled: Option<Instant>,
+    /// When its state would have taken effect, had it not been held for others that change with it.
+    pub(super) held: Option<Instant>,
 }
 
 /// The state that was taken note of.
@@ -59,6 +61,7 @@ impl Terms {
             noted.links.clone_from(&look.trail.links);
             known.resting = None;
             known.unsettled = None;
+            known.held = None;
             return Verdict::Taken;
         }
         known.unsettled.get_or_insert(self.now);

@@ -4,6 +4,7 @@
 mod change;
 mod next;
 mod queue;
+mod together;
 mod watch;
 
 use std::collections::HashSet;
@@ -21,6 +22,7 @@ use super::settings::{ReloadSettings, Settings};
 use super::tree;
 use crate::words::Millis;
 use next::{Next, Standing};
+use together::hold_together;
 use watch::Watch;
 
 pub use change::Change;
@@ -194,8 +196,7 @@ impl Follower {
     fn read(&mut self, runtime: &Handle, asked: bool) {
         let running = self.live.snapshot().clone();
         let reload = &running.settings.reload;
-        self.files.begin(Instant::now(), reload.settle, self.watch.renamed());
-        Settings::files(&running.settings.file, &mut self.files); // new ones too
+        self.begin(&running.settings);
         let all = asked || self.unfinished;
         let mut tries = 0;
         while tries < TRIES && (all || self.files.any_news()) {
@@ -206,6 +207,11 @@ impl Follower {
                 break;
             }
             tries += 1;
+            // Where the configuration changed meanwhile, all is looked at anew, once: a secret must not get ahead of it.
+            let files = Settings::files(&running.settings.file, &mut self.files);
+            if tries == 1 && files.iter().any(|file| self.files.waits(file)) {
+                self.begin(&running.settings);
+            }
         }
         self.unfinished |= tries == TRIES;
         let drop_ins = Trail::of(&tree::drop_in_directory(&running.settings.file));
@@ -216,6 +222,13 @@ impl Follower {
         self.again = [self.files.rested_at(), retry].into_iter().flatten().min();
         self.files.end();
         self.looked = Instant::now();
+    }
+
+    /// Begins a pass.
+    fn begin(&mut self, running: &Settings) {
+        self.files
+            .begin(Instant::now(), running.reload.settle, self.watch.renamed());
+        hold_together(&mut self.files, running);
     }
 
     fn install(&mut self, runtime: &Handle, running: &Snapshot, next: Next, asked: bool) {

@@ -6,7 +6,7 @@ use std::io::Write;
 use std::os::unix::fs::OpenOptionsExt;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use super::*;
 use crate::support::daemon::SECRET;
@@ -95,6 +95,33 @@ fn a_byte_each_5_ms_into_a_new_file() {
 #[test]
 fn with_long_pauses() {
     dripped(Duration::from_millis(100), in_place);
+}
+
+/// A configuration that keeps changing delays a secret by `settle`, and no longer.
+#[test]
+fn configuration_that_keeps_changing_delays_a_secret_by_settle_alone() {
+    let settle = Duration::from_millis(300);
+    let (daemon, token) = start(Setup::new().top("[reload]\nsettle = \"300ms\""));
+    let file = daemon.setup.path("jwtkeeper.toml");
+    let drip = |number: u64| {
+        let mut file = OpenOptions::new().append(true).open(&file).unwrap();
+        file.write_all(format!("# {number}\n").as_bytes()).unwrap();
+        pace(Duration::from_millis(3));
+    };
+    meanwhile(drip, || {
+        pace(settle); // it is changing by then
+        let begun = Instant::now();
+        put_secret(&daemon, "default.secret", OTHER);
+        until("the new secret is in effect", || {
+            daemon.client().validate(token.as_str()).unwrap() == Verdict::Invalid(Reason::BadSignature)
+        });
+        let took = begun.elapsed();
+        println!("in effect after {took:?}");
+        // It waited, and a busy machine may add to it, but not another `settle` and more.
+        assert!((settle..settle * 4).contains(&took), "{took:?}");
+    });
+    let generation = daemon.client().health().unwrap().generation;
+    assert_eq!(generation, 2, "the configuration was not stable yet");
 }
 
 /// A version that never rests holds back no secret.
