@@ -7,7 +7,7 @@ use super::files::{Digest, FileKind, Files};
 use super::realm::RealmSettings;
 use super::sources::{ForeignSource, KeySource, Located, RetiredSource};
 use crate::jwt::{Algorithm, Family, Version};
-use crate::keyring::{Keyring, PrivateFile, Role, VerifyingKey, ends_in_space, load_private, load_public};
+use crate::keyring::{Keyring, PrivateFile, PublicFile, Role, VerifyingKey, ends_in_space, load_private, load_public};
 
 /// What the key files of a realm hold.
 #[derive(Clone)]
@@ -101,10 +101,11 @@ fn keyring(realm: &RealmSettings, files: &mut Files, notes: &mut Vec<String>) ->
     let mut keyring = Keyring::default();
     match &realm.key {
         KeySource::Private(file) => match private(realm, file, realm.algorithm, realm.kid.as_deref(), files, notes) {
+            Ok(key) if !key.may_sign => faults.push(file.fault("the key's key_ops do not hold sign")),
             Ok(key) => keyring.add_signing(key),
             Err(fault) => faults.push(fault),
         },
-        KeySource::Public(file) => match public(file, realm.algorithm, realm.kid.as_deref(), files) {
+        KeySource::Public(file) => match public(realm, file, realm.algorithm, realm.kid.as_deref(), files, notes) {
             Ok(keys) => keys
                 .into_iter()
                 .for_each(|key| keyring.add_verifying(Role::Current, key)),
@@ -143,28 +144,36 @@ fn private(
     let bytes = files.read(&file.path, kind).map_err(|error| file.fault(error))?;
     let odd = algorithm.family() == Family::Hmac && ends_in_space(&bytes);
     let mut key = load_private(bytes, algorithm, realm.allow_weak_secret).map_err(|error| file.fault(error))?;
+    note_all(realm, file, &key.notes, notes);
     if let Some(kid) = kid {
         key.signing.rename(kid).map_err(|error| file.fault(error))?;
     }
     if odd {
-        let (name, key, path) = (&realm.name, file.key(), file.path.display());
-        notes.push(format!(
-            "realm {name}: {key} {path}: the secret ends in white space, which is part of it; is that a stray newline?"
-        ));
+        let note = "the secret ends in white space, which is part of it; is that a stray newline?";
+        note_all(realm, file, &[note.to_owned()], notes);
     }
     Ok(key)
 }
 
+/// Adds the warnings about one file to those of its realm.
+fn note_all(realm: &RealmSettings, file: &Located, found: &[String], notes: &mut Vec<String>) {
+    let (name, key, path) = (&realm.name, file.key(), file.path.display());
+    notes.extend(found.iter().map(|note| format!("realm {name}: {key} {path}: {note}")));
+}
+
 fn public(
+    realm: &RealmSettings,
     file: &Located,
     algorithm: Algorithm,
     kid: Option<&str>,
     files: &mut Files,
+    notes: &mut Vec<String>,
 ) -> Result<Vec<VerifyingKey>, Fault> {
     let bytes = files
         .read(&file.path, FileKind::Public)
         .map_err(|error| file.fault(error))?;
-    let mut keys = load_public(&bytes, algorithm).map_err(|error| file.fault(error))?;
+    let PublicFile { mut keys, notes: found } = load_public(&bytes, algorithm).map_err(|error| file.fault(error))?;
+    note_all(realm, file, &found, notes);
     match (kid, keys.as_mut_slice()) {
         (None, _) => {}
         (Some(kid), [key]) => key.rename(kid).map_err(|error| file.fault(error))?,
@@ -190,7 +199,7 @@ fn add_retired(
             .read(&file.path, FileKind::Public)
             .is_ok_and(|bytes| load_public(&bytes, algorithm).is_ok() && !holds_private(&bytes));
     if is_public {
-        public(file, algorithm, kid, files)?
+        public(realm, file, algorithm, kid, files, notes)?
             .into_iter()
             .for_each(|key| keyring.add_verifying(Role::Retired, key));
     } else {
@@ -225,7 +234,7 @@ fn foreign_keys(
         // Their secret signs for them alone: here it verifies.
         private(realm, file, algorithm, kid, files, notes).map(|key| vec![key.signing.verifying])
     } else {
-        public(file, algorithm, kid, files)
+        public(realm, file, algorithm, kid, files, notes)
     }
 }
 

@@ -15,7 +15,7 @@ pub use claims::{Audience, Claims, Version, read_claims};
 pub use compact::{Compact, sign_compact};
 pub use header::Header;
 pub use json::{Member, check_object, members};
-pub use signature::{Rejected, Signer, Verifier};
+pub use signature::{MAX_RSA, MIN_RSA, Rejected, Signer, Verifier};
 
 /// Not a JWT: some rule of form is broken. Which one is nobody's business but the log's.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]

@@ -10,12 +10,20 @@ use aws_lc_rs::{hmac, rsa};
 use super::Algorithm;
 
 /// The smallest RSA modulus, in bytes (RFC 7518 section 3.3: 2048 bits).
-const MIN_RSA: usize = 256;
+pub const MIN_RSA: usize = 256;
+/// The largest, which bounds what a signature costs.
+pub const MAX_RSA: usize = 1024;
 
 /// A key that does not fit its algorithm, and why.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error("{0}")]
-pub struct Rejected(pub &'static str);
+pub enum Rejected {
+    /// Any other reason.
+    #[error("{0}")]
+    Because(&'static str),
+    /// An RSA key of this many bits.
+    #[error("the RSA key has {0} bits; 2048 to 8192 are accepted (RFC 7518 section 3.3)")]
+    RsaBits(usize),
+}
 
 fn hmac_algorithm(algorithm: Algorithm) -> Option<hmac::Algorithm> {
     match algorithm {
@@ -42,7 +50,7 @@ pub enum Signer {
 impl Signer {
     /// A signer by HMAC; the length of the secret is the caller's business.
     pub fn hmac(algorithm: Algorithm, secret: &[u8]) -> Result<Self, Rejected> {
-        let hmac = hmac_algorithm(algorithm).ok_or(Rejected("not an HMAC algorithm"))?;
+        let hmac = hmac_algorithm(algorithm).ok_or(Rejected::Because("not an HMAC algorithm"))?;
         Ok(Signer::Hmac(hmac::Key::new(hmac, secret)))
     }
 
@@ -50,7 +58,7 @@ impl Signer {
     pub fn rsa(algorithm: Algorithm, key: RsaKeyPair) -> Result<Self, Rejected> {
         use Algorithm::*;
         if key.public_modulus_len() < MIN_RSA {
-            return Err(Rejected("an RSA key below 2048 bits"));
+            return Err(Rejected::RsaBits(key.public_modulus_len() * 8));
         }
         let encoding: &'static dyn RsaEncoding = match algorithm {
             RS256 => &sig::RSA_PKCS1_SHA256,
@@ -59,7 +67,7 @@ impl Signer {
             PS256 => &sig::RSA_PSS_SHA256,
             PS384 => &sig::RSA_PSS_SHA384,
             PS512 => &sig::RSA_PSS_SHA512,
-            _ => return Err(Rejected("an RSA key, which this algorithm does not take")),
+            _ => return Err(Rejected::Because("an RSA key, which this algorithm does not take")),
         };
         Ok(Signer::Rsa(key, encoding))
     }
@@ -112,7 +120,7 @@ pub enum Verifier {
 impl Verifier {
     /// A verifier by HMAC.
     pub fn hmac(algorithm: Algorithm, secret: &[u8]) -> Result<Self, Rejected> {
-        let hmac = hmac_algorithm(algorithm).ok_or(Rejected("not an HMAC algorithm"))?;
+        let hmac = hmac_algorithm(algorithm).ok_or(Rejected::Because("not an HMAC algorithm"))?;
         Ok(Verifier::Hmac(hmac::Key::new(hmac, secret)))
     }
 
@@ -120,7 +128,9 @@ impl Verifier {
     pub fn public(algorithm: Algorithm, key: &[u8]) -> Result<Self, Rejected> {
         use Algorithm::*;
         let verification: &'static dyn VerificationAlgorithm = match algorithm {
-            HS256 | HS384 | HS512 => return Err(Rejected("a public key, which an HMAC algorithm does not take")),
+            HS256 | HS384 | HS512 => {
+                return Err(Rejected::Because("a public key, which an HMAC algorithm does not take"));
+            }
             RS256 => &sig::RSA_PKCS1_2048_8192_SHA256,
             RS384 => &sig::RSA_PKCS1_2048_8192_SHA384,
             RS512 => &sig::RSA_PKCS1_2048_8192_SHA512,
@@ -135,15 +145,15 @@ impl Verifier {
             ES256 | EdDSA => 64,
             ES384 => 96,
             _ => {
-                let public = rsa::PublicKey::from_der(key).map_err(|_| Rejected("not an RSA public key"))?;
-                if public.modulus_len() < MIN_RSA {
-                    return Err(Rejected("an RSA key below 2048 bits"));
+                let public = rsa::PublicKey::from_der(key).map_err(|_| Rejected::Because("not an RSA public key"))?;
+                if !(MIN_RSA..=MAX_RSA).contains(&public.modulus_len()) {
+                    return Err(Rejected::RsaBits(public.modulus_len() * 8));
                 }
                 public.modulus_len()
             }
         };
         let key = ParsedPublicKey::new(verification, key)
-            .map_err(|_| Rejected("not a public key of the kind that the algorithm takes"))?;
+            .map_err(|_| Rejected::Because("not a public key of the kind that the algorithm takes"))?;
         Ok(Verifier::Public(key, length))
     }
 

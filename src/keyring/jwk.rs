@@ -10,51 +10,188 @@ use aws_lc_rs::signature::{
 use base64::Engine;
 use base64::prelude::BASE64_URL_SAFE_NO_PAD;
 use jsonwebtoken::jwk::{self, Jwk, ThumbprintHash};
-use serde::Deserialize;
+use serde::de::{Deserialize, Deserializer, IgnoredAny, MapAccess, SeqAccess, Visitor};
+use serde_json::value::RawValue;
 use zeroize::{Zeroize, ZeroizeOnDrop, Zeroizing};
 
-use crate::jwt::{Algorithm, Family, Rejected, encode_base64url};
+use super::roca;
+use crate::jwt::{Algorithm, Family, MAX_RSA, MIN_RSA, Rejected, encode_base64url};
 
-/// A key as RFC 7517 writes it, private parts and all. Wiped when dropped.
-#[derive(Deserialize, Zeroize, ZeroizeOnDrop)]
-pub(super) struct RawJwk {
-    kty: String,
-    #[serde(default, rename = "use")]
-    usage: Option<String>,
-    pub(super) alg: Option<String>,
-    pub(super) kid: Option<String>,
-    crv: Option<String>,
-    n: Option<String>,
-    e: Option<String>,
-    d: Option<String>,
-    p: Option<String>,
-    q: Option<String>,
-    dp: Option<String>,
-    dq: Option<String>,
-    qi: Option<String>,
-    x: Option<String>,
-    y: Option<String>,
-    k: Option<String>,
+/// A member that must be a string where it is used. Another type makes one key useless, and not a whole set.
+#[derive(Default, Zeroize)]
+pub(super) enum Member {
+    #[default]
+    Missing,
+    Text(String),
+    OtherType,
 }
 
-/// A set of keys.
-#[derive(Deserialize)]
-pub(super) struct RawJwks {
-    pub(super) keys: Vec<RawJwk>,
+/// `key_ops` (RFC 7517 section 4.3).
+#[derive(Default, Zeroize)]
+enum Operations {
+    #[default]
+    Missing,
+    List(Vec<String>),
+    OtherType,
+}
+
+/// A key as RFC 7517 writes it, private parts and all. Wiped when dropped.
+#[derive(serde::Deserialize, Zeroize, ZeroizeOnDrop)]
+pub(super) struct RawJwk {
+    #[serde(default)]
+    kty: Member,
+    #[serde(rename = "use", default)]
+    usage: Member,
+    #[serde(default)]
+    key_ops: Operations,
+    #[serde(default)]
+    alg: Member,
+    #[serde(default)]
+    kid: Member,
+    #[serde(default)]
+    crv: Member,
+    #[serde(default)]
+    n: Member,
+    #[serde(default)]
+    e: Member,
+    #[serde(default)]
+    d: Member,
+    #[serde(default)]
+    p: Member,
+    #[serde(default)]
+    q: Member,
+    #[serde(default)]
+    dp: Member,
+    #[serde(default)]
+    dq: Member,
+    #[serde(default)]
+    qi: Member,
+    #[serde(default)]
+    x: Member,
+    #[serde(default)]
+    y: Member,
+    #[serde(default)]
+    k: Member,
+}
+
+/// A set of keys, each as it is written: one that cannot be read must not spoil the others (RFC 7517 section 5).
+#[derive(serde::Deserialize)]
+pub(super) struct RawJwks<'a> {
+    #[serde(borrow)]
+    pub(super) keys: Vec<&'a RawValue>,
+}
+
+/// The reason why a key of a set is left out.
+pub(super) enum Skipped {
+    /// It is for another purpose or another algorithm, as providers' sets hold them: no cause for a warning.
+    ForOthers(&'static str),
+    /// Something is wrong with it.
+    Faulty(Rejected),
+}
+
+impl From<Rejected> for Skipped {
+    fn from(rejected: Rejected) -> Self {
+        Skipped::Faulty(rejected)
+    }
+}
+
+impl std::fmt::Display for Skipped {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Skipped::ForOthers(reason) => f.write_str(reason),
+            Skipped::Faulty(rejected) => rejected.fmt(f),
+        }
+    }
 }
 
 type Bytes = Zeroizing<Vec<u8>>;
 
-fn part(field: &Option<String>, missing: &'static str) -> Result<Bytes, Rejected> {
-    let text = field.as_ref().ok_or(Rejected(missing))?;
+impl<'de> Deserialize<'de> for Member {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Reader;
+        impl<'de> Visitor<'de> for Reader {
+            type Value = Member;
+            fn expecting(&self, f: &mut std::fmt::Formatter) -> std::fmt::Result {
+                f.write_str("any value")
+            }
+            fn visit_str<E>(self, text: &str) -> Result<Member, E> {
+                Ok(Member::Text(text.to_owned()))
+            }
+            fn visit_unit<E>(self) -> Result<Member, E> {
+                Ok(Member::OtherType)
+            }
+            fn visit_bool<E>(self, _: bool) -> Result<Member, E> {
+                Ok(Member::OtherType)
+            }
+            fn visit_u64<E>(self, _: u64) -> Result<Member, E> {
+                Ok(Member::OtherType)
+            }
+            fn visit_i64<E>(self, _: i64) -> Result<Member, E> {
+                Ok(Member::OtherType)
+            }
+            fn visit_f64<E>(self, _: f64) -> Result<Member, E> {
+                Ok(Member::OtherType)
+            }
+            fn visit_seq<A: SeqAccess<'de>>(self, seq: A) -> Result<Member, A::Error> {
+                IgnoredAny.visit_seq(seq).map(|_| Member::OtherType)
+            }
+            fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<Member, A::Error> {
+                IgnoredAny.visit_map(map).map(|_| Member::OtherType)
+            }
+        }
+        deserializer.deserialize_any(Reader)
+    }
+}
+
+impl<'de> Deserialize<'de> for Operations {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        // It holds no secret, so a detour over a general value leaves none behind.
+        let value = serde_json::Value::deserialize(deserializer)?;
+        Ok(serde_json::from_value(value).map_or(Operations::OtherType, Operations::List))
+    }
+}
+
+impl Member {
+    fn text(&self) -> Option<&str> {
+        match self {
+            Member::Text(text) => Some(text),
+            _ => None,
+        }
+    }
+
+    /// The text, or nothing where the member is missing.
+    fn optional(&self, other_type: &'static str) -> Result<Option<&str>, Rejected> {
+        match self {
+            Member::Missing => Ok(None),
+            Member::Text(text) => Ok(Some(text)),
+            Member::OtherType => Err(Rejected::Because(other_type)),
+        }
+    }
+}
+
+fn part(field: &Member, missing: &'static str) -> Result<Bytes, Rejected> {
+    let other_type = "a member of the JWK is not a string";
+    let text = field.optional(other_type)?.ok_or(Rejected::Because(missing))?;
     BASE64_URL_SAFE_NO_PAD
         .decode(text)
         .map(Zeroizing::new)
-        .map_err(|_| Rejected("a member of the JWK is not base64url"))
+        .map_err(|_| Rejected::Because("a member of the JWK is not base64url"))
 }
 
 impl RawJwk {
-    /// That the key says nothing against being used for signatures by `algorithm`.
+    /// Reads one key of a set.
+    pub(super) fn of_set(text: &RawValue) -> Result<Self, Rejected> {
+        let bad = Rejected::Because("it is not an object whose members occur once");
+        serde_json::from_str(text.get()).map_err(|_| bad)
+    }
+
+    /// Its name.
+    pub(super) fn kid(&self) -> Result<Option<String>, Rejected> {
+        let kid = self.kid.optional("its kid is not a string")?;
+        Ok(kid.map(str::to_owned))
+    }
+
+    /// Checks that the key says nothing against being used for signatures by `algorithm`.
     pub(super) fn check(&self, algorithm: Algorithm) -> Result<(), Rejected> {
         let kty = match algorithm.family() {
             Family::Hmac => "oct",
@@ -62,14 +199,20 @@ impl RawJwk {
             Family::Ec => "EC",
             Family::Ed => "OKP",
         };
-        if self.kty != kty {
-            return Err(Rejected("the JWK's kty is not what the algorithm takes"));
+        let missing = Rejected::Because("the JWK has no kty");
+        if self.kty.optional("the JWK's kty is not a string")?.ok_or(missing)? != kty {
+            return Err(Rejected::Because("the JWK's kty is not what the algorithm takes"));
         }
-        if self.alg.as_deref().is_some_and(|alg| alg != algorithm.name()) {
-            return Err(Rejected("the JWK's alg is another algorithm"));
+        let alg = self.alg.optional("the JWK's alg is not a string")?;
+        if alg.is_some_and(|alg| alg != algorithm.name()) {
+            return Err(Rejected::Because("the JWK's alg is another algorithm"));
         }
-        if self.usage.as_deref().is_some_and(|usage| usage != "sig") {
-            return Err(Rejected("the JWK's use is not sig"));
+        let usage = self.usage.optional("the JWK's use is not a string")?;
+        if usage.is_some_and(|usage| usage != "sig") {
+            return Err(Rejected::Because("the JWK's use is not sig"));
+        }
+        if !self.permits("sign")? && !self.permits("verify")? {
+            return Err(Rejected::Because("the JWK's key_ops hold neither sign nor verify"));
         }
         let curve = match algorithm {
             Algorithm::ES256 => "P-256",
@@ -77,34 +220,55 @@ impl RawJwk {
             Algorithm::EdDSA => "Ed25519",
             _ => return Ok(()),
         };
-        if self.crv.as_deref() == Some(curve) {
+        if self.crv.text() == Some(curve) {
             return Ok(());
         }
-        Err(Rejected("the JWK's crv is not the algorithm's curve"))
+        Err(Rejected::Because("the JWK's crv is not the algorithm's curve"))
     }
 
-    /// Whether the reader of a set leaves it alone (RFC 7517 section 5): it is for encryption, of a kind that is not
-    /// known here, or names no algorithm and does not fit this one. A shared secret among public keys is no such: it
-    /// is refused.
-    pub(super) fn is_passed_over(&self, algorithm: Algorithm) -> bool {
-        let known = match self.kty.as_str() {
-            "oct" => return false,
-            "RSA" => true,
-            "EC" => matches!(self.crv.as_deref(), Some("P-256" | "P-384")),
-            "OKP" => self.crv.as_deref() == Some("Ed25519"),
-            _ => false,
-        };
-        let elsewhere = self.usage.as_deref().is_some_and(|usage| usage != "sig");
-        let fits = match self.alg.as_deref() {
-            Some(alg) => Algorithm::parse(alg).is_some(),
-            None => self.check(algorithm).is_ok(),
-        };
-        !known || elsewhere || !fits
+    /// Returns true unless `key_ops` leave this operation out.
+    pub(super) fn permits(&self, operation: &str) -> Result<bool, Rejected> {
+        match &self.key_ops {
+            Operations::Missing => Ok(true),
+            Operations::List(operations) => Ok(operations.iter().any(|one| one == operation)),
+            Operations::OtherType => Err(Rejected::Because("the JWK's key_ops are not a list of strings")),
+        }
     }
 
-    /// Whether it holds a private or shared key.
+    /// The algorithm that a public key of a set verifies: the one that it names, else `wanted`. Otherwise the reason to
+    /// leave the key out.
+    pub(super) fn algorithm_in_set(&self, wanted: Algorithm) -> Result<Algorithm, Skipped> {
+        self.kid()?;
+        let kty = self.kty.optional("its kty is not a string")?;
+        let crv = self.crv.text();
+        match (kty.ok_or(Rejected::Because("it has no kty"))?, crv) {
+            ("oct", _) => return Err(Rejected::Because("it is a shared secret among public keys").into()),
+            ("RSA", _) | ("EC", Some("P-256" | "P-384")) | ("OKP", Some("Ed25519")) => {}
+            ("EC" | "OKP", None) => return Err(Rejected::Because("it has no crv").into()),
+            _ => return Err(Skipped::ForOthers("its kty or crv is not supported")),
+        }
+        let usage = self.usage.optional("its use is not a string")?;
+        if usage.is_some_and(|usage| usage != "sig") {
+            return Err(Skipped::ForOthers("its use is not sig"));
+        }
+        if !(self.permits("verify")? || self.is_private() && self.permits("sign")?) {
+            return Err(Skipped::ForOthers("its key_ops do not hold verify"));
+        }
+        let algorithm = match self.alg.optional("its alg is not a string")? {
+            Some(name) => Algorithm::parse(name).ok_or(Skipped::ForOthers("its alg is not supported"))?,
+            None if self.check(wanted).is_err() => {
+                return Err(Skipped::ForOthers("it is of another kind than the algorithm takes"));
+            }
+            None => wanted,
+        };
+        self.check(algorithm)?;
+        Ok(algorithm)
+    }
+
+    /// Returns true if it holds a private or shared key.
     pub(super) fn is_private(&self) -> bool {
-        self.d.is_some() || self.k.is_some()
+        let present = |member: &Member| !matches!(member, Member::Missing);
+        present(&self.d) || present(&self.k)
     }
 
     /// A shared secret.
@@ -127,36 +291,41 @@ impl RawJwk {
             dQ: part(&self.dq, ALL)?,
             qInv: part(&self.qi, ALL)?,
         };
-        RsaKeyPair::from_components(&components).map_err(|_| Rejected("the JWK is not a valid RSA key"))
+        RsaKeyPair::from_components(&components).map_err(|_| Rejected::Because("the JWK is not a valid RSA key"))
     }
 
     /// An EC private key.
     pub(super) fn ec(&self, algorithm: Algorithm) -> Result<EcdsaKeyPair, Rejected> {
         let d = part(&self.d, "the JWK has no d")?;
         EcdsaKeyPair::from_private_key_and_public_key(ec_signing(algorithm)?, &d, &self.point()?)
-            .map_err(|_| Rejected("the JWK is not a valid EC key"))
+            .map_err(|_| Rejected::Because("the JWK is not a valid EC key"))
     }
 
     /// An Ed25519 private key.
     pub(super) fn ed(&self) -> Result<Ed25519KeyPair, Rejected> {
         let d = part(&self.d, "the JWK has no d")?;
         let x = part(&self.x, "the JWK has no x")?;
-        Ed25519KeyPair::from_seed_and_public_key(&d, &x).map_err(|_| Rejected("the JWK is not a valid Ed25519 key"))
+        Ed25519KeyPair::from_seed_and_public_key(&d, &x)
+            .map_err(|_| Rejected::Because("the JWK is not a valid Ed25519 key"))
     }
 
     /// The public key in a form that `Verifier::public` takes.
     pub(super) fn public(&self, algorithm: Algorithm) -> Result<Vec<u8>, Rejected> {
         match algorithm.family() {
-            Family::Hmac => Err(Rejected("a shared secret is no public key")),
+            Family::Hmac => Err(Rejected::Because("a shared secret is no public key")),
             Family::Rsa => {
                 let n = part(&self.n, "the JWK has no n")?;
+                let length = n.iter().skip_while(|byte| **byte == 0).count();
+                if !(MIN_RSA..=MAX_RSA).contains(&length) {
+                    return Err(Rejected::RsaBits(length * 8));
+                }
                 let e = part(&self.e, "the JWK has no e")?;
                 let key = PublicKeyComponents {
                     n: n.as_slice(),
                     e: e.as_slice(),
                 }
                 .to_parsed_public_key(&RSA_PKCS1_2048_8192_SHA256)
-                .map_err(|_| Rejected("the JWK is not a valid RSA key"))?;
+                .map_err(|_| Rejected::Because("the JWK is not a valid RSA key"))?;
                 Ok(key.as_ref().to_vec())
             }
             Family::Ec => self.point(),
@@ -177,18 +346,19 @@ pub(super) fn ec_signing(algorithm: Algorithm) -> Result<&'static EcdsaSigningAl
     match algorithm {
         Algorithm::ES256 => Ok(&ECDSA_P256_SHA256_FIXED_SIGNING),
         Algorithm::ES384 => Ok(&ECDSA_P384_SHA384_FIXED_SIGNING),
-        _ => Err(Rejected("an EC key, which this algorithm does not take")),
+        _ => Err(Rejected::Because("an EC key, which this algorithm does not take")),
     }
 }
 
 /// The public key as published: parameters, `alg`, `use`, and its thumbprint (RFC 7638) as `kid`. `key` is in any form
 /// that `Verifier::public` takes.
 pub(super) fn published(algorithm: Algorithm, key: &[u8]) -> Result<Jwk, Rejected> {
-    const BAD: Rejected = Rejected("not a public key of the kind that the algorithm takes");
+    const BAD: Rejected = Rejected::Because("not a public key of the kind that the algorithm takes");
     let parameters = match algorithm.family() {
-        Family::Hmac => return Err(Rejected("a shared secret is never published")),
+        Family::Hmac => return Err(Rejected::Because("a shared secret is never published")),
         Family::Rsa => {
             let key = RsaPublicKey::from_der(key).map_err(|_| BAD)?;
+            roca::check(key.modulus().big_endian_without_leading_zero())?;
             jwk::AlgorithmParameters::RSA(jwk::RSAKeyParameters {
                 key_type: jwk::RSAKeyType::RSA,
                 n: encode_base64url(key.modulus().big_endian_without_leading_zero()),
@@ -238,7 +408,7 @@ pub(super) fn published(algorithm: Algorithm, key: &[u8]) -> Result<Jwk, Rejecte
 /// The last bytes of a SubjectPublicKeyInfo: its key is a BIT STRING that ends it, of a length that the curve fixes
 /// (RFC 5480 section 2.2, RFC 8410 section 4).
 fn tail(key: &ParsedPublicKey, length: usize) -> Result<Vec<u8>, Rejected> {
-    const BAD: Rejected = Rejected("the public key cannot be written out");
+    const BAD: Rejected = Rejected::Because("the public key cannot be written out");
     let der = key.as_der().map_err(|_| BAD)?;
     let bytes: &[u8] = der.as_ref();
     let start = bytes.len().checked_sub(length).ok_or(BAD)?;

@@ -39,7 +39,7 @@ impl VerifyingKey {
     pub(super) fn hmac(algorithm: Algorithm, secret: Arc<Secret>, kid: Option<String>) -> Result<Self, Rejected> {
         let verifier = Verifier::hmac(algorithm, secret.expose())?;
         let Verifier::Hmac(key) = &verifier else {
-            return Err(Rejected("not an HMAC algorithm"));
+            return Err(Rejected::Because("not an HMAC algorithm"));
         };
         let id = key_id(hmac::sign(key, b"jwtkeeper key id").as_ref());
         Ok(Self {
@@ -64,7 +64,7 @@ impl VerifyingKey {
             .common
             .key_id
             .clone()
-            .ok_or(Rejected("no thumbprint can be made of the public key"))?;
+            .ok_or(Rejected::Because("no thumbprint can be made of the public key"))?;
         let id = key_id(digest::digest(&digest::SHA256, thumbprint.as_bytes()).as_ref());
         if kid.is_some() {
             jwk.common.key_id.clone_from(&kid);
@@ -83,7 +83,9 @@ impl VerifyingKey {
     /// Gives the key the name that the configuration has for it. A key whose own file names it differently is refused.
     pub fn rename(&mut self, name: &str) -> Result<(), Rejected> {
         if self.name.as_deref().is_some_and(|own| own != name) {
-            return Err(Rejected("the key's own kid differs from the kid that is configured"));
+            return Err(Rejected::Because(
+                "the key's own kid differs from the kid that is configured",
+            ));
         }
         self.name = Some(name.to_owned());
         if let Some(jwk) = &mut self.public {
@@ -206,7 +208,7 @@ impl SigningKey {
         if right {
             Ok(())
         } else {
-            Err(Rejected("the key does not verify what it signs"))
+            Err(Rejected::Because("the key does not verify what it signs"))
         }
     }
 }

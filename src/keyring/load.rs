@@ -6,10 +6,13 @@ use std::sync::Arc;
 use aws_lc_rs::encoding::{AsBigEndian, AsDer};
 use aws_lc_rs::rsa::KeyPair as RsaKeyPair;
 use aws_lc_rs::signature::{EcdsaKeyPair, Ed25519KeyPair};
+use serde_json::value::RawValue;
 use zeroize::{Zeroize, Zeroizing};
 
+use super::confusable;
 use super::jwk::{self, RawJwk, RawJwks};
 use super::key::{SigningKey, VerifyingKey};
+use super::set::{self, SetKey};
 use crate::jwt::{Algorithm, Family, Rejected, Signer, Verifier};
 use crate::words::Secret;
 
@@ -35,6 +38,17 @@ pub enum KeyFault {
     /// A PEM or JWK file where a raw secret belongs, or the reverse.
     #[error("{0}")]
     Kind(&'static str),
+    /// No key of a set can be used.
+    #[error("the JWK Set holds no key for {algorithm}: {reasons}")]
+    NoKey {
+        /// The algorithm.
+        algorithm: Algorithm,
+        /// Why each is left out.
+        reasons: String,
+    },
+    /// A public or private key where a secret belongs: who has the public key could sign.
+    #[error("the file holds {0}, where an HMAC algorithm needs a secret; make one with jwtkeeperctl secret generate")]
+    KeyAsSecret(&'static str),
     /// The key does not fit.
     #[error("{0}")]
     Rejected(#[from] Rejected),
@@ -49,6 +63,18 @@ pub struct PrivateFile {
     pub signing: SigningKey,
     /// Public keys that came in the same JWKS: they verify.
     pub others: Vec<VerifyingKey>,
+    /// False where the JWK's `key_ops` leave out `sign`: the key may verify only.
+    pub may_sign: bool,
+    /// Warnings: keys of the set that are left out.
+    pub notes: Vec<String>,
+}
+
+/// Keys of a public file.
+pub struct PublicFile {
+    /// Those for us, at least one.
+    pub keys: Vec<VerifyingKey>,
+    /// Warnings: keys of the set that are left out, and private keys where public ones belong.
+    pub notes: Vec<String>,
 }
 
 /// Reads a file that must hold a private or shared key for `algorithm`.
@@ -63,10 +89,12 @@ pub fn load_private(
     let alone = |signing| PrivateFile {
         signing,
         others: Vec::new(),
+        may_sign: true,
+        notes: Vec::new(),
     };
     match (Content::of(&bytes)?, algorithm.family()) {
-        (Content::Set(keys), _) => from_set(keys, algorithm, allow_weak),
-        (Content::Key(key), _) => from_set(vec![*key], algorithm, allow_weak),
+        (Content::Set(keys), _) => from_set(set::read(&keys), algorithm, allow_weak),
+        (Content::Key(key), _) => from_set(vec![Ok(*key)], algorithm, allow_weak),
         (Content::Pem(_), Family::Hmac) => Err(KeyFault::Kind(
             "a PEM file, where an HMAC algorithm needs a secret; a key file never serves as one",
         )),
@@ -79,15 +107,22 @@ pub fn load_private(
 }
 
 /// Reads a file of public keys for `algorithm`: PEM, JWK or JWKS.
-pub fn load_public(bytes: &[u8], algorithm: Algorithm) -> Result<Vec<VerifyingKey>, KeyFault> {
+pub fn load_public(bytes: &[u8], algorithm: Algorithm) -> Result<PublicFile, KeyFault> {
     if bytes.is_empty() {
         return Err(KeyFault::Empty);
     }
     match Content::of(bytes)? {
-        Content::Set(keys) => public_set(&keys, algorithm),
+        Content::Set(keys) => set::public(&set::read(&keys), algorithm),
         Content::Key(key) => {
             key.check(algorithm)?; // one that stands alone is meant for this algorithm; a set may mix them
-            Ok(vec![public_jwk(&key, algorithm)?])
+            let keys = vec![set::public_jwk(&key, algorithm)?];
+            let notes = key
+                .is_private()
+                .then(|| format!("the key {}", set::PRIVATE_AMONG_PUBLIC));
+            Ok(PublicFile {
+                keys,
+                notes: notes.into_iter().collect(),
+            })
         }
         Content::Pem(mut block) => {
             let key = match block.tag() {
@@ -97,7 +132,10 @@ pub fn load_public(bytes: &[u8], algorithm: Algorithm) -> Result<Vec<VerifyingKe
                 )),
             };
             wipe(&mut block);
-            Ok(vec![key?])
+            Ok(PublicFile {
+                keys: vec![key?],
+                notes: Vec::new(),
+            })
         }
         Content::Raw => Err(KeyFault::Kind(
             "neither PEM nor JWK; a public key is needed in one of them",
@@ -122,15 +160,15 @@ pub fn ends_in_space(bytes: &[u8]) -> bool {
     raw && without_newline(bytes).last().is_some_and(u8::is_ascii_whitespace)
 }
 
-enum Content {
+enum Content<'a> {
     Raw,
     Pem(pem::Pem),
     Key(Box<RawJwk>),
-    Set(Vec<RawJwk>),
+    Set(Vec<&'a RawValue>),
 }
 
-impl Content {
-    fn of(bytes: &[u8]) -> Result<Self, KeyFault> {
+impl<'a> Content<'a> {
+    fn of(bytes: &'a [u8]) -> Result<Self, KeyFault> {
         let start = bytes.trim_ascii_start();
         if start.starts_with(b"-----BEGIN") {
             let blocks = pem::parse_many(bytes).map_err(|_| KeyFault::Kind("the PEM text is broken or not whole"))?;
@@ -157,49 +195,35 @@ impl Content {
     }
 }
 
-fn from_set(keys: Vec<RawJwk>, algorithm: Algorithm, allow_weak: bool) -> Result<PrivateFile, KeyFault> {
-    let (private, public): (Vec<_>, Vec<_>) = keys.into_iter().partition(RawJwk::is_private);
-    let [key] = private.as_slice() else {
+/// The private key of a set, with the public ones beside it.
+fn from_set(keys: Vec<SetKey>, algorithm: Algorithm, allow_weak: bool) -> Result<PrivateFile, KeyFault> {
+    let is_private = |key: &SetKey| key.as_ref().is_ok_and(RawJwk::is_private);
+    let mut private = keys.iter().filter(|key| is_private(key));
+    let (Some(Ok(key)), None) = (private.next(), private.next()) else {
         return Err(KeyFault::Kind(
             "the file must hold exactly one private key; the others must be public",
         ));
     };
     key.check(algorithm)?;
-    let kid = key.kid.clone();
+    let kid = key.kid()?;
     let signing = match algorithm.family() {
         Family::Hmac => from_secret(key.secret()?, algorithm, allow_weak, kid)?,
         Family::Rsa => from_rsa(key.rsa()?, algorithm, kid)?,
         Family::Ec => from_ec(key.ec(algorithm)?, algorithm, kid)?,
         Family::Ed => from_ed(key.ed()?, algorithm, kid)?,
     };
-    let others = public
-        .iter()
-        .filter(|key| !key.is_passed_over(algorithm))
-        .map(|key| public_jwk(key, algorithm))
-        .collect::<Result<_, _>>()?;
-    Ok(PrivateFile { signing, others })
+    let found = set::sort(&keys, algorithm, is_private);
+    Ok(PrivateFile {
+        signing,
+        others: found.keys,
+        may_sign: key.permits("sign")?,
+        notes: found.notes,
+    })
 }
 
-fn public_set(keys: &[RawJwk], algorithm: Algorithm) -> Result<Vec<VerifyingKey>, KeyFault> {
-    let ours = keys.iter().filter(|key| !key.is_passed_over(algorithm));
-    let found: Vec<_> = ours.map(|key| public_jwk(key, algorithm)).collect::<Result<_, _>>()?;
-    if found.is_empty() {
-        return Err(KeyFault::Kind("the JWKS holds no key that the algorithm takes"));
-    }
-    Ok(found)
-}
-
-fn public_jwk(key: &RawJwk, algorithm: Algorithm) -> Result<VerifyingKey, KeyFault> {
-    // A set may mix algorithms: each key that names one is for that one.
-    let algorithm = match &key.alg {
-        Some(name) => Algorithm::parse(name).ok_or(KeyFault::Kind("the JWK's alg is none that is supported"))?,
-        None => algorithm,
-    };
-    key.check(algorithm)?;
-    public_key(&key.public(algorithm)?, algorithm, key.kid.clone())
-}
-
-fn public_key(key: &[u8], algorithm: Algorithm, kid: Option<String>) -> Result<VerifyingKey, KeyFault> {
+/// A public key in any form that `Verifier::public` takes.
+pub(super) fn public_key(key: &[u8], algorithm: Algorithm, kid: Option<String>) -> Result<VerifyingKey, KeyFault> {
+    check_pss(key, algorithm)?;
     let verifier = Verifier::public(algorithm, key)?;
     Ok(VerifyingKey::public(
         algorithm,
@@ -215,6 +239,10 @@ fn from_secret(
     allow_weak: bool,
     kid: Option<String>,
 ) -> Result<SigningKey, KeyFault> {
+    if let Some(form) = confusable::key_in(&secret) {
+        secret.zeroize();
+        return Err(KeyFault::KeyAsSecret(form));
+    }
     let (length, needed) = (secret.len(), algorithm.hash_length());
     if length == 0 {
         return Err(KeyFault::Empty);
@@ -234,10 +262,11 @@ fn from_secret(
 }
 
 fn from_pem(mut block: pem::Pem, algorithm: Algorithm) -> Result<SigningKey, KeyFault> {
-    const BAD: Rejected = Rejected("the PEM block is not a valid key of the kind that the algorithm takes");
+    const BAD: Rejected = Rejected::Because("the PEM block is not a valid key of the kind that the algorithm takes");
     let tag = block.tag().to_owned();
     let der = Zeroizing::new(block.contents().to_vec());
     wipe(&mut block);
+    check_pss(&der, algorithm)?;
     match (tag.as_str(), algorithm.family()) {
         ("PRIVATE KEY", Family::Rsa) => from_rsa(RsaKeyPair::from_pkcs8(&der).map_err(|_| BAD)?, algorithm, None),
         ("RSA PRIVATE KEY", Family::Rsa) => from_rsa(RsaKeyPair::from_der(&der).map_err(|_| BAD)?, algorithm, None),
@@ -260,6 +289,21 @@ fn from_pem(mut block: pem::Pem, algorithm: Algorithm) -> Result<SigningKey, Key
     }
 }
 
+/// Refuses a key for RSASSA-PSS alone (RFC 4055 section 1.2): the library takes it, and then no signature verifies.
+fn check_pss(der: &[u8], algorithm: Algorithm) -> Result<(), KeyFault> {
+    const ID_RSASSA_PSS: [u8; 11] = [6, 9, 0x2a, 0x86, 0x48, 0x86, 0xf7, 0x0d, 1, 1, 10];
+    // The algorithm stands at the front, before any part of the key itself.
+    let front = der.get(..32.min(der.len())).unwrap_or_default();
+    let is_pss = front.windows(ID_RSASSA_PSS.len()).any(|bytes| bytes == ID_RSASSA_PSS);
+    if is_pss && algorithm.family() == Family::Rsa {
+        return Err(KeyFault::Kind(
+            "the key is for RSASSA-PSS alone (id-RSASSA-PSS), which is not supported; write it as a plain RSA key \
+             (rsaEncryption), which PS256, PS384 and PS512 take too",
+        ));
+    }
+    Ok(())
+}
+
 fn from_rsa(key: RsaKeyPair, algorithm: Algorithm, kid: Option<String>) -> Result<SigningKey, KeyFault> {
     let der = AsDer::<aws_lc_rs::encoding::Pkcs8V1Der>::as_der(&key).map_err(|_| UNWRITABLE)?;
     finish(Signer::rsa(algorithm, key)?, der.as_ref().to_vec(), algorithm, kid)
@@ -278,7 +322,7 @@ fn from_ed(key: Ed25519KeyPair, algorithm: Algorithm, kid: Option<String>) -> Re
     finish(Signer::Ed(key), bytes.as_ref().to_vec(), algorithm, kid)
 }
 
-const UNWRITABLE: Rejected = Rejected("the private key cannot be read back");
+const UNWRITABLE: Rejected = Rejected::Because("the private key cannot be read back");
 
 fn finish(
     signer: Signer,
@@ -286,7 +330,9 @@ fn finish(
     algorithm: Algorithm,
     kid: Option<String>,
 ) -> Result<SigningKey, KeyFault> {
-    let public = signer.public_key().ok_or(Rejected("the key has no public half"))?;
+    let public = signer
+        .public_key()
+        .ok_or(Rejected::Because("the key has no public half"))?;
     let verifying = VerifyingKey::public(
         algorithm,
         Verifier::public(algorithm, public)?,

@@ -32,7 +32,10 @@ fn realm(
         let loaded = load_private(Zeroizing::new(bytes), algorithm, false);
         keyring.add_signing(loaded.unwrap_or_else(|error| panic!("{}: {error}", file.path)));
     } else {
-        for key in load_public(&bytes, algorithm).unwrap_or_else(|error| panic!("{}: {error}", file.path)) {
+        for key in load_public(&bytes, algorithm)
+            .unwrap_or_else(|error| panic!("{}: {error}", file.path))
+            .keys
+        {
             keyring.add_verifying(Role::Current, key);
         }
     }
@@ -204,7 +207,8 @@ fn a_key_file_for_another_algorithm_is_refused() {
                 let loads = if file.private {
                     load_private(Zeroizing::new(bytes), algorithm, true).is_ok()
                 } else {
-                    load_public(&bytes, algorithm).is_ok_and(|keys| keys.iter().all(|key| key.algorithm == algorithm))
+                    load_public(&bytes, algorithm)
+                        .is_ok_and(|file| file.keys.iter().all(|key| key.algorithm == algorithm))
                 };
                 let may = same_kind && (!named || theirs == algorithm);
                 assert_eq!(

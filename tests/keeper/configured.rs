@@ -84,4 +84,10 @@ impl Configured {
         let unsigned = self.keeper.issue(served, self.now, b"", None).unwrap();
         unsigned.sign(served).unwrap().token
     }
+
+    /// What health warns of.
+    pub(crate) fn notes(&self) -> Vec<String> {
+        let snapshot = self.live.snapshot();
+        snapshot.realms().flat_map(|realm| realm.notes().to_vec()).collect()
+    }
 }

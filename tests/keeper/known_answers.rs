@@ -65,7 +65,7 @@ impl Example {
         if self.algorithm == Algorithm::HS256 {
             keyring.add_signing(load_private(Zeroizing::new(jwk), self.algorithm, false).unwrap());
         } else {
-            for key in load_public(&jwk, self.algorithm).unwrap() {
+            for key in load_public(&jwk, self.algorithm).unwrap().keys {
                 keyring.add_verifying(Role::Current, key);
             }
         }
@@ -163,7 +163,7 @@ fn the_thumbprint_example_of_rfc_7638() {
         "L5hajrn1n91CbOpbISD08qNLyrdkt-bFTWhAI4vMQFh6WeZu0fM4lFd2NcRwr3XPksINHaQ-G_xBniIqbw0Ls1jF44-csFCur-kEgU8awapJzKnqDK",
         "gw\"}"
     );
-    let keys = load_public(jwk.as_bytes(), Algorithm::RS256).unwrap();
+    let keys = load_public(jwk.as_bytes(), Algorithm::RS256).unwrap().keys;
     for kid in ["NzbLsXh8uDCcd-6MNwXF4W_7noWXFZAfHkxZsRGC9Xs", "2011-04-29"] {
         assert!(keys[0].is_called(kid), "{kid}");
     }

@@ -8,6 +8,7 @@ mod world;
 
 mod configured;
 mod key_files;
+mod key_sets;
 mod known_answers;
 mod lock;
 mod oracle;

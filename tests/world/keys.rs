@@ -51,6 +51,7 @@ impl Key {
         let jwk = self.private().signing.verifying.public.unwrap();
         load_public(&serde_json::to_vec(&jwk).unwrap(), self.algorithm)
             .unwrap()
+            .keys
             .remove(0)
     }
 

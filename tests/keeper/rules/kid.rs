@@ -170,7 +170,7 @@ fn named_key_mints_and_is_published_by_its_name() {
     let jwks = serde_json::to_value(own.served.realm.keyring.jwks()).unwrap();
     assert_eq!(jwks["keys"][0]["kid"], "2026-11");
     // Whoever reads the published set finds the key by the name in the token.
-    let keys = load_public(jwks.to_string().as_bytes(), Algorithm::EdDSA).unwrap();
+    let keys = load_public(jwks.to_string().as_bytes(), Algorithm::EdDSA).unwrap().keys;
     assert!(keys[0].is_called("2026-11"));
 
     // A setting names a key that has no name, and never contradicts the file.

@@ -1,0 +1,85 @@
+//! Keys of pairs that pose as HMAC secrets. Everyone who has the public key could sign with it, so a file that holds one
+//! in any usual form is refused.
+
+use aws_lc_rs::rsa::PublicKey as RsaPublicKey;
+use aws_lc_rs::signature::{
+    ECDSA_P256_SHA256_FIXED, ECDSA_P256_SHA256_FIXED_SIGNING, ECDSA_P256K1_SHA256_FIXED, ECDSA_P384_SHA384_FIXED,
+    ECDSA_P521_SHA512_FIXED, ED25519, EcdsaKeyPair, Ed25519KeyPair, ParsedPublicKey, VerificationAlgorithm,
+};
+use base64::Engine;
+use base64::alphabet::{Alphabet, STANDARD, URL_SAFE};
+use base64::engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig};
+use zeroize::Zeroizing;
+
+/// The form of the key that `secret` is, for a message; `None` for a secret.
+pub(super) fn key_in(secret: &[u8]) -> Option<&'static str> {
+    if contains(secret, b"-----BEGIN ") || contains(secret, b"---- BEGIN ") {
+        return Some("a PEM key or certificate");
+    }
+    if is_der(secret) {
+        return Some("a key or certificate in DER");
+    }
+    let joined: Zeroizing<Vec<u8>> =
+        Zeroizing::new(secret.iter().copied().filter(|b| !b.is_ascii_whitespace()).collect());
+    let words = secret.split(u8::is_ascii_whitespace).filter(|word| !word.is_empty());
+    std::iter::once(joined.as_slice()).chain(words).find_map(|text| {
+        [STANDARD, URL_SAFE].iter().find_map(|alphabet| {
+            let bytes = Zeroizing::new(lenient(alphabet).decode(text).ok()?);
+            if is_ssh(&bytes) {
+                return Some("an SSH public key");
+            }
+            (is_der(&bytes) || contains(&bytes, b"-----BEGIN ")).then_some("a key or certificate in base64")
+        })
+    })
+}
+
+fn lenient(alphabet: &Alphabet) -> GeneralPurpose {
+    let config = GeneralPurposeConfig::new()
+        .with_decode_padding_mode(DecodePaddingMode::Indifferent)
+        .with_decode_allow_trailing_bits(true);
+    GeneralPurpose::new(alphabet, config)
+}
+
+fn contains(bytes: &[u8], wanted: &[u8]) -> bool {
+    bytes.windows(wanted.len()).any(|window| window == wanted)
+}
+
+/// A SEQUENCE that is exactly as long as it says. A short one must also hold a key, for 1 in 65,536 random secrets
+/// begins like a short SEQUENCE; one in 2^24 at the most begins like a long one.
+fn is_der(bytes: &[u8]) -> bool {
+    let bytes = bytes.strip_suffix(b"\n").unwrap_or(bytes);
+    match bytes {
+        [0x30, 0x82, high, low, rest @ ..] => usize::from(u16::from_be_bytes([*high, *low])) == rest.len(),
+        [0x30, 0x81, length, rest @ ..] => usize::from(*length) == rest.len(),
+        [0x30, length, rest @ ..] => usize::from(*length) == rest.len() && is_key(bytes),
+        [4, ..] => is_key(bytes), // a point on a curve
+        _ => false,
+    }
+}
+
+fn is_key(bytes: &[u8]) -> bool {
+    let algorithms: [&'static dyn VerificationAlgorithm; 5] = [
+        &ED25519,
+        &ECDSA_P256_SHA256_FIXED,
+        &ECDSA_P384_SHA384_FIXED,
+        &ECDSA_P521_SHA512_FIXED,
+        &ECDSA_P256K1_SHA256_FIXED,
+    ];
+    // Any 32 bytes could be an Ed25519 key; they are the usual length of a secret.
+    bytes.len() > 32
+        && (RsaPublicKey::from_der(bytes).is_ok()
+            || Ed25519KeyPair::from_pkcs8_maybe_unchecked(bytes).is_ok()
+            || EcdsaKeyPair::from_private_key_der(&ECDSA_P256_SHA256_FIXED_SIGNING, bytes).is_ok()
+            || algorithms
+                .into_iter()
+                .any(|algorithm| ParsedPublicKey::new(algorithm, bytes).is_ok()))
+}
+
+/// The wire form of an SSH key (RFC 4253 section 6.6): its name after the name's length.
+fn is_ssh(bytes: &[u8]) -> bool {
+    let names: [&[u8]; 3] = [b"ssh-", b"ecdsa-sha2-", b"sk-"];
+    match bytes {
+        [0, 0, 0, length, name @ ..] => *length < 64 && names.into_iter().any(|start| name.starts_with(start)),
+        _ => false,
+    }
+}
