@@ -101,11 +101,11 @@ pub const MAX_SOCKET_PATH: usize = 103;
 /// Every limit of the server, in one place.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Limits {
-    /// Connections in all; more wait in the backlog.
+    /// Connections in all; 64 more wait, the rest are refused.
     pub connections: usize,
     /// Connections of one uid; more are refused.
     pub connections_per_uid: usize,
-    /// Requests of one uid in a second, over all its connections; more wait. 0: as many as it can.
+    /// Requests of one uid in a second, over all its connections, in whole HMAC validates; more wait. 0: no limit.
     pub requests_per_uid: usize,
     /// The longest message, in bytes.
     pub max_frame: usize,

@@ -1,6 +1,6 @@
-//! The accept loop. What there is no room for waits: some at the door, the rest in the backlog.
+//! The accept loop. Every connection is accepted at once, because only then its uid is known: administrators are served
+//! beyond the limit, and of the others a bounded number waits for room.
 
-use std::collections::VecDeque;
 use std::os::fd::AsFd;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -15,6 +15,7 @@ use super::Context;
 use super::census::{Counted, Refusing};
 use super::connection;
 use super::descriptors::{Trouble, connections};
+use super::door::{Door, Waiting};
 use super::probe::Probes;
 use super::rate::Bucket;
 use crate::log_limit::limited;
@@ -23,10 +24,7 @@ use crate::words::Peer;
 /// How long a peer that is refused has to hear of it.
 const REFUSAL: Duration = Duration::from_secs(1);
 
-/// Connections that have come and wait for room, before others wait in the backlog. So we see who they are.
-const AT_THE_DOOR: usize = 64;
-
-/// Connections of root and of the daemon's own user that are served beyond the limit: who can mend things gets in.
+/// Connections of administrators that are served beyond the limit.
 const KEPT_FREE: usize = 16;
 
 /// A connection that is not served yet.
@@ -34,6 +32,17 @@ struct Arrived {
     stream: UnixStream,
     peer: Peer,
     counted: Counted,
+    is_administrator: bool,
+}
+
+impl Waiting for Arrived {
+    fn uid(&self) -> u32 {
+        self.peer.uid
+    }
+
+    fn is_administrator(&self) -> bool {
+        self.is_administrator
+    }
 }
 
 /// Serves until `stop`, then lets what is in progress end, at most as long as `shutdown_grace`. Says whether all of it
@@ -41,7 +50,7 @@ struct Arrived {
 pub async fn serve(listener: UnixListener, mut probes: Probes, context: Arc<Context>, stop: CancellationToken) -> bool {
     let tasks = TaskTracker::new();
     let room = || connections(&context.live.snapshot().settings.limits);
-    let mut door: VecDeque<Arrived> = VecDeque::new();
+    let mut door = Door::new();
     let mut trouble = Trouble::new("a connection");
     let accepting = async {
         loop {
@@ -49,23 +58,24 @@ pub async fn serve(listener: UnixListener, mut probes: Probes, context: Arc<Cont
                 biased;
                 stream = probes.next() => admit_own(stream, &context, &stop, &tasks),
                 () = context.census.room(room), if !door.is_empty() => {
-                    door.pop_front().into_iter().for_each(|next| begin(next, &context, &stop, &tasks));
+                    door.pop().into_iter().for_each(|next| begin(next, &context, &stop, &tasks));
                 }
-                accepted = listener.accept(), if door.len() < AT_THE_DOOR => {
+                accepted = listener.accept() => {
                     let Some((stream, _)) = trouble.judge(accepted).await else { continue };
                     let Some(arrived) = arrive(stream, &context, &stop, &tasks) else { continue };
-                    let mends = context.live.snapshot().access.mends(&arrived.peer);
-                    if mends && context.census.served() < room() + KEPT_FREE {
+                    if arrived.is_administrator && context.census.served() < room() + KEPT_FREE {
                         begin(arrived, &context, &stop, &tasks);
-                    } else {
-                        door.push_back(arrived);
+                    } else if let Some(Arrived { stream, peer, counted, .. }) = door.push(arrived) {
+                        drop(counted);
+                        context.census.count_refused();
+                        refuse(stream, peer, &context, &stop, &tasks);
                     }
                 }
             }
         }
     };
     stop.run_until_cancelled(accepting).await;
-    door.into_iter().for_each(|next| begin(next, &context, &stop, &tasks)); // to be told that we stop
+    std::iter::from_fn(|| door.pop()).for_each(|next| begin(next, &context, &stop, &tasks)); // to be told that we stop
     context.stopping.store(true, Ordering::Relaxed); // for connections too busy to be woken
     drop(listener); // who connects from here on is told at once, and comes back to the next daemon
     tasks.close();
@@ -92,19 +102,32 @@ fn arrive(
             return None;
         }
     };
-    let limit = context.live.snapshot().settings.limits.connections_per_uid;
+    let snapshot = context.live.snapshot();
+    let limit = snapshot.settings.limits.connections_per_uid;
     if let Some(counted) = Counted::new(context.clone(), peer.uid, limit) {
-        return Some(Arrived { stream, peer, counted });
-    }
-    if let Some(refusing) = Refusing::new(context.clone()) {
-        let (context, stop) = (context.clone(), stop.clone());
-        tasks.spawn(async move {
-            let told = connection::refuse(stream, peer, context, stop, ErrorCode::Overloaded);
-            let _ = tokio::time::timeout(REFUSAL, told).await; // who does not listen is not told
-            drop(refusing);
+        let is_administrator = snapshot.access.mends(&peer);
+        return Some(Arrived {
+            stream,
+            peer,
+            counted,
+            is_administrator,
         });
     }
+    refuse(stream, peer, context, stop, tasks);
     None
+}
+
+/// Answers `overloaded` to a connection, or closes it where many are being refused.
+fn refuse(stream: UnixStream, peer: Peer, context: &Arc<Context>, stop: &CancellationToken, tasks: &TaskTracker) {
+    let Some(refusing) = Refusing::new(context.clone()) else {
+        return;
+    };
+    let (context, stop) = (context.clone(), stop.clone());
+    tasks.spawn(async move {
+        let told = connection::refuse(stream, peer, context, stop, ErrorCode::Overloaded);
+        let _ = tokio::time::timeout(REFUSAL, told).await; // a peer that does not read is not waited for
+        drop(refusing);
+    });
 }
 
 fn begin(arrived: Arrived, context: &Arc<Context>, stop: &CancellationToken, tasks: &TaskTracker) {
@@ -112,6 +135,7 @@ fn begin(arrived: Arrived, context: &Arc<Context>, stop: &CancellationToken, tas
         stream,
         peer,
         mut counted,
+        ..
     } = arrived;
     counted.served();
     let (context, stop) = (context.clone(), stop.clone());

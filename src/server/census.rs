@@ -26,7 +26,7 @@ pub(super) struct Refusing(Arc<Context>);
 
 impl Refusing {
     /// How many are told at a time; more are closed without a word.
-    const MOST: usize = 64;
+    const MOST: usize = 32;
 
     pub(super) fn new(context: Arc<Context>) -> Option<Self> {
         let refusing = &context.census.refusing;
@@ -79,6 +79,11 @@ impl Census {
     /// How many connections beyond a uid's share were refused.
     pub(super) fn refused(&self) -> u64 {
         self.refused.load(Ordering::Relaxed)
+    }
+
+    /// Counts a connection that was refused for want of room.
+    pub(super) fn count_refused(&self) {
+        self.refused.fetch_add(1, Ordering::Relaxed);
     }
 
     /// How many connections are served.

@@ -10,6 +10,7 @@ mod context;
 mod cookie;
 mod descriptors;
 mod dispatch;
+mod door;
 mod health;
 mod inbox;
 mod listener;

@@ -14,8 +14,9 @@ struct Crowd(Child);
 
 impl Crowd {
     fn of(uid: u32, count: usize, daemon: &Daemon) -> Self {
-        let script = "import socket, sys\nheld = []\nfor _ in range(int(sys.argv[2])):\n    s = socket.socket(socket.AF_UNIX)\n    \
-                      s.setblocking(False)\n    s.connect_ex(sys.argv[1])\n    held.append(s)\nprint('held', flush=True)\n\
+        let script = "import socket, sys, time\nheld = []\nfor _ in range(int(sys.argv[2])):\n    s = socket.socket(socket.AF_UNIX)\n    \
+                      s.setblocking(False)\n    \
+                      until = time.monotonic() + 5\n    while s.connect_ex(sys.argv[1]) and time.monotonic() < until: time.sleep(0.001)\n    held.append(s)\nprint('held', flush=True)\n\
                       sys.stdin.read()";
         let mut python = Command::new("/usr/bin/python3");
         python
@@ -94,6 +95,28 @@ fn there_is_always_a_place_for_who_mends() {
     assert_eq!(waits.try_wait().unwrap(), None);
     drop(crowds);
     assert!(waits.wait().unwrap().success());
+}
+
+/// The uid of a connection is known only once it is accepted: however many wait, administrators are accepted and answered.
+#[test]
+fn root_is_answered_while_thousands_of_others_wait() {
+    const IDLE: usize = 4600;
+    let limits = "connections_per_uid = 8192\nframe_timeout = \"10m\"";
+    let Some(daemon) = open_to_all(limits) else { return };
+    let _crowd = Crowd::of(64_004, IDLE, &daemon);
+    let began = Instant::now();
+    let health = daemon.ctl().arg("health").output().unwrap();
+    let told = String::from_utf8_lossy(&health.stdout).into_owned();
+    println!(
+        "{IDLE} idle connections of another uid: health after {:?}",
+        began.elapsed()
+    );
+    assert!(
+        health.status.success(),
+        "{told} {}",
+        String::from_utf8_lossy(&health.stderr)
+    );
+    assert!(told.contains("all 4096 connections are taken"), "{told}");
 }
 
 /// Connections leave open files for all else.

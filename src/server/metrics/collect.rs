@@ -296,7 +296,7 @@ fn connections(context: &Context, snapshot: &Snapshot, families: &mut Families<'
     )?;
     families.counter(
         "jwtkeeper_connections_refused",
-        "Connections refused, since their uid had all that it may have.",
+        "Connections refused: their uid had all that it may have, or too many waited.",
         context.census.refused(),
     )
 }
