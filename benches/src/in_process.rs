@@ -9,6 +9,7 @@ use jsonwebtoken::{Algorithm, DecodingKey, Validation};
 use jwtkeeper::config::{Files, Live, Settings};
 use jwtkeeper::denylist::{Change, Denylist, Kind, Level, Memory, Raise};
 use jwtkeeper::keeper::{Keeper, Served, Verdict};
+use jwtkeeper::keyring::Effort;
 use jwtkeeper::words::{Id, Millis};
 use serde_json::Value;
 
@@ -81,7 +82,14 @@ pub(crate) fn runtime() -> Result<tokio::runtime::Runtime> {
 fn validate(keeper: &Keeper, served: &Served, now: Millis, tokens: &[String], counted: Duration) -> Result<f64> {
     let mut buffer = Vec::new();
     time_each(tokens, counted, |token| {
-        let verdict = keeper.validate(served, now, black_box(token).as_bytes(), None, &mut buffer);
+        let verdict = keeper.validate(
+            served,
+            now,
+            black_box(token).as_bytes(),
+            None,
+            &mut buffer,
+            &mut Effort::default(),
+        );
         matches!(black_box(verdict), Verdict::Valid { .. })
     })
 }

@@ -6,7 +6,7 @@ use subtle::ConstantTimeEq;
 
 use super::Served;
 use crate::jwt::{Claims, Compact, read_claims};
-use crate::keyring::{CookieSecret, Role};
+use crate::keyring::{CookieSecret, Effort, Role};
 use crate::realm::{CookieLock, ForeignIssuer, Policy};
 use crate::words::{Id, Millis};
 
@@ -59,6 +59,7 @@ pub(super) fn admit<'b>(
     token: &[u8],
     cookie: Option<&str>,
     buffer: &'b mut Vec<u8>,
+    effort: &mut Effort,
 ) -> Result<Admitted<'b>, Reason> {
     let policy = &served.realm.policy;
     if token.len() > policy.max_token {
@@ -68,7 +69,7 @@ pub(super) fn admit<'b>(
     let compact = Compact::parse(token, known, buffer).map_err(|_| Reason::Malformed)?;
     let cookies = cookie.map(CookieSecret::parse_value).unwrap_or_default();
     let locks = if cookies.is_empty() { Vec::new() } else { policy.locks() };
-    let proof = served.realm.keyring.verify(&compact, &cookies, &locks)?;
+    let proof = served.realm.keyring.verify(&compact, &cookies, &locks, effort)?;
     let mut admitted = read(compact.claims, policy)?;
     admitted.retired = proof.role == Role::Retired;
     admitted.origin = origin(policy, proof.role, admitted.claims.iss.as_deref());

@@ -5,6 +5,7 @@ use jwtkeeper_wire::Reason;
 use super::admission::{Admitted, admit};
 use super::{Keeper, Refusal, Rejection, Reuse, Served};
 use crate::denylist::{Change, Kind, Level, MARGIN, Raise};
+use crate::keyring::Effort;
 use crate::realm::OnReuse;
 use crate::words::{Id, Millis, Seconds};
 
@@ -65,6 +66,7 @@ impl Keeper {
         served: &Served,
         now: Millis,
         target: Revoke<'_>,
+        effort: &mut Effort,
     ) -> Result<Result<(), Rejection>, Refusal> {
         let until = self.retention(served, now);
         let hard = |kind, id| Raise::hard(kind, id, until);
@@ -72,7 +74,7 @@ impl Keeper {
         let entries = match target {
             Revoke::Token { token, cookie } => {
                 let mut buffer = Vec::new();
-                let admitted = match in_hand(served, token, cookie, &mut buffer) {
+                let admitted = match in_hand(served, token, cookie, &mut buffer, effort) {
                     Ok(admitted) => admitted,
                     Err(reason) => return Ok(Err(reason.into())),
                 };
@@ -142,9 +144,14 @@ impl Keeper {
     /// awaiting the answer.
     pub async fn on_reuse(&self, served: &Served, now: Millis, reuse: &Reuse) -> Result<(), Refusal> {
         if served.realm.policy.on_reuse == OnReuse::RevokeSession {
-            self.revoke(served, now, Revoke::Session(&reuse.session.to_string()))
-                .await?
-                .ok();
+            self.revoke(
+                served,
+                now,
+                Revoke::Session(&reuse.session.to_string()),
+                &mut Effort::default(),
+            )
+            .await?
+            .ok();
         }
         Ok(())
     }
@@ -204,8 +211,9 @@ fn in_hand<'b>(
     token: &[u8],
     cookie: Option<&str>,
     buffer: &'b mut Vec<u8>,
+    effort: &mut Effort,
 ) -> Result<Admitted<'b>, Reason> {
-    let mut admitted = admit(served, token, cookie, buffer)?;
+    let mut admitted = admit(served, token, cookie, buffer, effort)?;
     admitted.check_names(&served.realm.policy)?;
     admitted.check_lock(&served.realm.policy)?;
     Ok(admitted)

@@ -14,7 +14,7 @@ use super::validate::{accept, judge_claims, reused, seconds, session_end};
 use super::{Keeper, Refusal, Rotated, Served, Unsigned};
 use crate::denylist::{Change, Lock, MARGIN, Outcome, Record, Rotate};
 use crate::jwt::read_claims;
-use crate::keyring::{CookieSecret, Seal, SigningKey};
+use crate::keyring::{CookieSecret, Effort, Seal, SigningKey};
 use crate::realm::{CookieLock, OwnClaim, Policy};
 use crate::words::{Id, Millis, Seconds};
 
@@ -28,9 +28,10 @@ impl Keeper {
         token: &[u8],
         cookie: Option<&str>,
         claims: Option<&[u8]>,
+        effort: &mut Effort,
     ) -> Result<Rotated, Refusal> {
         let mut buffer = Vec::new();
-        let (admitted, cause) = match accept(served, now, token, cookie, &mut buffer) {
+        let (admitted, cause) = match accept(served, now, token, cookie, &mut buffer, effort) {
             Ok(accepted) => accepted,
             Err(rejection) => return Ok(Rotated::Invalid(rejection)),
         };

@@ -3,6 +3,7 @@
 use jwtkeeper_wire::Reason;
 
 use super::{Keeper, Refusal, Served, Verdict};
+use crate::keyring::Effort;
 use crate::words::Millis;
 
 /// Why a realm cannot do its work.
@@ -37,7 +38,14 @@ impl Keeper {
     fn mint_and_validate(&self, served: &Served, now: Millis) -> Result<(), SelfTestError> {
         let minted = self.issue(served, now, b"", None)?.sign(served)?;
         let cookie = minted.cookie.as_ref().map(|cookie| cookie.as_str());
-        match self.validate(served, now, minted.token.as_bytes(), cookie, &mut Vec::new()) {
+        match self.validate(
+            served,
+            now,
+            minted.token.as_bytes(),
+            cookie,
+            &mut Vec::new(),
+            &mut Effort::default(),
+        ) {
             Verdict::Valid { .. } => Ok(()),
             Verdict::Invalid(rejection) => Err(SelfTestError::NotValid(rejection.reason)),
         }

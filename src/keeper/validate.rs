@@ -9,12 +9,14 @@ use super::seal::is_forged;
 use super::{Keeper, Rejection, Reuse, Served, Verdict};
 use crate::denylist::{Level, Rotation, Stands};
 use crate::jwt::Version;
+use crate::keyring::Effort;
 use crate::realm::{CookieLock, Policy};
 use crate::words::{Millis, Seconds};
 
 impl Keeper {
     /// Whether `token` is valid now, and whether rotation is due. `cookie` is the lock cookie's value, where one came
-    /// along; `buffer` is scratch space that the claims in the answer lie in. Never blocks.
+    /// along; `buffer` is scratch space that the claims in the answer lie in; `effort` counts the signature checks. Never
+    /// blocks.
     pub fn validate<'b>(
         &self,
         served: &Served,
@@ -22,8 +24,9 @@ impl Keeper {
         token: &[u8],
         cookie: Option<&str>,
         buffer: &'b mut Vec<u8>,
+        effort: &mut Effort,
     ) -> Verdict<'b> {
-        match accept(served, now, token, cookie, buffer) {
+        match accept(served, now, token, cookie, buffer, effort) {
             Ok((admitted, rotation)) => Verdict::Valid {
                 claims: admitted.bytes,
                 rotation,
@@ -40,8 +43,9 @@ pub(super) fn accept<'b>(
     token: &[u8],
     cookie: Option<&str>,
     buffer: &'b mut Vec<u8>,
+    effort: &mut Effort,
 ) -> Result<(Admitted<'b>, Cause), Rejection> {
-    let mut admitted = admit(served, token, cookie, buffer)?;
+    let mut admitted = admit(served, token, cookie, buffer, effort)?;
     let cause = judge(served, now, &mut admitted)?;
     Ok((admitted, cause))
 }

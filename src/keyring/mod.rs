@@ -3,6 +3,7 @@
 
 mod confusable;
 mod cookie;
+mod effort;
 mod jwk;
 mod key;
 mod load;
@@ -12,6 +13,7 @@ mod seal;
 mod set;
 
 pub use cookie::{CookieSecret, LockKey};
+pub use effort::Effort;
 pub use key::{KeyId, SigningKey, VerifyingKey};
 pub use load::{KeyFault, PrivateFile, PublicFile, ends_in_space, load_private, load_public};
 pub use ring::{Keyring, Locked, Proof, Role};

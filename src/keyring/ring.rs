@@ -4,6 +4,7 @@
 use jsonwebtoken::jwk::JwkSet;
 
 use super::cookie::{CookieSecret, LockKey};
+use super::effort::Effort;
 use super::key::{KeyId, SigningKey, VerifyingKey};
 use super::load::PrivateFile;
 use crate::jwt::{Compact, Header};
@@ -119,13 +120,19 @@ impl Keyring {
         }
     }
 
-    /// Verifies a token's signature: with each part of a presented cookie first, then with the plain key.
-    pub fn verify(&self, token: &Compact, cookies: &[CookieSecret], locks: &[LockKey]) -> Result<Proof, Reason> {
+    /// Verifies a token's signature: with each part of a presented cookie first, then with the plain key. Counts each check.
+    pub fn verify(
+        &self,
+        token: &Compact,
+        cookies: &[CookieSecret],
+        locks: &[LockKey],
+        effort: &mut Effort,
+    ) -> Result<Proof, Reason> {
         let known = |key: &&SigningKey| token.header_segment == key.header_segment().as_bytes();
         // The header that this key mints with, byte for byte, needs no reading.
         let tried = self.signing.as_ref().filter(known).map(|key| &key.verifying);
         if let Some(key) = tried
-            && let Some(proof) = prove((Role::Current, key), token, cookies, locks)
+            && let Some(proof) = prove((Role::Current, key), token, cookies, locks, effort)
         {
             return Ok(proof);
         }
@@ -134,7 +141,7 @@ impl Keyring {
             .into_iter()
             // A forged token must not cost a second try of the same key.
             .filter(|(_, key)| !tried.is_some_and(|tried| std::ptr::eq(tried, *key)))
-            .find_map(|key| prove(key, token, cookies, locks))
+            .find_map(|key| prove(key, token, cookies, locks, effort))
             .ok_or(Reason::BadSignature)
     }
 
@@ -173,10 +180,12 @@ fn prove(
     token: &Compact,
     cookies: &[CookieSecret],
     locks: &[LockKey],
+    effort: &mut Effort,
 ) -> Option<Proof> {
     let (message, signature) = (token.signing_input, token.signature);
     for (part, cookie) in cookies.iter().enumerate() {
         for lock in locks {
+            effort.count(key.algorithm);
             if key.verify_locked(*lock, cookie, message, signature) {
                 return Some(Proof {
                     role,
@@ -185,5 +194,6 @@ fn prove(
             }
         }
     }
+    effort.count(key.algorithm);
     key.verify(message, signature).then_some(Proof { role, locked: None })
 }

@@ -23,6 +23,7 @@ use super::Context as Shared;
 use super::clock::Clock;
 use super::dispatch::{Dispatch, Handled, Later, Moment};
 use super::inbox::Inbox;
+use super::price;
 use super::rate::{Bucket, Turn};
 use super::reply::told;
 use super::tally::Ticket;
@@ -35,8 +36,8 @@ const HELD: usize = 256 * 1024;
 /// Bytes of replies that are written before more requests are looked at.
 const OUT: usize = 128 * 1024;
 
-/// What the requests of one connection cost that are handled before others have their turn.
-const TURN: usize = 16;
+/// The work of one connection's requests that is done before others have their turn, in points.
+const TURN: usize = 16 * price::WORK;
 
 /// The daemon's name in greetings.
 const SERVER: &str = concat!("jwtkeeperd/", env!("CARGO_PKG_VERSION"));
@@ -281,7 +282,7 @@ impl Connection {
             if !self.has_room(limits) || self.out.len() >= OUT {
                 return Flow::Full;
             }
-            if self.dispatch.cost() >= TURN {
+            if self.dispatch.work() >= TURN {
                 return Flow::Turn;
             }
             match self.inbox.next(limits.max_frame) {

@@ -16,6 +16,7 @@ mod inbox;
 mod listener;
 mod metrics;
 mod outcome;
+mod price;
 mod probe;
 mod rate;
 mod reply;

@@ -9,10 +9,8 @@ use std::time::Duration;
 use tokio::sync::{Mutex, OwnedMutexGuard, OwnedSemaphorePermit, Semaphore};
 use tokio::time::Instant;
 
+use super::price::REQUEST;
 use super::signers;
-use crate::config::Right;
-use crate::jwt::{Algorithm, Family};
-use crate::keyring::Keyring;
 
 /// What a bucket holds: as much as comes in this time.
 const BURST: Duration = Duration::from_millis(100);
@@ -22,53 +20,6 @@ const RECONSIDER: Duration = Duration::from_millis(500);
 
 /// The turn of one connection of a uid that owes, while held.
 pub(super) type Turn = OwnedMutexGuard<()>;
-
-/// What a request costs that is denied: each has its line in the audit, and who has no rights must not fill it.
-pub(super) const DENIAL: usize = 100;
-
-/// What a request costs that has the store keep something, beyond what it costs by itself.
-const CHANGE: usize = 4;
-
-/// What a request costs that needs this right, beyond the one of an HMAC validate: by how many times of that it takes longer.
-pub(super) fn surcharge(right: Right, keyring: &Keyring) -> usize {
-    // Which key a token may claim is not known yet: the dearest.
-    let verify = || {
-        keyring
-            .keys()
-            .map(|(_, key)| verifying(key.algorithm))
-            .max()
-            .unwrap_or(0)
-    };
-    let sign = || keyring.signing().map_or(0, |key| signing(key.verifying.algorithm));
-    match right {
-        Right::Validate => verify(),
-        Right::Issue => sign(),
-        Right::Rotate => verify() + sign() + CHANGE,
-        Right::Revoke => verify() + CHANGE,
-        Right::Flag | Right::RevokeId | Right::RevokeSubject | Right::RevokeBefore => CHANGE,
-        Right::RotateClaims | Right::Status | Right::Jwks | Right::Reload => 0,
-    }
-}
-
-fn verifying(algorithm: Algorithm) -> usize {
-    match algorithm.family() {
-        Family::Hmac => 0,
-        Family::Rsa => 10,
-        Family::Ed => 15,
-        Family::Ec if algorithm == Algorithm::ES384 => 75,
-        Family::Ec => 20,
-    }
-}
-
-fn signing(algorithm: Algorithm) -> usize {
-    match algorithm.family() {
-        Family::Hmac => 0,
-        Family::Rsa => 100,
-        Family::Ed => 5,
-        Family::Ec if algorithm == Algorithm::ES384 => 35,
-        Family::Ec => 10,
-    }
-}
 
 /// The bucket of one uid.
 pub(super) struct Bucket {
@@ -104,13 +55,13 @@ impl Bucket {
         }
     }
 
-    /// Takes `cost` out of a bucket into which `per_second` come (0: it is never empty).
+    /// Takes `cost` points out of a bucket into which `per_second` requests come (0: it is never empty).
     pub(super) fn take(&self, cost: usize, per_second: usize, now: Instant) {
         if !self.is_bounded(per_second, now) {
             return;
         }
         let now_ns = self.nanoseconds(now);
-        let cost_ns = (cost as u64).saturating_mul(1_000_000_000) / per_second as u64;
+        let cost_ns = (cost as u64).saturating_mul(1_000_000_000 / REQUEST as u64) / per_second as u64;
         let pay = |full_at: u64| Some(full_at.max(now_ns).saturating_add(cost_ns));
         let _paid = self.full_at.fetch_update(Ordering::Relaxed, Ordering::Relaxed, pay); // always is
     }
@@ -174,15 +125,15 @@ mod tests {
         let bucket = Bucket::new();
         let now = Instant::now();
         let owes = |now| bucket.owes(1000, now).map(|until| until - now);
-        bucket.take(100, 1000, now);
+        bucket.take(100 * REQUEST, 1000, now);
         assert_eq!(owes(now), None, "what it held");
-        bucket.take(10, 1000, now);
+        bucket.take(10 * REQUEST, 1000, now);
         assert_eq!(owes(now), Some(Duration::from_millis(10)));
         let later = now + Duration::from_secs(5);
         assert!(!bucket.is_full(now) && bucket.is_full(later));
-        bucket.take(100, 1000, later);
+        bucket.take(100 * REQUEST, 1000, later);
         assert_eq!(owes(later), None, "full again, and no fuller");
-        bucket.take(1, 1000, later);
+        bucket.take(REQUEST, 1000, later);
         assert_eq!(owes(later), Some(Duration::from_millis(1)));
     }
 
@@ -190,10 +141,10 @@ mod tests {
     fn a_new_rate_forgives() {
         let bucket = Bucket::new();
         let now = Instant::now();
-        bucket.take(1000, 1, now);
+        bucket.take(1000 * REQUEST, 1, now);
         assert!(bucket.owes(1, now).is_some());
         assert_eq!(bucket.owes(1000, now), None);
-        bucket.take(101, 1000, now);
+        bucket.take(101 * REQUEST, 1000, now);
         assert!(bucket.owes(1000, now).is_some());
     }
 

@@ -10,6 +10,7 @@ use std::path::Path;
 
 use jwtkeeper::jwt::{Algorithm, Family};
 use jwtkeeper::keeper::{Minted, Verdict};
+use jwtkeeper::keyring::Effort;
 use jwtkeeper::keyring::{Keyring, LockKey, Role, load_private, load_public};
 use jwtkeeper::realm::CookieLock;
 use jwtkeeper::words::Millis;
@@ -61,10 +62,14 @@ fn each_file(made: &Made, mut each: impl FnMut(Algorithm, &AlgorithmMade, &FileM
 /// The claims of a token that validate takes.
 fn read(world: &World, token: &str) -> Value {
     let mut buffer = Vec::new();
-    match world
-        .keeper
-        .validate(&world.served, world.now, token.as_bytes(), None, &mut buffer)
-    {
+    match world.keeper.validate(
+        &world.served,
+        world.now,
+        token.as_bytes(),
+        None,
+        &mut buffer,
+        &mut Effort::default(),
+    ) {
         Verdict::Valid {
             claims,
             rotation: Cause::None,

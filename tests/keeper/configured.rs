@@ -8,6 +8,7 @@ use std::sync::Arc;
 use jwtkeeper::config::{Files, Live, Settings};
 use jwtkeeper::denylist::{Denylist, Memory};
 use jwtkeeper::keeper::{Keeper, Verdict};
+use jwtkeeper::keyring::Effort;
 use jwtkeeper::words::Millis;
 
 use crate::world::{MOMENT, Said};
@@ -69,10 +70,14 @@ impl Configured {
     pub(crate) fn say(&self, token: &str) -> Said {
         let (snapshot, mut buffer) = (self.live.snapshot(), Vec::new());
         let served = snapshot.realm("").unwrap();
-        match self
-            .keeper
-            .validate(served, self.now, token.as_bytes(), None, &mut buffer)
-        {
+        match self.keeper.validate(
+            served,
+            self.now,
+            token.as_bytes(),
+            None,
+            &mut buffer,
+            &mut Effort::default(),
+        ) {
             Verdict::Valid { rotation, .. } => Said::Valid(rotation),
             Verdict::Invalid(rejection) => Said::Invalid(rejection.reason),
         }

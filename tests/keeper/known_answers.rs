@@ -2,7 +2,7 @@
 //! appendix A, and 48 tokens that the gem made or was tried with.
 
 use jwtkeeper::jwt::{Algorithm, Compact, Header, Version};
-use jwtkeeper::keyring::{Keyring, LockKey, Role, load_private, load_public};
+use jwtkeeper::keyring::{Effort, Keyring, LockKey, Role, load_private, load_public};
 use jwtkeeper::realm::CookieLock;
 use jwtkeeper::words::Millis;
 use jwtkeeper_wire::Cause;
@@ -85,7 +85,10 @@ fn the_examples_of_rfc_7515_verify() {
         let header: Header = compact.header().unwrap();
         assert_eq!(header.alg.as_deref(), Some(example.algorithm.name()));
         assert!(compact.claims.starts_with(br#"{"iss":"joe","#));
-        let proof = example.keyring().verify(&compact, &[], &[]).unwrap();
+        let proof = example
+            .keyring()
+            .verify(&compact, &[], &[], &mut Effort::default())
+            .unwrap();
         assert_eq!(
             (proof.role, proof.locked),
             (Role::Current, None),

@@ -9,7 +9,7 @@ use jwtkeeper::config::{Files, Live, Settings};
 use jwtkeeper::denylist::{Denylist, Memory};
 use jwtkeeper::jwt::Algorithm;
 use jwtkeeper::keeper::{Keeper, Verdict};
-use jwtkeeper::keyring::LockKey;
+use jwtkeeper::keyring::{Effort, LockKey};
 use jwtkeeper::realm::CookieLock;
 use jwtkeeper::words::Millis;
 use jwtkeeper_wire::Cause;
@@ -62,7 +62,14 @@ async fn tokens_locked_the_gems_way_survive_a_rollover_to_a_curve() {
     let cookie = old.cookie.as_ref().map(|cookie| cookie.as_str());
     let snapshot = live.snapshot();
     let served = snapshot.realm("").unwrap();
-    let verdict = keeper.validate(served, MOMENT, old.token.as_bytes(), cookie, &mut buffer);
+    let verdict = keeper.validate(
+        served,
+        MOMENT,
+        old.token.as_bytes(),
+        cookie,
+        &mut buffer,
+        &mut Effort::default(),
+    );
     assert!(
         matches!(
             verdict,

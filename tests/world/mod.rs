@@ -20,6 +20,7 @@ use futures_util::FutureExt;
 use jwtkeeper::denylist::Change;
 use jwtkeeper::jwt::{Algorithm, encode_base64url, sign_compact};
 use jwtkeeper::keeper::{Before, Flag, Keeper, Minted, Refusal, Rejection, Revoke, Rotated, Served, State, Verdict};
+use jwtkeeper::keyring::Effort;
 use jwtkeeper::words::Millis;
 use jwtkeeper_wire::{Cause, Reason};
 use keys::Key;
@@ -86,10 +87,14 @@ impl World {
     /// With a lock cookie.
     pub fn say_with(&self, token: &str, cookie: Option<&str>) -> Said {
         let mut buffer = Vec::new();
-        match self
-            .keeper
-            .validate(&self.served, self.now, token.as_bytes(), cookie, &mut buffer)
-        {
+        match self.keeper.validate(
+            &self.served,
+            self.now,
+            token.as_bytes(),
+            cookie,
+            &mut buffer,
+            &mut Effort::default(),
+        ) {
             Verdict::Valid { rotation, .. } => Said::Valid(rotation),
             Verdict::Invalid(rejection) => Said::Invalid(rejection.reason),
         }
@@ -103,10 +108,14 @@ impl World {
     /// The rejection with all that it carries.
     pub fn rejection(&self, token: &str, cookie: Option<&str>) -> Option<Rejection> {
         let mut buffer = Vec::new();
-        match self
-            .keeper
-            .validate(&self.served, self.now, token.as_bytes(), cookie, &mut buffer)
-        {
+        match self.keeper.validate(
+            &self.served,
+            self.now,
+            token.as_bytes(),
+            cookie,
+            &mut buffer,
+            &mut Effort::default(),
+        ) {
             Verdict::Valid { .. } => None,
             Verdict::Invalid(rejection) => Some(rejection),
         }
@@ -122,7 +131,14 @@ impl World {
         let claims = claims.as_ref().map(String::as_bytes);
         let rotated = self
             .keeper
-            .rotate(&self.served, self.now, token.as_bytes(), cookie, claims)
+            .rotate(
+                &self.served,
+                self.now,
+                token.as_bytes(),
+                cookie,
+                claims,
+                &mut Effort::default(),
+            )
             .now_or_never()
             .expect("memory answers at once")?;
         match rotated {
@@ -148,7 +164,7 @@ impl World {
 
     pub fn try_revoke(&self, target: Revoke<'_>) -> Result<Result<(), Rejection>, Refusal> {
         self.keeper
-            .revoke(&self.served, self.now, target)
+            .revoke(&self.served, self.now, target, &mut Effort::default())
             .now_or_never()
             .expect("memory answers at once")
     }

@@ -17,7 +17,7 @@ use super::outcome::{Done, Facts, Operation, Outcome};
 use super::rate::Bucket;
 use super::reply::{put, put_error, put_refusal, told};
 use super::tally::{Counter, Ticket};
-use super::{Context, health, rate};
+use super::{Context, health, price};
 use crate::config::{Right, Snapshot};
 use crate::keeper::Served;
 use crate::words::{Millis, Peer};
@@ -54,8 +54,10 @@ pub(super) struct Dispatch {
     counter: Counter,
     /// What its uid may still ask.
     bucket: Arc<Bucket>,
-    /// What requests cost, since that was last asked.
+    /// The price of the requests handled since it was last taken, in points.
     cost: usize,
+    /// The part of it that is reading, waking up and writing.
+    overhead: usize,
     /// Where claims are decoded.
     scratch: Vec<u8>,
 }
@@ -71,17 +73,19 @@ impl Dispatch {
             peer,
             bucket,
             cost: 0,
+            overhead: 0,
             scratch: Vec::new(),
         }
     }
 
-    /// What the requests cost since it was last taken.
-    pub(super) fn cost(&self) -> usize {
-        self.cost
+    /// The work of the requests handled since their price was last taken, in points.
+    pub(super) fn work(&self) -> usize {
+        self.cost - self.overhead
     }
 
-    /// What the requests since this was last asked cost of `requests_per_uid`.
+    /// Takes the price of the requests handled since the last time, in points.
     pub(super) fn take_cost(&mut self) -> usize {
+        self.overhead = 0;
         std::mem::take(&mut self.cost)
     }
 
@@ -94,7 +98,8 @@ impl Dispatch {
 
     /// Handles one message, begun now.
     pub(super) fn handle(&mut self, moment: &Moment, message: &[u8], began: Instant, out: &mut Vec<u8>) -> Handled {
-        self.cost += 1;
+        self.cost += price::REQUEST;
+        self.overhead += price::REQUEST - price::WORK;
         let request = match understood(message) {
             Ok(request) => request,
             Err((id, code, text)) => {
@@ -116,7 +121,7 @@ impl Dispatch {
         let answered = self.answer(moment, id, request.op, out).unwrap_or_else(|(code, text)| {
             let outcome = put_error(id, code, &text, out);
             if code == ErrorCode::NotPermitted {
-                self.cost += rate::DENIAL - 1;
+                self.cost += price::DENIAL - price::REQUEST;
             }
             let facts = self.context.facts(|| Facts {
                 text: Some(text),
@@ -228,6 +233,7 @@ impl Dispatch {
             }
             Op::Ping => put(id, Answer::Pong, out),
             Op::Health => {
+                self.cost += price::health(snapshot.realms().count());
                 let (ready, document) = health::report(&self.context, snapshot);
                 let (generation, document) = (snapshot.generation, document.as_slice());
                 put(
@@ -265,7 +271,7 @@ impl Dispatch {
         {
             return Err((ErrorCode::Unavailable, why));
         }
-        self.cost += rate::surcharge(right, &served.realm.keyring);
+        self.cost += price::surcharge(right, &served.realm.keyring);
         Ok(served)
     }
 

@@ -10,10 +10,12 @@ use jwtkeeper_wire::{Answer, ErrorCode, FlagTarget, RevokeTarget};
 use super::{Answered, Dispatch};
 use crate::config::{Faults, Reloaded};
 use crate::keeper::{Before, Flag, Minted, Names, Refusal, Rejection, Revoke, Rotated, Served, Unsigned, Verdict};
+use crate::keyring::Effort;
 use crate::log_limit::limited;
 use crate::realm::OnReuse;
 use crate::server::Context;
 use crate::server::outcome::{Done, Facts, Outcome};
+use crate::server::price;
 use crate::server::rate::Bucket;
 use crate::server::reply::{no_token, put, put_error, put_issued, put_refusal, put_rotated};
 use crate::server::signers::is_slow;
@@ -29,10 +31,12 @@ impl Dispatch {
         cookie: Option<&str>,
         out: &mut Vec<u8>,
     ) -> Answered {
+        let mut effort = Effort::default();
         let verdict = self
             .context
             .keeper
-            .validate(served, now, token, cookie, &mut self.scratch);
+            .validate(served, now, token, cookie, &mut self.scratch, &mut effort);
+        self.cost += price::checks(&effort);
         let outcome = match verdict {
             Verdict::Valid { claims, rotation } => put(id, Answer::Valid { claims, rotation }, out),
             Verdict::Invalid(rejection @ Rejection { reuse: Some(_), .. }) => {
@@ -85,10 +89,12 @@ impl Dispatch {
         let (context, served, bucket) = (self.context.clone(), served.clone(), self.bucket.clone());
         let (token, cookie, claims) = (token.to_vec(), cookie.map(str::to_owned), claims.map(<[u8]>::to_vec));
         later(async move {
-            let rotated = context
-                .keeper
-                .rotate(&served, now, &token, cookie.as_deref(), claims.as_deref());
-            let (minted, cause) = match rotated.await {
+            let mut effort = Effort::default();
+            let (cookie, claims) = (cookie.as_deref(), claims.as_deref());
+            let rotated = context.keeper.rotate(&served, now, &token, cookie, claims, &mut effort);
+            let rotated = rotated.await;
+            charge(&context, &bucket, price::further_checks(&effort, &served.realm.keyring));
+            let (minted, cause) = match rotated {
                 Ok(Rotated::Successor(unsigned, cause)) => match sign_aside(&context, &bucket, &served, unsigned).await
                 {
                     Ok(minted) => (minted, cause),
@@ -142,10 +148,12 @@ impl Dispatch {
     }
 
     pub(super) fn revoke(&self, now: Millis, id: u64, served: &Arc<Served>, target: RevokeTarget<'_>) -> Answered {
-        let (context, served) = (self.context.clone(), served.clone());
+        let (context, served, bucket) = (self.context.clone(), served.clone(), self.bucket.clone());
         let target = Target::of(target);
         later(async move {
-            let revoked = context.keeper.revoke(&served, now, target.borrow()).await;
+            let mut effort = Effort::default();
+            let revoked = context.keeper.revoke(&served, now, target.borrow(), &mut effort).await;
+            charge(&context, &bucket, price::further_checks(&effort, &served.realm.keyring));
             done(|out| {
                 let (outcome, proven) = match revoked {
                     Ok(Ok(())) => (put(id, Answer::Done, out), true),
@@ -294,6 +302,14 @@ async fn sign_aside(
         signed
     });
     signed.await.unwrap_or(Err(Refusal::Crypto))
+}
+
+/// Charges a uid for work that was done beside its connection.
+fn charge(context: &Context, bucket: &Bucket, points: usize) {
+    if points > 0 {
+        let per_second = context.live.snapshot().settings.limits.requests_per_uid;
+        bucket.take(points, per_second, tokio::time::Instant::now());
+    }
 }
 
 fn later(work: impl Future<Output = Done> + Send + 'static) -> Answered {

@@ -2,7 +2,7 @@
 
 use jwtkeeper::jwt::{Algorithm, Version, members};
 use jwtkeeper::keeper::{Refusal, Verdict};
-use jwtkeeper::keyring::LockKey;
+use jwtkeeper::keyring::{Effort, LockKey};
 use jwtkeeper::realm::CookieLock;
 use jwtkeeper::words::Millis;
 use jwtkeeper_wire::{Cause, Reason};
@@ -118,10 +118,14 @@ fn realm() -> impl Strategy<Value = Builder> {
 fn read(world: &World, minted: &jwtkeeper::keeper::Minted) -> Option<Vec<u8>> {
     let mut buffer = Vec::new();
     let cookie = minted.cookie.as_ref().map(|cookie| cookie.as_str());
-    match world
-        .keeper
-        .validate(&world.served, world.now, minted.token.as_bytes(), cookie, &mut buffer)
-    {
+    match world.keeper.validate(
+        &world.served,
+        world.now,
+        minted.token.as_bytes(),
+        cookie,
+        &mut buffer,
+        &mut Effort::default(),
+    ) {
         Verdict::Valid {
             claims,
             rotation: Cause::None,
@@ -210,7 +214,7 @@ proptest! {
         let world = crate::world::plain();
         for token in [&bytes[..], text.as_bytes()] {
             let mut buffer = Vec::new();
-            let verdict = world.keeper.validate(&world.served, world.now, token, Some(&text), &mut buffer);
+            let verdict = world.keeper.validate(&world.served, world.now, token, Some(&text), &mut buffer, &mut Effort::default());
             prop_assert!(matches!(verdict, Verdict::Invalid(_)));
         }
     }

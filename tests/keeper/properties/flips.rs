@@ -1,6 +1,7 @@
 //! Any other text is another token: one bit, one byte more or less, and it is not valid.
 
 use jwtkeeper::jwt::Algorithm;
+use jwtkeeper::keyring::Effort;
 use jwtkeeper::realm::CookieLock;
 use proptest::prelude::*;
 use serde_json::json;
@@ -26,9 +27,14 @@ fn worlds() -> Vec<(World, jwtkeeper::keeper::Minted)> {
 
 fn invalid(world: &World, token: &[u8], cookie: Option<&str>) -> bool {
     let mut buffer = Vec::new();
-    let verdict = world
-        .keeper
-        .validate(&world.served, world.now, token, cookie, &mut buffer);
+    let verdict = world.keeper.validate(
+        &world.served,
+        world.now,
+        token,
+        cookie,
+        &mut buffer,
+        &mut Effort::default(),
+    );
     matches!(verdict, jwtkeeper::keeper::Verdict::Invalid(_))
 }
 
