@@ -68,10 +68,7 @@ pub(crate) fn revoke(jtis: impl IntoIterator<Item = Id>, now: Millis) -> Change 
         cutoff: Millis(0),
         until: now.plus(30 * 24 * 3_600_000).seconds(),
     };
-    Change::Raise {
-        entries: jtis.into_iter().map(raise).collect(),
-        follow: None,
-    }
+    Change::raise(jtis.into_iter().map(raise).collect())
 }
 
 /// A runtime for what is async and needs no other thread.

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use super::index::Rotation;
 use crate::keyring::{KeyId, Seal};
 use crate::words::{Id, Millis, Seconds};
 
@@ -131,18 +132,23 @@ pub struct Rotate {
 /// One atomic step.
 #[derive(Debug, Clone)]
 pub enum Change {
-    /// Raise entries; with `follow`, also revoke every successor that this jti leads to, until the same time as the
-    /// first entry.
+    /// Raise entries; with `ends_session_of`, also revoke the session of this jti where the store knows it, until the
+    /// same time as the first entry.
     Raise {
         /// The entries.
         entries: Vec<Raise>,
-        /// Where to follow successors from.
-        follow: Option<Id>,
+        /// The jti whose session ends.
+        ends_session_of: Option<Id>,
     },
     /// Decide a rotation.
     Rotate(Box<Rotate>),
     /// Keep a rotation that was decided elsewhere.
-    Keep(Box<Rotate>),
+    Keep {
+        /// The old token's jti.
+        old: Id,
+        /// The rotation.
+        rotation: Rotation,
+    },
     /// A value of `max_lifetime` (seconds) is in force from now on.
     Lifetime {
         /// The value.
@@ -162,6 +168,14 @@ pub enum Change {
 }
 
 impl Change {
+    /// Raises entries, and nothing beside them.
+    pub fn raise(entries: Vec<Raise>) -> Self {
+        Change::Raise {
+            entries,
+            ends_session_of: None,
+        }
+    }
+
     /// Whether somebody asked for it: a revocation, a flag or a rotation.
     pub(super) fn is_asked_for(&self) -> bool {
         matches!(self, Change::Raise { .. } | Change::Rotate(_))

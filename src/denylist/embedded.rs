@@ -15,7 +15,7 @@ use tokio::sync::oneshot;
 use super::change::Change;
 use super::index::{Index, RealmIndex};
 use super::journal::{Journal, OpenError, Written};
-use super::memory::follow_successors;
+use super::memory::add_session;
 use super::row::{self, Rows};
 use super::sweep::Sweeper;
 use super::writer::{CURRENT, FORGOTTEN, Job, LIFETIME, MINTED, Writer};
@@ -185,9 +185,13 @@ impl Denylist for Embedded {
     }
 
     fn apply(&self, realm: &Arc<RealmIndex>, change: Change) -> Applied<'_> {
-        if let Change::Raise { entries, follow } = &change {
+        if let Change::Raise {
+            entries,
+            ends_session_of,
+        } = &change
+        {
             let mut all = entries.clone();
-            follow_successors(realm, &mut all, follow.as_ref());
+            add_session(realm, &mut all, ends_session_of.as_ref());
             for entry in &all {
                 realm.raise(entry);
             }

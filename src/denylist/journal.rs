@@ -20,7 +20,7 @@ const ROWS: TableDefinition<RowKey, &[u8]> = TableDefinition::new("rows");
 const MARKS: TableDefinition<&str, u64> = TableDefinition::new("marks");
 /// The mark that says that the file is ours.
 const FORMAT: &str = "format";
-const FORMAT_NOW: u64 = 1;
+const FORMAT_NOW: u64 = 2;
 /// What redb may keep of the file: the index in memory answers every read.
 const CACHE: usize = 2 * 1024 * 1024;
 
@@ -258,7 +258,11 @@ impl Journal {
         };
         match journal.mark(FORMAT) {
             Ok(Some(FORMAT_NOW)) => {}
-            Ok(Some(other)) => return Err(corrupt(format!("its format is {other}, and this version knows 1"))),
+            Ok(Some(other)) => {
+                return Err(corrupt(format!(
+                    "its format is {other}; this version reads {FORMAT_NOW}"
+                )));
+            }
             Ok(None) => return Err(corrupt("it is not a denylist store".to_owned())),
             Err(error) => return Err(corrupt(error.to_string())),
         }

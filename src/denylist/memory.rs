@@ -3,9 +3,10 @@
 
 use std::sync::{Arc, Mutex, PoisonError};
 
-use super::change::{Change, Outcome};
-use super::index::{Index, RealmIndex};
+use super::change::{Change, Kind, Outcome, Raise};
+use super::index::{Index, RealmIndex, Rotation};
 use super::{Applied, Denylist, StoreHealth};
+use crate::words::Id;
 
 /// A denylist without a store behind it.
 #[derive(Default)]
@@ -22,19 +23,22 @@ impl Denylist for Memory {
     fn apply(&self, realm: &Arc<RealmIndex>, change: Change) -> Applied<'_> {
         let step = self.step.lock().unwrap_or_else(PoisonError::into_inner);
         let outcome = match change {
-            Change::Raise { mut entries, follow } => {
-                follow_successors(realm, &mut entries, follow.as_ref());
+            Change::Raise {
+                mut entries,
+                ends_session_of,
+            } => {
+                add_session(realm, &mut entries, ends_session_of.as_ref());
                 for entry in &entries {
                     realm.raise(entry);
                 }
                 Outcome::Done
             }
             Change::Rotate(rotate) => realm.decide(&rotate).unwrap_or_else(|| {
-                realm.keep_rotation(&rotate);
+                realm.insert_rotation(&rotate.old, Rotation::decided(&rotate));
                 Outcome::First(rotate.record)
             }),
-            Change::Keep(rotate) => {
-                realm.keep_rotation(&rotate);
+            Change::Keep { old, rotation } => {
+                realm.insert_rotation(&old, rotation);
                 Outcome::Done
             }
             Change::Lifetime { max_lifetime, now } => {
@@ -59,15 +63,20 @@ impl Denylist for Memory {
     }
 }
 
-/// Adds the revocation of every successor that `from` leads to, for as long as the first entry stands.
-pub(super) fn follow_successors(realm: &RealmIndex, entries: &mut Vec<super::Raise>, from: Option<&crate::words::Id>) {
-    let (Some(from), Some(first)) = (from, entries.first().cloned()) else {
+/// Adds the revocation of the session that `token` belongs to, for as long as the first entry stands, and that of the
+/// session's last token: a gem knows no sessions. Two entries, however often the session was rotated.
+pub(super) fn add_session(realm: &RealmIndex, entries: &mut Vec<Raise>, token: Option<&Id>) {
+    let session = token.and_then(|token| realm.session_of(token));
+    let (Some(session), Some(first)) = (session, entries.first()) else {
         return;
     };
-    entries.extend(
-        realm
-            .successors(from)
-            .into_iter()
-            .map(|id| super::Raise { id, ..first.clone() }),
-    );
+    let until = first.until;
+    let head = realm
+        .head_of(&session)
+        .map(|head| Raise::hard(Kind::Token, head, until));
+    for raise in head.into_iter().chain([Raise::hard(Kind::Session, session, until)]) {
+        if !entries.contains(&raise) {
+            entries.push(raise);
+        }
+    }
 }

@@ -6,8 +6,8 @@ use std::sync::Arc;
 use jwtkeeper_wire::EncodeError;
 use serde::{Deserialize, Serialize};
 
-use super::change::{Kind, Level, Lock, Raise, Record, Rotate};
-use super::index::{Index, record_until};
+use super::change::{Kind, Level, Lock, Raise, Record};
+use super::index::{Index, Rotation, record_until};
 use crate::keyring::{KeyId, Seal};
 use crate::words::{Id, Millis, Seconds};
 
@@ -24,11 +24,10 @@ enum Row<'a> {
     Rotation {
         realm: &'a str,
         old: &'a str,
+        session: &'a str,
         successor: &'a str,
         grace_until: u64,
     },
-    /// A record without a seal: nobody writes it any more.
-    Record(#[serde(borrow)] RecordRow<'a>),
     Sealed(#[serde(borrow)] RecordRow<'a>, Seal),
 }
 
@@ -36,6 +35,7 @@ enum Row<'a> {
 struct RecordRow<'a> {
     realm: &'a str,
     old: &'a str,
+    session: &'a str,
     successor: &'a str,
     grace_until: u64,
     claims: &'a str,
@@ -70,34 +70,35 @@ pub(super) fn put_raise(realm: &str, raise: &Raise, rows: &mut Rows) -> Result<(
 }
 
 /// Appends the rows of a rotation: one that lasts as long as the old token, one for the grace.
-pub(super) fn put_rotation(realm: &str, rotate: &Rotate, rows: &mut Rows) -> Result<(), EncodeError> {
-    let (old, successor) = (rotate.old.to_string(), rotate.record.successor.to_string());
-    let grace_until = rotate.grace_until.0;
+pub(super) fn put_rotation(realm: &str, old: &Id, rotation: &Rotation, rows: &mut Rows) -> Result<(), EncodeError> {
+    let [old, session, successor] = [old, &rotation.session, &rotation.successor].map(ToString::to_string);
+    let grace_until = rotation.grace_until.0;
     put(
-        rotate.until,
+        rotation.until(),
         &Row::Rotation {
             realm,
             old: &old,
+            session: &session,
             successor: &successor,
             grace_until,
         },
         rows,
     )?;
-    let record = RecordRow {
+    let Some(record) = &rotation.record else {
+        return Ok(());
+    };
+    let row = RecordRow {
         realm,
         old: &old,
+        session: &session,
         successor: &successor,
         grace_until,
-        claims: &rotate.record.claims,
-        nonce: rotate.record.nonce,
-        key: rotate.record.key.0,
-        lock: rotate.record.lock.code(),
+        claims: &record.claims,
+        nonce: record.nonce,
+        key: record.key.0,
+        lock: record.lock.code(),
     };
-    put(
-        record_until(rotate.grace_until),
-        &Row::Sealed(record, rotate.record.seal),
-        rows,
-    )
+    put(record_until(rotation.grace_until), &Row::Sealed(row, record.seal), rows)
 }
 
 fn put(until: Seconds, row: &Row<'_>, rows: &mut Rows) -> Result<(), EncodeError> {
@@ -151,24 +152,20 @@ pub(super) fn load(
         Row::Rotation {
             realm,
             old,
+            session,
             successor,
             grace_until,
         } => {
-            let realm = index.realm(realm);
-            let (old, successor) = (id_of(old)?, id_of(successor)?);
-            // The record may have come first: its deadline is the nearer one.
-            let record = realm.rotation(&old).and_then(|rotation| rotation.record);
-            realm.insert_rotation(&old, successor, Millis(grace_until), until, record);
+            let rotation = Rotation::new(id_of(session)?, id_of(successor)?, Millis(grace_until), until);
+            index.realm(realm).insert_rotation(&id_of(old)?, rotation);
         }
-        Row::Record(row) => put_record(index, &row, Seal::default(), until)?,
         Row::Sealed(row, seal) => put_record(index, &row, seal, until)?,
     }
     Ok(future)
 }
 
 fn put_record(index: &Index, row: &RecordRow<'_>, seal: Seal, until: Seconds) -> Result<(), BadRow> {
-    let realm = index.realm(row.realm);
-    let (old, successor) = (id_of(row.old)?, id_of(row.successor)?);
+    let (session, successor) = (id_of(row.session)?, id_of(row.successor)?);
     let record = Arc::new(Record {
         successor: successor.clone(),
         claims: row.claims.into(),
@@ -178,10 +175,8 @@ fn put_record(index: &Index, row: &RecordRow<'_>, seal: Seal, until: Seconds) ->
         grace_until: Millis(row.grace_until),
         seal,
     });
-    match realm.rotation(&old) {
-        Some(_) => realm.insert_record(&old, record),
-        None => realm.insert_rotation(&old, successor, Millis(row.grace_until), until, Some(record)),
-    }
+    let rotation = Rotation::new(session, successor, Millis(row.grace_until), until).with_record(record);
+    index.realm(row.realm).insert_rotation(&id_of(row.old)?, rotation);
     Ok(())
 }
 

@@ -8,9 +8,9 @@ use std::time::{Duration, Instant};
 use tokio::sync::oneshot;
 
 use super::change::{Change, Kind, Level, Outcome, Raise};
-use super::index::RealmIndex;
+use super::index::{RealmIndex, Rotation};
 use super::journal::{Forget, Journal, Written, store_error};
-use super::memory::follow_successors;
+use super::memory::add_session;
 use super::row::{self, Rows};
 use super::sweep::Sweeper;
 use super::{MARGIN, StoreError};
@@ -150,8 +150,11 @@ impl Writer {
     fn step(&mut self, realm: &Arc<RealmIndex>, change: Change, batch: &mut Batch) -> Result<Outcome, StoreError> {
         let too_large = |error: jwtkeeper_wire::EncodeError| StoreError::Failed(error.to_string());
         match change {
-            Change::Raise { mut entries, follow } => {
-                follow_successors(realm, &mut entries, follow.as_ref());
+            Change::Raise {
+                mut entries,
+                ends_session_of,
+            } => {
+                add_session(realm, &mut entries, ends_session_of.as_ref());
                 for raise in entries {
                     realm.raise(&raise);
                     if !realm.is_saved(&raise) {
@@ -166,14 +169,15 @@ impl Writer {
                 if let Some(decided) = realm.decide(&rotate) {
                     return Ok(decided);
                 }
-                row::put_rotation(realm.name(), &rotate, &mut batch.rows).map_err(too_large)?;
-                realm.keep_rotation(&rotate);
+                let rotation = Rotation::decided(&rotate);
+                row::put_rotation(realm.name(), &rotate.old, &rotation, &mut batch.rows).map_err(too_large)?;
+                realm.insert_rotation(&rotate.old, rotation);
                 batch.rotated.push((realm.clone(), rotate.old));
                 Ok(Outcome::First(rotate.record))
             }
-            Change::Keep(rotate) => {
-                row::put_rotation(realm.name(), &rotate, &mut batch.rows).map_err(too_large)?;
-                realm.keep_rotation(&rotate);
+            Change::Keep { old, rotation } => {
+                row::put_rotation(realm.name(), &old, &rotation, &mut batch.rows).map_err(too_large)?;
+                realm.insert_rotation(&old, rotation);
                 Ok(Outcome::Done)
             }
             Change::Lifetime { max_lifetime, now } => {

@@ -19,7 +19,7 @@ pub enum Revoke<'a> {
         /// The lock cookie's value.
         cookie: Option<&'a str>,
     },
-    /// A token by its jti, the session that it began, and the successor that it leads to.
+    /// A token by its jti, and its session: the one that it began, or the one that it is known to belong to.
     Jti(&'a str),
     /// A session.
     Session(&'a str),
@@ -70,7 +70,7 @@ impl Keeper {
     ) -> Result<Result<(), Rejection>, Refusal> {
         let until = self.retention(served, now);
         let hard = |kind, id| Raise::hard(kind, id, until);
-        let mut follow = None;
+        let mut ends_session_of = None;
         let entries = match target {
             Revoke::Token { token, cookie } => {
                 let mut buffer = Vec::new();
@@ -91,7 +91,7 @@ impl Keeper {
             }
             Revoke::Jti(jti) => {
                 let jti = id("the jti", jti)?;
-                follow = Some(jti.clone());
+                ends_session_of = Some(jti.clone());
                 vec![hard(Kind::Token, jti.clone()), hard(Kind::Session, jti)]
             }
             Revoke::Session(session) => vec![hard(Kind::Session, id("the session", session)?)],
@@ -111,7 +111,13 @@ impl Keeper {
             }
         };
         self.denylist
-            .apply(&served.index, Change::Raise { entries, follow })
+            .apply(
+                &served.index,
+                Change::Raise {
+                    entries,
+                    ends_session_of,
+                },
+            )
             .await?;
         Ok(Ok(()))
     }
@@ -134,9 +140,7 @@ impl Keeper {
             cutoff,
             until,
         }];
-        self.denylist
-            .apply(&served.index, Change::Raise { entries, follow: None })
-            .await?;
+        self.denylist.apply(&served.index, Change::raise(entries)).await?;
         Ok(())
     }
 

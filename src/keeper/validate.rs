@@ -110,9 +110,8 @@ fn check_denylist(served: &Served, now: Millis, admitted: &Admitted<'_>) -> Resu
         return Err(Reason::Revoked.into());
     }
     match &stands.rotation {
-        // Past its grace it is revoked whatever its successors are: they may be many, and are not looked through.
         Some(rotation) if now >= rotation.grace_until => Err(reused(admitted)),
-        Some(rotation) if index.token_revoked(&rotation.successor) => Err(Reason::Revoked.into()),
+        Some(rotation) if index.token(&rotation.successor) == Some(Level::Hard) => Err(Reason::Revoked.into()),
         // Who can write to a shared store must not turn a revoked token into a rotated one.
         Some(rotation) if has_forged_record(served, admitted, rotation) => Err(Reason::Revoked.into()),
         _ => Ok(stands),

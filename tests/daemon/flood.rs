@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::{Duration, Instant};
 
-use jwtkeeper_client::{Config, Issue, blocking};
+use jwtkeeper_client::{Config, Issue, Minted, Rotation, blocking};
 use jwtkeeper_sys::testing::{Child, fork_run};
 use jwtkeeper_wire::{MAGIC, Op, PROTOCOL, RevokeTarget};
 use nix::unistd::{Gid, Uid, getpid, setgid, setgroups, setuid};
@@ -36,10 +36,12 @@ enum Kind {
     Rsa,
     /// At full speed, with what the store has to keep.
     Changing,
+    /// At full speed, with the first and the last tokens of sessions that were rotated many times.
+    Rotated,
 }
 
 /// Floods, each by itself.
-const FLOODS: [(&str, &[Kind]); 5] = [
+const FLOODS: [(&str, &[Kind]); 6] = [
     (
         "idle, slow and at full speed",
         &[Kind::Idle, Kind::Slow, Kind::Speeding],
@@ -47,6 +49,7 @@ const FLOODS: [(&str, &[Kind]); 5] = [
     ("dear to verify", &[Kind::Elliptic]),
     ("dear to sign", &[Kind::Rsa]),
     ("to be kept", &[Kind::Changing]),
+    ("of long lineages", &[Kind::Rotated]),
     (
         "all of it",
         &[
@@ -56,15 +59,21 @@ const FLOODS: [(&str, &[Kind]); 5] = [
             Kind::Elliptic,
             Kind::Rsa,
             Kind::Changing,
+            Kind::Rotated,
         ],
     ),
 ];
+
+/// Sessions that are rotated many times.
+const LINEAGES: usize = 4;
 
 /// What all of them know.
 struct Aim {
     socket: PathBuf,
     token: String,
     elliptic: String,
+    /// The first and the last tokens of long lineages.
+    rotated: Vec<String>,
 }
 
 /// What a flooding process does until the file is there.
@@ -120,6 +129,9 @@ fn flood(kind: Kind, aim: &Aim, over: &Path) -> u8 {
             let target = RevokeTarget::Jti(&jti);
             frame(id, Op::Revoke { realm, target })
         }),
+        Kind::Rotated => speed(kind, socket, over, |id| {
+            frame(id, validate(aim.rotated[id as usize % aim.rotated.len()].as_bytes()))
+        }),
     }
     0
 }
@@ -171,21 +183,28 @@ fn another_uid_has_its_answers() {
         println!("only root can be two users");
         return;
     }
-    let (length, rounds) = match std::env::var_os("JWTKEEPER_PROVE") {
-        Some(_) => (Duration::from_secs(5), 3),
-        None => (Duration::from_secs(1), 1),
+    let (length, rounds, rotations) = match std::env::var_os("JWTKEEPER_PROVE") {
+        Some(_) => (Duration::from_secs(5), 3, 50_000),
+        None => (Duration::from_secs(1), 1, 200),
     };
-    let setup = Setup::new().top("socket_mode = \"0666\"");
+    let setup = Setup::new()
+        .top("socket_mode = \"0666\"")
+        .lines("rotation_grace = \"1h\"");
     let setup = setup.realm_with_key("elliptic", "ES256", P256, "");
     let daemon = setup.realm_with_key("rsa", "RS256", RSA, "").start();
     chmod(&daemon.setup.path(""), 0o777);
     let minted = daemon.client().issue(Issue::new()).unwrap();
     let elliptic = daemon.realm("elliptic").issue(Issue::new()).unwrap();
     let token = minted.token();
+    let lineages = lineages(&daemon, rotations);
+    let both = lineages
+        .iter()
+        .map(|(first, last)| [first.token().to_owned(), last.clone()]);
     let aim = Aim {
         socket: daemon.setup.socket(),
         token: token.to_owned(),
         elliptic: elliptic.token().to_owned(),
+        rotated: both.into_iter().flatten().collect(),
     };
     for (name, kinds) in FLOODS {
         let mut ratios: Vec<f64> = (0..rounds)
@@ -201,6 +220,32 @@ fn another_uid_has_its_answers() {
         let middle = ratios[rounds / 2];
         println!("{name}: p99 is {middle:.2} times what it was, the middle of {rounds}");
     }
+    for (first, last) in &lineages {
+        let began = Instant::now();
+        daemon.client().revoke_jti(&first.jti).unwrap();
+        println!("the first of {rotations} tokens was revoked in {:?}", began.elapsed());
+        assert!(!daemon.client().validate(last.as_str()).unwrap().is_valid());
+    }
+}
+
+/// Rotates sessions so many times; returns the first and the last token of each.
+fn lineages(daemon: &Daemon, rotations: usize) -> Vec<(Minted, String)> {
+    let rotated = || {
+        let client = daemon.client();
+        let first = client.issue(Issue::new()).unwrap();
+        let mut last = first.token().to_owned();
+        for _ in 0..rotations {
+            last = match client.rotate(last.as_str()).unwrap() {
+                Rotation::Rotated(minted) => minted.token().to_owned(),
+                Rotation::Invalid(reason) => panic!("{reason}"),
+            };
+        }
+        (first, last)
+    };
+    std::thread::scope(|scope| {
+        let threads: Vec<_> = (0..LINEAGES).map(|_| scope.spawn(rotated)).collect();
+        threads.into_iter().map(|thread| thread.join().unwrap()).collect()
+    })
 }
 
 /// Does this while others flood.

@@ -42,7 +42,7 @@ fn any(random: &mut Random, second: i64) -> Change {
         }]),
         6 | 7 => Change::Raise {
             entries: vec![raise(Kind::Token, &pick(random), Level::Hard, until)],
-            follow: Some(pick(random)),
+            ends_session_of: Some(pick(random)),
         },
         _ => {
             let Change::Rotate(rotate) = rotate(&pick(random), &uuid(100 + random.below(1 << 40)), second) else {

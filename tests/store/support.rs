@@ -71,13 +71,13 @@ pub(crate) fn cutoff(kind: Kind, id: &Id, level: Level, cutoff: Millis) -> Raise
 }
 
 pub(crate) fn entries(entries: Vec<Raise>) -> Change {
-    Change::Raise { entries, follow: None }
+    Change::raise(entries)
 }
 
 pub(crate) fn revoke_jti(jti: &Id) -> Change {
     Change::Raise {
         entries: vec![hard(Kind::Token, jti)],
-        follow: Some(jti.clone()),
+        ends_session_of: Some(jti.clone()),
     }
 }
 
@@ -95,10 +95,15 @@ pub(crate) fn record(successor: &Id) -> Arc<Record> {
 
 /// A rotation of a first token, whose subject is `u`, at this second, with a grace of 30.
 pub(crate) fn rotate(old: &Id, successor: &Id, second: i64) -> Change {
+    rotate_in(old, old, successor, second)
+}
+
+/// The same of a token of this session.
+pub(crate) fn rotate_in(session: &Id, old: &Id, successor: &Id, second: i64) -> Change {
     Change::Rotate(Box::new(Rotate {
         old: old.clone(),
         until: NOW + 3600,
-        session: old.clone(),
+        session: session.clone(),
         subject: Some(id("u")),
         login: moment(0),
         now: moment(second),

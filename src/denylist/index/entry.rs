@@ -70,6 +70,10 @@ pub(super) struct Shard {
     pub(super) sessions: Map<Standing>,
     pub(super) subjects: HashMap<Id, Marks>,
     pub(super) rotations: HashMap<Id, Rotation>,
+    /// The sessions of successors that were not rotated themselves: a rotation knows its own.
+    pub(super) origins: HashMap<Id, Id>,
+    /// The last token of each session that was rotated.
+    pub(super) heads: HashMap<Id, Id>,
 }
 
 impl Shard {
@@ -81,6 +85,8 @@ impl Shard {
         }
         shrink(&mut self.subjects);
         shrink(&mut self.rotations);
+        shrink(&mut self.origins);
+        shrink(&mut self.heads);
     }
 }
 

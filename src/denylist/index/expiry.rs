@@ -132,8 +132,10 @@ impl RealmIndex {
             }
             Expiring::Rotation => {
                 let gone = shard.rotations.get(id).is_some_and(|rotation| past(rotation.until));
-                if gone {
-                    shard.rotations.remove(id);
+                let rotation = gone.then(|| shard.rotations.remove(id)).flatten();
+                drop(shard);
+                if let Some(rotation) = rotation {
+                    self.forget_head(&rotation);
                 }
                 gone
             }

@@ -148,28 +148,15 @@ impl RealmIndex {
         Seconds::try_from(self.forgotten.load(Ordering::Acquire)).unwrap_or(Seconds::MAX)
     }
 
-    /// The jtis that `id` leads to by rotation, nearest first.
-    pub fn successors(&self, id: &Id) -> Vec<Id> {
-        self.lineage(id).collect()
-    }
-
-    /// The same, one by one. What others wrote into a shared store may lead in a circle: this ends all the same, with
-    /// some of them twice (Brent's algorithm).
-    fn lineage(&self, id: &Id) -> impl Iterator<Item = Id> + '_ {
-        let (mut at, mut mark) = (id.clone(), id.clone());
-        let (mut steps, mut limit) = (0_u64, 1_u64);
-        std::iter::from_fn(move || {
-            let successor = self.rotation(&at)?.successor;
-            if successor == mark {
-                return None;
-            }
-            steps += 1;
-            if steps == limit {
-                (mark, steps, limit) = (successor.clone(), 0, limit.saturating_mul(2));
-            }
-            at = successor.clone();
-            Some(successor)
-        })
+    /// Returns the session of a token that was rotated or is a successor, as long as its rotation is remembered. A first
+    /// token that was not rotated is unknown here: its jti is the session.
+    pub fn session_of(&self, id: &Id) -> Option<Id> {
+        if self.none(Expiring::Rotation) {
+            return None;
+        }
+        let shard = read(self.shard(id));
+        let rotated = shard.rotations.get(id).map(|rotation| &rotation.session);
+        rotated.or_else(|| shard.origins.get(id)).cloned()
     }
 
     /// Whether something else than time stands against a login: its session, its subject or its realm.
@@ -181,10 +168,20 @@ impl RealmIndex {
                 .is_some_and(|cutoff| login <= cutoff)
     }
 
-    /// Whether a token is revoked by its jti, or through a successor that it leads to.
+    /// Returns the last token of a session that was rotated, as long as its rotation is remembered.
+    pub fn head_of(&self, session: &Id) -> Option<Id> {
+        read(self.shard(session)).heads.get(session).cloned()
+    }
+
+    /// Returns true if a token is revoked by its jti, by its successor's jti, or with its session. The number of rotations
+    /// in the session does not matter: no lineage is walked.
     pub fn token_revoked(&self, id: &Id) -> bool {
         let hard = |id: &Id| self.token(id) == Some(Level::Hard);
-        hard(id) || self.lineage(id).any(|successor| hard(&successor))
+        hard(id)
+            || self.rotation(id).is_some_and(|rotation| hard(&rotation.successor))
+            || self
+                .session_of(id)
+                .is_some_and(|session| self.session_revoked(&session))
     }
 
     pub(super) fn count(&self) -> u64 {

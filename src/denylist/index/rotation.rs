@@ -12,6 +12,8 @@ use crate::words::{Id, Millis, Seconds};
 /// A rotated token.
 #[derive(Debug, Clone)]
 pub struct Rotation {
+    /// Its session.
+    pub session: Id,
     /// Its successor's jti.
     pub successor: Id,
     /// Until when it leads there.
@@ -24,74 +26,100 @@ pub struct Rotation {
 }
 
 impl Rotation {
+    /// A rotation of which only the ids and times are known.
+    pub fn new(session: Id, successor: Id, grace_until: Millis, until: Seconds) -> Self {
+        Self {
+            session,
+            successor,
+            grace_until,
+            record: None,
+            shared: 0,
+            until: clamp(until),
+        }
+    }
+
+    /// The same rotation with the record of its successor.
+    pub fn with_record(self, record: Arc<Record>) -> Self {
+        let record = Some(record);
+        Self { record, ..self }
+    }
+
+    /// A rotation as it was decided.
+    pub fn decided(rotate: &Rotate) -> Self {
+        let (session, successor) = (rotate.session.clone(), rotate.record.successor.clone());
+        Self::new(session, successor, rotate.grace_until, rotate.until).with_record(rotate.record.clone())
+    }
+
     /// When it may be forgotten.
     pub fn until(&self) -> Seconds {
         Seconds::from(self.until)
     }
 
-    /// What is left of the rotation of `old` where its record is gone: that it is used up is not forgotten.
+    /// The revocation that stands for the rotation of `old` where its record is gone.
     pub(in crate::denylist) fn used_up(&self, old: Id) -> Raise {
         Raise::hard(Kind::Token, old, self.until())
     }
 }
 
 impl RealmIndex {
-    /// Puts a rotation in; `record` may be missing when it is loaded after the grace. One that is there already lasts as
-    /// long as it did.
-    pub fn insert_rotation(
-        &self,
-        old: &Id,
-        successor: Id,
-        grace_until: Millis,
-        until: Seconds,
-        record: Option<Arc<Record>>,
-    ) {
-        let has_record = record.is_some();
-        let mut until = clamp(until);
+    /// Joins a rotation in. Its record may be missing; the later deadline stays.
+    pub fn insert_rotation(&self, old: &Id, rotation: Rotation) {
+        let mut rotation = rotation;
+        let has_record = rotation.record.is_some();
+        let (session, successor) = (rotation.session.clone(), rotation.successor.clone());
         let mut shard = write(self.shard(old));
-        let rotation = shard.rotations.get(old);
-        let known = rotation.filter(|rotation| rotation.successor == successor);
-        let rotation = Rotation {
-            successor,
-            grace_until,
-            record: record.or_else(|| known?.record.clone()),
-            shared: 0,
-            until: until.max(known.map_or(0, |rotation| rotation.until)),
-        };
-        until = rotation.until;
+        if let Some(known) = shard.rotations.get(old).filter(|known| known.successor == successor) {
+            rotation.record = rotation.record.or_else(|| known.record.clone());
+            rotation.until = rotation.until.max(known.until);
+        }
+        let (grace_until, until) = (rotation.grace_until, rotation.until);
+        shard.origins.remove(old);
         if shard.rotations.insert(old.clone(), rotation).is_none() {
             self.count_of(Expiring::Rotation).fetch_add(1, Ordering::AcqRel);
         }
         drop(shard);
+        let mut shard = write(self.shard(&successor));
+        let is_head = !shard.rotations.contains_key(&successor);
+        if is_head {
+            shard.origins.insert(successor.clone(), session.clone());
+        }
+        drop(shard);
+        if is_head {
+            write(self.shard(&session)).heads.insert(session, successor);
+        }
         self.expire(Expiring::Rotation, old, until);
         if has_record {
             self.expire(Expiring::Record, old, clamp(record_until(grace_until)));
         }
     }
 
-    /// Puts in what was decided.
-    pub fn keep_rotation(&self, rotate: &Rotate) {
-        let successor = rotate.record.successor.clone();
-        let record = Some(rotate.record.clone());
-        self.insert_rotation(&rotate.old, successor, rotate.grace_until, rotate.until, record);
-    }
-
-    /// Puts the record of a rotation in, if the rotation is there.
-    pub fn insert_record(&self, old: &Id, record: Arc<Record>) {
-        let mut shard = write(self.shard(old));
-        let Some(rotation) = shard.rotations.get_mut(old) else {
-            return;
-        };
-        let until = clamp(record_until(rotation.grace_until));
-        rotation.record = Some(record);
-        drop(shard);
-        self.expire(Expiring::Record, old, until);
-    }
-
     /// Takes back a rotation that did not become durable.
     pub fn remove_rotation(&self, old: &Id) {
-        if write(self.shard(old)).rotations.remove(old).is_some() {
-            self.count_of(Expiring::Rotation).fetch_sub(1, Ordering::AcqRel);
+        let mut shard = write(self.shard(old));
+        let Some(rotation) = shard.rotations.remove(old) else {
+            return;
+        };
+        self.count_of(Expiring::Rotation).fetch_sub(1, Ordering::AcqRel);
+        let had_origin = rotation.session != *old;
+        if had_origin {
+            shard.origins.insert(old.clone(), rotation.session.clone());
+        }
+        drop(shard);
+        self.forget_head(&rotation);
+        if had_origin {
+            write(self.shard(&rotation.session))
+                .heads
+                .insert(rotation.session, old.clone());
+        }
+    }
+
+    /// Forgets which session the successor of a rotation that is gone belongs to.
+    pub(super) fn forget_head(&self, rotation: &Rotation) {
+        let Rotation { session, successor, .. } = rotation;
+        write(self.shard(successor)).origins.remove(successor);
+        let mut shard = write(self.shard(session));
+        if shard.heads.get(session) == Some(successor) {
+            shard.heads.remove(session);
         }
     }
 
@@ -105,7 +133,7 @@ impl RealmIndex {
         let rotation = self.rotation(&rotate.old)?;
         match rotation.record {
             _ if rotate.now >= rotation.grace_until => Some(Outcome::Reused),
-            _ if self.token_revoked(&rotation.successor) => Some(Outcome::Revoked),
+            _ if self.token(&rotation.successor) == Some(Level::Hard) => Some(Outcome::Revoked),
             Some(record) => Some(Outcome::Already(record)),
             None => Some(Outcome::Reused),
         }

@@ -1,7 +1,6 @@
 //! How a change is made in Redis, each of its steps atomic, before it is acknowledged; and what an entry that stands here
 //! looks like as such a step.
 
-use std::collections::HashSet;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
@@ -14,10 +13,11 @@ use super::fleet::Fleet;
 use super::link::{ends, has_moved, in_words, is_elsewhere};
 use super::node::{Job, Node};
 use super::servers::PATIENCE;
+use super::value::Decided;
 use super::{naming, value};
 use crate::denylist::change::{Kind, Level, Outcome, Raise, Rotate};
 use crate::denylist::index::RealmIndex;
-use crate::denylist::memory::follow_successors;
+use crate::denylist::memory::add_session;
 use crate::denylist::{Rotation, StoreError};
 use crate::words::{Id, Millis};
 
@@ -48,48 +48,46 @@ impl Fleet {
         written
     }
 
-    /// Raises entries, and, with `follow`, every successor that its token leads to: those that Redis told of are given
-    /// back.
+    /// Raises entries, and ends the session of the token `ends_session_of`. Returns what else is
+    /// revoked by that where only Redis knew to which session the token belongs.
     pub(super) async fn raise(
         &self,
         realm: &Arc<RealmIndex>,
         mut entries: Vec<Raise>,
-        follow: Option<Id>,
+        ends_session_of: Option<Id>,
     ) -> (Result<(), StoreError>, Vec<Raise>) {
         let mut told = Vec::new();
         let shared = match self.shared(realm) {
             Ok(shared) => shared,
             Err(error) => return (Err(error), told),
         };
-        follow_successors(realm, &mut entries, follow.as_ref());
+        add_session(realm, &mut entries, ends_session_of.as_ref());
         let Some(first) = entries.first().cloned() else {
             return (Ok(()), told);
         };
-        let mut known: HashSet<(Kind, Id)> = HashSet::new();
-        let mut next: Vec<(Kind, Id)> = entries.into_iter().map(|raise| (raise.kind, raise.id)).collect();
-        let mut result = Ok(());
-        while !next.is_empty() {
-            next.retain(|entry| known.insert(entry.clone()));
-            let (written, found) = self.put(&shared, std::mem::take(&mut next)).await;
-            result = result.and(written);
-            for id in found.into_iter().filter(|_| follow.is_some()) {
-                let kind = Kind::Token;
-                next.push((kind, id.clone()));
-                let raise = Raise {
-                    kind,
-                    id,
-                    ..first.clone()
-                };
-                realm.raise(&raise);
-                told.push(raise);
+        let known: Vec<(Kind, Id)> = entries.into_iter().map(|raise| (raise.kind, raise.id)).collect();
+        let (mut result, found) = self.put(&shared, known.clone()).await;
+        let found = found.into_iter().filter(|_| ends_session_of.is_some());
+        let of = |decided: Decided| {
+            let successor = decided.record.successor.clone();
+            [(Kind::Session, decided.session), (Kind::Token, successor)]
+        };
+        let unknown: Vec<_> = found.flat_map(of).filter(|entry| !known.contains(entry)).collect();
+        if !unknown.is_empty() {
+            let raise = |(kind, id): &(Kind, Id)| Raise::hard(*kind, id.clone(), first.until);
+            told.extend(unknown.iter().map(raise));
+            for raise in &told {
+                realm.raise(raise);
             }
+            let (written, _) = self.put(&shared, unknown).await;
+            result = result.and(written);
         }
         (result.and_then(|()| self.refusal().map_or(Ok(()), Err)), told)
     }
 
-    /// Puts entries into Redis as they stand here. What it does not take is owed to it. Says also which tokens they
-    /// were rotated to.
-    async fn put(&self, shared: &Arc<Shared>, entries: Vec<(Kind, Id)>) -> (Result<(), StoreError>, Vec<Id>) {
+    /// Puts entries into Redis as they stand here. What it does not take is owed to it. Returns also the rotations of the
+    /// tokens among them, as Redis has them.
+    async fn put(&self, shared: &Arc<Shared>, entries: Vec<(Kind, Id)>) -> (Result<(), StoreError>, Vec<Decided>) {
         let mut result = Ok(());
         let mut nodes: Vec<(Arc<Node>, Vec<Job>)> = Vec::new();
         for (kind, id) in entries {
@@ -106,10 +104,10 @@ impl Fleet {
             }
         }
         let all = nodes.iter().map(|(node, jobs)| self.put_into(node, jobs));
-        let mut successors = Vec::new();
+        let mut rotations = Vec::new();
         for (done, (node, jobs)) in join_all(all).await.into_iter().zip(&nodes) {
             match done {
-                Ok(found) => successors.extend(found),
+                Ok(found) => rotations.extend(found),
                 Err(error) => {
                     if node.writes.load().is_some() {
                         node.owe(jobs.iter().cloned()); // else the first reading will show that it is missing
@@ -118,10 +116,10 @@ impl Fleet {
                 }
             }
         }
-        (result, successors)
+        (result, rotations)
     }
 
-    async fn put_into(&self, node: &Node, jobs: &[Job]) -> Result<Vec<Id>, StoreError> {
+    async fn put_into(&self, node: &Node, jobs: &[Job]) -> Result<Vec<Decided>, StoreError> {
         let mut connection = connection(node)?;
         let now = (self.clock)();
         let mut pipeline = Pipeline::new();
@@ -133,7 +131,7 @@ impl Fleet {
         self.wait_for_replicas(node, &mut connection).await?;
         // That it is there is noted once it was read there: the news of it comes as any other.
         self.changes.fetch_add(commands as u64, Ordering::Relaxed);
-        Ok(answers.into_iter().filter_map(successor).collect())
+        Ok(answers.into_iter().filter_map(rotation).collect())
     }
 
     async fn run(
@@ -206,7 +204,7 @@ impl Fleet {
         let key = naming::entry(&shared.prefix, Kind::Token, &rotate.old);
         let node = self.node_of(&key)?;
         let mut connection = connection(&node)?;
-        let record = value::record(rotate.grace_until, rotate.until, &rotate.record);
+        let record = value::record(&Rotation::decided(rotate));
         let record = record.ok_or_else(|| StoreError::Failed("a rotation cannot be written".to_owned()))?;
         let mut pipeline = Pipeline::new();
         let mut call = self.scripts.rotate.key(key);
@@ -242,7 +240,7 @@ impl Fleet {
         let mut raises = realm.raises_of(job.kind, &job.id);
         let mut count = 0;
         if let Some(rotation) = realm.rotation(&job.id).filter(|_| job.kind == Kind::Token) {
-            match record_of(&rotation) {
+            match value::record(&rotation) {
                 Some(record) => {
                     let mut call = self.scripts.restore.key(&key);
                     call.key(naming::record(prefix, &job.id)).arg(record);
@@ -294,14 +292,10 @@ fn connection(node: &Node) -> Result<MultiplexedConnection, StoreError> {
     }
 }
 
-fn record_of(rotation: &Rotation) -> Option<String> {
-    value::record(rotation.grace_until, rotation.until(), rotation.record.as_ref()?)
-}
-
-/// The successor that a raised token leads to, as the script's answer says.
-fn successor(answer: Value) -> Option<Id> {
+/// The rotation of a raised token, as the script's answer says.
+fn rotation(answer: Value) -> Option<Decided> {
     let record: Option<String> = redis::from_redis_value(answer).ok()?;
-    Some(value::read_record(&record?)?.record.successor.clone())
+    value::read_record(&record?)
 }
 
 fn ttl_ms(until: i64, now: Millis) -> u64 {

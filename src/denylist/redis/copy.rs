@@ -160,7 +160,7 @@ fn settle(fleet: &Fleet, node: &Node, job: Job, found: Option<Found>, now: Milli
     let (realm, kind, id) = (&job.shared.realm, job.kind, &job.id);
     if let Some(found) = &found {
         match &found.decided {
-            // Revoked here, and rotated elsewhere before that was known there: what it led to goes with it.
+            // Revoked here, and rotated elsewhere before that was known there: its session ends, and its successor with it.
             Some(decided) if realm.token(id) == Some(Level::Hard) => follow(fleet, &job, decided),
             Some(decided) => join_rotation(realm, id, decided, now),
             None => found.raises.iter().for_each(|raise| join(fleet, &job, raise, now)),
@@ -178,15 +178,17 @@ fn settle(fleet: &Fleet, node: &Node, job: Job, found: Option<Found>, now: Milli
     }
 }
 
-/// Revokes the successor of a token that is revoked, for as long.
+/// Revokes the session of a token that is revoked, for as long, and the successor: a gem knows no sessions.
 fn follow(fleet: &Fleet, job: &Job, decided: &Decided) {
-    let (shared, kind, id) = (&job.shared, Kind::Token, decided.record.successor.clone());
-    let Some((_, until)) = shared.realm.token_until(&job.id) else {
+    let Some((_, until)) = job.shared.realm.token_until(&job.id) else {
         return;
     };
-    if shared.realm.raise(&Raise::hard(kind, id.clone(), until)) {
-        let shared = shared.clone();
-        fleet.owe(Job { shared, kind, id });
+    let (session, successor) = (decided.session.clone(), decided.record.successor.clone());
+    for (kind, id) in [(Kind::Session, session), (Kind::Token, successor)] {
+        if job.shared.realm.raise(&Raise::hard(kind, id.clone(), until)) {
+            let shared = job.shared.clone();
+            fleet.owe(Job { shared, kind, id });
+        }
     }
 }
 
@@ -260,14 +262,8 @@ fn join(fleet: &Fleet, job: &Job, raise: &Raise, now: Millis) {
 pub(super) fn join_rotation(realm: &RealmIndex, old: &Id, decided: &Decided, now: Millis) {
     let past = decided.until < realm.forgotten().saturating_add(MARGIN);
     if realm.rotation(old).is_none() && !past {
-        let successor = decided.record.successor.clone();
+        let grace_until = decided.grace_until.min(now.plus(MOST_GRACE));
         let until = decided.until.min(realm.retention(now));
-        realm.insert_rotation(
-            old,
-            successor,
-            decided.grace_until.min(now.plus(MOST_GRACE)),
-            until,
-            Some(decided.record.clone()),
-        );
+        realm.insert_rotation(old, decided.rotation(grace_until, until));
     }
 }

@@ -22,8 +22,8 @@ mod value;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use super::change::{Change, Kind, Outcome, Rotate};
-use super::index::{Index, NONE, PARTS, RealmIndex};
+use super::change::{Change, Kind, Outcome};
+use super::index::{Index, NONE, PARTS, RealmIndex, Rotation};
 use super::{Applied, Denylist, Embedded, SharedHealth, StoreHealth, TOOK};
 use crate::words::{Histogram, Id, Millis};
 use copy::{Shared, Sharing};
@@ -66,19 +66,21 @@ impl Redis {
     /// Makes a change, as [`Denylist::apply`] says.
     fn make(&self, realm: &Arc<RealmIndex>, change: Change) -> Applied<'_> {
         match change {
-            Change::Raise { entries, follow } => {
+            Change::Raise {
+                entries,
+                ends_session_of,
+            } => {
                 let (realm, fleet) = (realm.clone(), self.fleet.clone());
                 let again = Change::Raise {
                     entries: entries.clone(),
-                    follow: follow.clone(),
+                    ends_session_of: ends_session_of.clone(),
                 };
                 let local = self.local.apply(&realm, again);
                 Box::pin(async move {
                     // Both at once: it is on this host's disk whatever becomes of Redis.
-                    let ((shared, found), local) = tokio::join!(fleet.raise(&realm, entries, follow), local);
+                    let ((shared, found), local) = tokio::join!(fleet.raise(&realm, entries, ends_session_of), local);
                     if !found.is_empty() {
-                        let (entries, follow) = (found, None);
-                        drop(self.local.apply(&realm, Change::Raise { entries, follow }).await);
+                        drop(self.local.apply(&realm, Change::raise(found)).await);
                     }
                     shared?;
                     drop(local); // Redis has it; health tells of the disk
@@ -98,7 +100,8 @@ impl Redis {
                     match fleet.rotate(&realm, &rotate).await? {
                         Outcome::First(record) => {
                             // On this host's disk too; health tells of the disk.
-                            drop(self.local.apply(&realm, Change::Keep(rotate)).await);
+                            let (rotation, old) = (Rotation::decided(&rotate), rotate.old);
+                            drop(self.local.apply(&realm, Change::Keep { old, rotation }).await);
                             Ok(Outcome::First(record))
                         }
                         other => Ok(other),
@@ -170,7 +173,7 @@ impl Denylist for Redis {
                 for part in 0..PARTS {
                     realm.unshared(part, NONE, now.seconds(), |kind, id| ids.push((kind, id.clone())));
                     if ids.len() >= KEPT_AT_ONCE || part + 1 == PARTS {
-                        keep_ids(&self.local, &realm, &std::mem::take(&mut ids), now).await?;
+                        keep_ids(&self.local, &realm, &std::mem::take(&mut ids)).await?;
                     }
                 }
             }
@@ -202,12 +205,7 @@ impl Denylist for Redis {
 const KEPT_AT_ONCE: usize = 1000;
 
 /// Puts some of a realm's entries on the host's disk.
-async fn keep_ids(
-    local: &Embedded,
-    realm: &Arc<RealmIndex>,
-    ids: &[(Kind, Id)],
-    now: Millis,
-) -> Result<(), super::StoreError> {
+async fn keep_ids(local: &Embedded, realm: &Arc<RealmIndex>, ids: &[(Kind, Id)]) -> Result<(), super::StoreError> {
     for ids in ids.chunks(KEPT_AT_ONCE) {
         let (mut entries, mut kept) = (Vec::new(), Vec::new());
         for (kind, id) in ids {
@@ -215,23 +213,10 @@ async fn keep_ids(
             let Some(rotation) = realm.rotation(id).filter(|_| *kind == Kind::Token) else {
                 continue;
             };
-            let Some(record) = rotation.record.clone() else {
-                entries.push(rotation.used_up(id.clone()));
-                continue;
-            };
-            let rotate = Rotate {
-                session: id.clone(),
-                old: id.clone(),
-                until: rotation.until(),
-                subject: None,
-                login: Millis(0),
-                now,
-                grace_until: rotation.grace_until,
-                record,
-            };
-            kept.push(local.apply(realm, Change::Keep(Box::new(rotate))));
+            let old = id.clone();
+            kept.push(local.apply(realm, Change::Keep { old, rotation }));
         }
-        kept.push(local.apply(realm, Change::Raise { entries, follow: None }));
+        kept.push(local.apply(realm, Change::raise(entries)));
         for kept in kept {
             kept.await?; // all of them are under way
         }

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
+use crate::denylist::Rotation;
 use crate::denylist::change::{Kind, Level, Lock, Raise, Record};
 use crate::keyring::{KeyId, Seal};
 use crate::words::{Id, Millis, Seconds};
@@ -63,6 +64,7 @@ fn mark(text: &str) -> Option<(Level, Millis, Seconds)> {
 #[derive(Serialize, Deserialize)]
 struct Shape<'a> {
     successor: &'a str,
+    session: &'a str,
     grace_until: u64,
     until: Seconds,
     claims: std::borrow::Cow<'a, str>,
@@ -74,17 +76,28 @@ struct Shape<'a> {
 
 /// A rotation that was decided.
 pub(super) struct Decided {
+    pub(super) session: Id,
     pub(super) grace_until: Millis,
     pub(super) until: Seconds,
     pub(super) record: Arc<Record>,
 }
 
-/// The record of a rotation.
-pub(super) fn record(grace_until: Millis, until: Seconds, record: &Record) -> Option<String> {
+impl Decided {
+    /// The rotation, remembered until this time.
+    pub(super) fn rotation(&self, grace_until: Millis, until: Seconds) -> Rotation {
+        let (session, successor) = (self.session.clone(), self.record.successor.clone());
+        Rotation::new(session, successor, grace_until, until).with_record(self.record.clone())
+    }
+}
+
+/// The record of a rotation; `None` where what the successor is made from is gone.
+pub(super) fn record(rotation: &Rotation) -> Option<String> {
+    let record = rotation.record.as_ref()?;
     let shape = Shape {
         successor: &record.successor.to_string(),
-        grace_until: grace_until.0,
-        until,
+        session: &rotation.session.to_string(),
+        grace_until: rotation.grace_until.0,
+        until: rotation.until(),
         claims: (&*record.claims).into(),
         nonce: record.nonce,
         key: record.key.0,
@@ -98,6 +111,7 @@ pub(super) fn record(grace_until: Millis, until: Seconds, record: &Record) -> Op
 pub(super) fn read_record(text: &str) -> Option<Decided> {
     let shape: Shape<'_> = serde_json::from_str(text).ok()?;
     Some(Decided {
+        session: Id::parse(shape.session).ok()?,
         grace_until: Millis(shape.grace_until),
         until: shape.until,
         record: Arc::new(Record {

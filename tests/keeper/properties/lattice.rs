@@ -94,16 +94,6 @@ impl Model {
         self.tokens.len() - 1
     }
 
-    fn descendants(&self, token: usize) -> Vec<usize> {
-        let mut all = Vec::new();
-        let mut next = self.tokens[token].rotated;
-        while let Some((_, successor)) = next {
-            all.push(successor);
-            next = self.tokens[successor].rotated;
-        }
-        all
-    }
-
     fn jti(&self, token: usize) -> String {
         self.tokens[token].minted.jti.to_string()
     }
@@ -112,10 +102,6 @@ impl Model {
         let token = &self.tokens[place];
         let login = birth(&token.session);
         self.hard.contains(&self.jti(place))
-            || self
-                .descendants(place)
-                .iter()
-                .any(|next| self.hard.contains(&self.jti(*next)))
             || self.sessions.contains(&token.session.to_string())
             || self
                 .subject_hard
@@ -177,10 +163,8 @@ impl Model {
                 let place = pick(place);
                 world.revoke(Revoke::Jti(&self.jti(place)));
                 self.sessions.insert(self.jti(place));
+                self.sessions.insert(self.tokens[place].session.to_string());
                 self.hard.insert(self.jti(place));
-                for next in self.descendants(place) {
-                    self.hard.insert(self.jti(next));
-                }
             }
             Step::RevokeSession(place) => {
                 let session = self.tokens[pick(place)].session.to_string();

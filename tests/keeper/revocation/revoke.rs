@@ -262,6 +262,42 @@ fn the_jti_of_an_expired_token_leads_to_its_living_successor() {
     assert_eq!(world.say(&last.token), refused(Revoked));
 }
 
+/// A rotation is remembered until its successor can no longer live. After that nothing tells which session the old token
+/// belonged to, unless it was the first: its jti is the session.
+#[test]
+fn the_jti_of_a_forgotten_token_reaches_nothing_unless_it_was_the_first() {
+    let mut world = plain();
+    let first = world.issue(json!({}));
+    let middle = world.rotate(&first);
+    let mut last = world.rotate(&middle);
+    for hour in [20, 40, 60] {
+        world.now = at(hour * 3_600_000);
+        last = world.rotate(&last);
+    }
+    world.tick();
+    world.revoke(Revoke::Jti(&middle.jti.to_string()));
+    assert_eq!(world.say(&last.token), VALID, "nobody can tell that it came from there");
+    world.revoke(Revoke::Jti(&first.jti.to_string()));
+    assert_eq!(world.say(&last.token), refused(Revoked));
+}
+
+/// Which session a token belongs to stays known when the rotation before it is forgotten.
+#[test]
+fn the_jti_of_a_rotated_token_ends_its_session_after_its_predecessor_is_forgotten() {
+    let mut world = plain();
+    let first = world.issue(json!({}));
+    world.now = at(20 * 3_600_000);
+    let second = world.rotate(&first);
+    world.now = at(40 * 3_600_000);
+    let third = world.rotate(&second);
+    world.now = at(60 * 3_600_000);
+    let fourth = world.rotate(&third);
+    world.tick();
+    assert!(world.served.index.rotation(&first.jti).is_none());
+    world.revoke(Revoke::Jti(&second.jti.to_string()));
+    assert_eq!(world.say(&fourth.token), refused(Revoked));
+}
+
 /// A birth that nobody can have had by now would slip under every cutoff to come.
 #[test]
 fn births_of_the_future_are_not_yet_valid() {

@@ -54,9 +54,9 @@ impl Store {
 }
 
 use rotation::{
-    a_circle_of_successors_has_an_end, a_flag_does_not_stand_in_the_way_of_rotation,
-    parallel_rotations_have_one_winner, revoking_follows_the_successors, the_first_rotation_wins,
-    what_is_revoked_is_not_rotated,
+    a_flag_does_not_stand_in_the_way_of_rotation, a_long_lineage_costs_no_more_than_a_short_one,
+    parallel_rotations_have_one_winner, revoking_a_rotated_token_ends_its_session,
+    revoking_a_successor_ends_its_session, the_first_rotation_wins, what_is_revoked_is_not_rotated,
 };
 
 macro_rules! suite {
@@ -78,9 +78,10 @@ suite! {
     what_is_revoked_is_in_force_before_it_is_durable
     the_first_rotation_wins
     what_is_revoked_is_not_rotated
-    a_circle_of_successors_has_an_end
     a_flag_does_not_stand_in_the_way_of_rotation
-    revoking_follows_the_successors
+    revoking_a_rotated_token_ends_its_session
+    revoking_a_successor_ends_its_session
+    a_long_lineage_costs_no_more_than_a_short_one
     parallel_rotations_have_one_winner
     what_is_past_is_forgotten_and_nothing_else
     retention_is_that_of_the_longest_lifetime

@@ -2,11 +2,13 @@
 
 use std::collections::HashSet;
 
-use jwtkeeper::denylist::{Kind, Level, Outcome, Raise};
+use jwtkeeper::denylist::{Kind, Level, Outcome, Raise, Rotation};
 use jwtkeeper::words::Id;
 
 use super::Store;
-use crate::support::{NOW, apply, cutoff, entries, hard, id, moment, raise, record, revoke_jti, rotate, uuid};
+use crate::support::{
+    NOW, apply, cutoff, entries, hard, id, moment, raise, record, revoke_jti, rotate, rotate_in, uuid,
+};
 
 pub(super) fn the_first_rotation_wins(store: &Store) {
     let (old, first, second) = (uuid(1), uuid(2), uuid(3));
@@ -59,37 +61,43 @@ pub(super) fn a_flag_does_not_stand_in_the_way_of_rotation(store: &Store) {
     assert!(matches!(store.apply(rotate(&uuid(1), &uuid(2), 0)), Outcome::First(_)));
 }
 
-pub(super) fn revoking_follows_the_successors(store: &Store) {
+pub(super) fn revoking_a_rotated_token_ends_its_session(store: &Store) {
     for n in 0..5 {
-        store.apply(rotate(&uuid(n), &uuid(n + 1), 0));
+        store.apply(rotate_in(&uuid(0), &uuid(n), &uuid(n + 1), 0));
     }
+    let revoked = |n| store.realm().token_revoked(&uuid(n));
+    assert!(!(0..6).any(revoked));
     store.apply(revoke_jti(&uuid(2)));
-    let hard = |n| store.realm().token(&uuid(n)) == Some(Level::Hard);
-    assert_eq!(
-        (0..7).map(hard).collect::<Vec<_>>(),
-        [false, false, true, true, true, true, false]
-    );
-    // What leads to a revoked token is revoked with it.
-    assert!((0..6).all(|n| store.realm().token_revoked(&uuid(n))));
+    assert!(store.realm().session_revoked(&uuid(0)));
+    assert!((0..6).all(revoked), "what led to it, and what came of it");
+    assert!(!revoked(6));
 }
 
-/// Nobody rotates in a circle, but a shared store holds what others wrote there.
-pub(super) fn a_circle_of_successors_has_an_end(store: &Store) {
-    let realm = store.realm();
-    for length in 1..12 {
-        for tail in 0..5 {
-            let number = |step: u64| uuid(length * 1000 + tail * 100 + step);
-            for step in 0..tail + length {
-                let next = if step + 1 < tail + length { step + 1 } else { tail };
-                realm.insert_rotation(&number(step), number(next), moment(30), NOW + 3600, None);
-            }
-            assert!((0..tail + length).all(|step| !realm.token_revoked(&number(step))));
-            let all: HashSet<_> = realm.successors(&number(0)).into_iter().collect();
-            assert!((1..tail + length).all(|step| all.contains(&number(step))), "{all:?}");
-            store.apply(entries(vec![hard(Kind::Token, &number(tail + length - 1))]));
-            assert!((0..tail + length).all(|step| realm.token_revoked(&number(step))));
-        }
+/// The last token of a session was never rotated; which session it belongs to is known all the same.
+pub(super) fn revoking_a_successor_ends_its_session(store: &Store) {
+    for n in 0..3 {
+        store.apply(rotate_in(&uuid(0), &uuid(n), &uuid(n + 1), 0));
     }
+    store.apply(revoke_jti(&uuid(3)));
+    assert!((0..4).all(|n| store.realm().token_revoked(&uuid(n))));
+}
+
+/// A session may be rotated as often as somebody likes: its revocation is three entries all the same.
+pub(super) fn a_long_lineage_costs_no_more_than_a_short_one(store: &Store) {
+    const LENGTH: u64 = 2000;
+    let realm = store.realm();
+    for n in 0..LENGTH {
+        let rotation = Rotation::new(uuid(0), uuid(n + 1), moment(30), NOW + 3600);
+        realm.insert_rotation(&uuid(n), rotation);
+    }
+    let before = store.denylist.index().len();
+    store.apply(revoke_jti(&uuid(1)));
+    let entries = store.denylist.index().len() - before;
+    assert_eq!(
+        entries, 3,
+        "its own, its session's, and that of the session's last token"
+    );
+    assert!((0..=LENGTH).all(|n| realm.token_revoked(&uuid(n))));
 }
 
 pub(super) fn parallel_rotations_have_one_winner(store: &Store) {
