@@ -1,6 +1,6 @@
 //! The snapshot in force, and how another takes its place.
 
-use std::collections::{HashMap, VecDeque};
+use std::collections::{BTreeMap, HashMap, VecDeque};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Instant;
 
@@ -10,9 +10,11 @@ use super::access::Access;
 use super::fault::{Fault, Faults};
 use super::files::Files;
 use super::keys::{self, Keys, Loaded};
+use super::realm::RealmSettings;
 use super::reload::{Change, changes};
 use super::settings::Settings;
-use crate::denylist::{Denylist, StoreError};
+use super::shared_keys::{self, Party};
+use crate::denylist::{Denylist, RealmIndex, StoreError};
 use crate::keeper::Served;
 use crate::keyring::KeyId;
 use crate::realm::Realm;
@@ -29,6 +31,7 @@ pub struct Snapshot {
     realms: HashMap<String, InForce>,
     /// The one that most requests mean.
     default: Option<Arc<Served>>,
+    shared_keys: Vec<String>,
 }
 
 /// A realm in force.
@@ -43,6 +46,16 @@ pub struct InForce {
 }
 
 impl InForce {
+    /// The realm as far as keys in common with others matter.
+    pub(super) fn party(&self) -> Party<'_> {
+        Party {
+            name: &self.served.realm.name,
+            denylist: self.served.index.name(),
+            policy: &self.served.realm.policy,
+            keyring: &self.served.realm.keyring,
+        }
+    }
+
     /// What is odd about its key files and no fault.
     pub fn notes(&self) -> &[String] {
         &self.keys.notes
@@ -66,6 +79,11 @@ impl Snapshot {
     /// All realms, in no order.
     pub fn realms(&self) -> impl Iterator<Item = &InForce> {
         self.realms.values()
+    }
+
+    /// A warning for each key that realms share without sharing a denylist.
+    pub fn shared_keys(&self) -> &[String] {
+        &self.shared_keys
     }
 
     pub(super) fn in_force(&self, realm: &str) -> Option<&InForce> {
@@ -93,11 +111,12 @@ impl Snapshot {
             let standing = running.and_then(|running| running.realms.get(&realm.name));
             let unchanged = |standing: &&InForce| {
                 let policy = &standing.served.realm.policy;
-                standing.keys.same(&keys) && *policy == realm.policy
+                let same_denylist = standing.served.index.name() == realm.denylist;
+                standing.keys.same(&keys) && *policy == realm.policy && same_denylist
             };
             let (served, since) = match standing.filter(unchanged) {
                 Some(standing) => (standing.served.clone(), standing.since),
-                None => (serve(&realm.name, &realm.policy, &keys, denylist), generation),
+                None => (serve(realm, &keys, denylist), generation),
             };
             let key_times = keys.keyring.keys().map(|(_, key)| {
                 let since = standing.and_then(|standing| standing.key_since(&key.id));
@@ -113,6 +132,7 @@ impl Snapshot {
         }
         let default = realms.get(jwtkeeper_wire::DEFAULT_REALM);
         Snapshot {
+            shared_keys: shared_keys::warnings(realms.values().map(InForce::party)),
             generation,
             access: Access {
                 own_uid,
@@ -125,14 +145,14 @@ impl Snapshot {
     }
 }
 
-fn serve(name: &str, policy: &crate::realm::Policy, keys: &Keys, denylist: &dyn Denylist) -> Arc<Served> {
+fn serve(settings: &RealmSettings, keys: &Keys, denylist: &dyn Denylist) -> Arc<Served> {
     let realm = Realm {
-        name: name.to_owned(),
-        policy: policy.clone(),
+        name: settings.name.clone(),
+        policy: settings.policy.clone(),
         keyring: keys.keyring.clone(),
         version: keys.version.clone(),
     };
-    let index = denylist.index().realm(name);
+    let index = denylist.index().realm(&settings.denylist);
     Arc::new(Served { realm, index })
 }
 
@@ -307,9 +327,8 @@ impl Live {
         let noted = note_lifetimes(&next, Some(running), self.denylist.as_ref(), now).await;
         if noted.is_err() {
             // What goes on in force is what entries must be kept by.
-            for realm in running.realms() {
-                let max_lifetime = realm.served.realm.policy.max_lifetime;
-                realm.served.index.set_lifetime(max_lifetime, now);
+            for (index, max_lifetime) in lifetimes(running).into_values() {
+                index.set_lifetime(max_lifetime, now);
             }
         }
         noted.map(|()| Some(next))
@@ -333,6 +352,17 @@ impl From<Faults> for StartError {
     }
 }
 
+/// The denylists by their names, each with the longest `max_lifetime` of the realms that share it.
+fn lifetimes(snapshot: &Snapshot) -> BTreeMap<&str, (&Arc<RealmIndex>, u64)> {
+    let mut all = BTreeMap::new();
+    for realm in snapshot.realms() {
+        let Served { realm, index } = &*realm.served;
+        let (_, longest) = all.entry(index.name()).or_insert((index, 0));
+        *longest = realm.policy.max_lifetime.max(*longest);
+    }
+    all
+}
+
 /// Tells the store of each `max_lifetime` that is new.
 async fn note_lifetimes(
     next: &Snapshot,
@@ -340,21 +370,18 @@ async fn note_lifetimes(
     denylist: &dyn Denylist,
     now: Millis,
 ) -> Result<(), StoreError> {
-    let is_new = |realm: &&InForce| {
-        let Realm { name, policy, .. } = &realm.served.realm;
-        let standing = running.and_then(|running| running.realm(name));
-        standing.is_none_or(|standing| standing.realm.policy.max_lifetime != policy.max_lifetime)
+    let before = running.map(lifetimes).unwrap_or_default();
+    let is_new = |(name, (_, max_lifetime)): &(&str, (&Arc<RealmIndex>, u64))| {
+        before.get(name).is_none_or(|(_, before)| before != max_lifetime)
     };
-    let note = |realm: &InForce| {
-        let max_lifetime = realm.served.realm.policy.max_lifetime;
-        let index = &realm.served.index;
+    let note = |(_, (index, max_lifetime)): (&str, (&Arc<RealmIndex>, u64))| {
         // At a start what it knows is what is on its disk.
         let known = running.is_none() && index.max_lifetime() == max_lifetime;
         let change = crate::denylist::Change::Lifetime { max_lifetime, now };
         (known, denylist.apply(index, change))
     };
     // All are asked before any is waited for: they share a commit.
-    let all: Vec<_> = next.realms().filter(is_new).map(note).collect();
+    let all: Vec<_> = lifetimes(next).into_iter().filter(is_new).map(note).collect();
     for (known, noted) in all {
         match noted.await {
             // Nothing new was to be noted: a full disk is no reason not to start. Health tells of it.

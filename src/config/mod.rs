@@ -13,6 +13,7 @@ mod realm;
 mod reload;
 mod section;
 mod settings;
+mod shared_keys;
 mod sources;
 mod store;
 mod tree;
@@ -31,14 +32,25 @@ pub use sources::{ForeignSource, KeySource, Located, RetiredSource};
 pub use store::{AccessSettings, ReachSettings, RedisSettings, StoreSettings};
 
 /// Reads the configuration (a file, then `conf.d/*.toml` beside it) and everything that it names, and says all that
-/// is wrong with it: what `jwtkeeperd --check` prints is what a start or a reload would refuse.
-pub fn check(path: &std::path::Path, files: &mut Files) -> Result<Settings, Faults> {
+/// is wrong with it: what `jwtkeeperd --check` prints is what a start or a reload would refuse, and warnings.
+pub fn check(path: &std::path::Path, files: &mut Files) -> Result<(Settings, Vec<String>), Faults> {
     let (settings, mut faults) = Settings::read_what_is_there(path, files)?;
+    let mut loaded = Vec::new();
     for realm in settings.realms.values() {
-        if let keys::Loaded::Faults(found) = keys::load(realm, files, None) {
-            faults.extend(found);
+        match keys::load(realm, files, None) {
+            keys::Loaded::Keys { keys, .. } => loaded.push((realm, keys)),
+            keys::Loaded::Faults(found) => faults.extend(found),
+            keys::Loaded::Waits => {} // not at a check
         }
     }
+    let parties = loaded.iter().map(|(realm, keys)| shared_keys::Party {
+        name: &realm.name,
+        denylist: &realm.denylist,
+        policy: &realm.policy,
+        keyring: &keys.keyring,
+    });
+    let mut warnings = shared_keys::warnings(parties);
+    warnings.extend(settings.audit.as_ref().and_then(AuditSettings::warning));
     if let StoreSettings::Redis(redis) = &settings.store
         && let Err(found) = redis.servers()
     {
@@ -49,5 +61,5 @@ pub fn check(path: &std::path::Path, files: &mut Files) -> Result<Settings, Faul
         faults.push(Fault { file, line, message });
     }
     faults.sort();
-    faults.into_result(settings)
+    faults.into_result((settings, warnings))
 }

@@ -170,6 +170,7 @@ fn print_realm(out: &mut Lines, realm: &RealmSettings) {
         OnReuse::RevokeSession => "revoke_session",
     };
     out.text("on_reuse", reuse);
+    out.text("denylist", &realm.denylist);
     out.text("store_prefix", &realm.store_prefix);
     out.raw("allow_weak_secret", realm.allow_weak_secret);
     out.raw("allow_world_readable", realm.allow_world_readable);

@@ -38,6 +38,8 @@ pub struct RealmSettings {
     pub allow_weak_secret: bool,
     /// Whether its secret files may be readable by everyone.
     pub allow_world_readable: bool,
+    /// The name that its entries in the denylist are kept under: that of the realm, unless set.
+    pub denylist: String,
     /// The prefix of its entries in a shared store.
     pub store_prefix: String,
 }
@@ -46,8 +48,7 @@ impl RealmSettings {
     /// Reads a realm; `None` when it lacks what it cannot be without. Faults go to the section.
     pub(super) fn read(name: &str, node: &Node, found: &super::section::Found) -> Option<Self> {
         let section = Section::new(&format!("realms.{name}"), node, found);
-        let fine = |c: char| c.is_ascii_alphanumeric() || matches!(c, '.' | '_' | '-');
-        if name.is_empty() || name.len() > 64 || !name.chars().all(fine) {
+        if !is_name(name) {
             section.fault(
                 section.place(),
                 format!("a realm's name is 1 to 64 of A-Z a-z 0-9 . _ -, not \"{name}\""),
@@ -64,7 +65,16 @@ impl RealmSettings {
         let foreign_keys = read_foreign(&section, &mut policy);
         let allow_weak_secret = section.flag("allow_weak_secret", false);
         let allow_world_readable = section.flag("allow_world_readable", false);
-        let store_prefix = read_store_prefix(&section, name);
+        let denylist = section.text("denylist");
+        if let Some((denylist, place)) = &denylist
+            && !is_name(denylist)
+        {
+            let full = section.full("denylist");
+            let message = format!("{full} is a name of 1 to 64 of A-Z a-z 0-9 . _ -, not \"{denylist}\"");
+            section.fault(place, message);
+        }
+        let denylist = denylist.map_or_else(|| name.to_owned(), |(denylist, _)| denylist);
+        let store_prefix = read_store_prefix(&section, &denylist);
         section.finish();
         Some(Self {
             name: name.to_owned(),
@@ -77,6 +87,7 @@ impl RealmSettings {
             foreign_keys,
             allow_weak_secret,
             allow_world_readable,
+            denylist,
             store_prefix,
         })
     }
@@ -124,6 +135,11 @@ impl RealmSettings {
             && self.allow_weak_secret == other.allow_weak_secret
             && self.allow_world_readable == other.allow_world_readable
     }
+}
+
+fn is_name(name: &str) -> bool {
+    let fine = |c: char| c.is_ascii_alphanumeric() || matches!(c, '.' | '_' | '-');
+    (1..=64).contains(&name.len()) && name.chars().all(fine)
 }
 
 fn read_policy(section: &Section<'_>) -> Policy {
@@ -290,11 +306,11 @@ fn read_cookie(section: Section<'_>, cookie: &mut CookiePolicy) {
     section.finish();
 }
 
-fn read_store_prefix(section: &Section<'_>, realm: &str) -> String {
-    let default = if realm == jwtkeeper_wire::DEFAULT_REALM {
+fn read_store_prefix(section: &Section<'_>, denylist: &str) -> String {
+    let default = if denylist == jwtkeeper_wire::DEFAULT_REALM {
         "JWTKeeper:".to_owned()
     } else {
-        format!("JWTKeeper-{realm}:")
+        format!("JWTKeeper-{denylist}:")
     };
     let Some((prefix, place)) = section.text("store_prefix") else {
         return default;

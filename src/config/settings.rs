@@ -198,11 +198,11 @@ impl Settings {
         self.pending_restart = kept.into_iter().flatten().collect();
     }
 
-    /// The realms, each with its prefix in a shared store.
+    /// The denylists of all realms, each once, with its prefix in a shared store.
     pub(super) fn prefixes(&self) -> Vec<(String, String)> {
         let all = self.realms.values();
-        all.map(|realm| (realm.name.clone(), realm.store_prefix.clone()))
-            .collect()
+        let all = all.map(|realm| (realm.denylist.clone(), realm.store_prefix.clone()));
+        all.collect::<BTreeMap<_, _>>().into_iter().collect()
     }
 
     /// What tells the present state of its files from another.
@@ -385,7 +385,14 @@ fn check_prefixes(top: &Section<'_>, realms: &BTreeMap<String, RealmSettings>) {
             top.fault(top.place(), message);
         }
         for other in realms.values().filter(|other| other.name != one.name) {
-            if other.store_prefix.starts_with(&one.store_prefix) {
+            if other.denylist == one.denylist {
+                if other.store_prefix != one.store_prefix {
+                    let (one, other) = (&one.name, &other.name);
+                    let message =
+                        format!("realms {one} and {other} share a denylist; set the same store_prefix in both");
+                    top.fault(top.place(), message);
+                }
+            } else if other.store_prefix.starts_with(&one.store_prefix) {
                 top.fault(
                     top.place(),
                     format!(

@@ -18,7 +18,7 @@ use super::dev::Dev;
 use super::harden::{harden, keep_files_private, release_signals};
 use super::notify::Manager;
 use super::{Args, Failure, activation, clock, log, metrics, notify, state};
-use crate::config::{self, AuditSettings, Event, Files, Follower, Live, Settings};
+use crate::config::{self, Event, Files, Follower, Live, Settings};
 use crate::denylist::{Change, Denylist, Embedded};
 use crate::keeper::Keeper;
 use crate::log_limit;
@@ -34,15 +34,16 @@ pub fn run(args: &Args) -> Result<ExitCode, Failure> {
     let file = dev.as_ref().map_or_else(|| args.config.clone(), Dev::config);
     let mut files = Files::new();
     if args.check {
-        let settings = config::check(&file, &mut files)?;
-        if let Some(warning) = settings.audit.as_ref().and_then(AuditSettings::warning) {
+        let (_, warnings) = config::check(&file, &mut files)?;
+        for warning in warnings {
             warn(&format!("jwtkeeperd: warning: {warning}\n"));
         }
         say(&format!("{}: the configuration is right\n", file.display()));
         return Ok(ExitCode::SUCCESS);
     }
     // Where the form has faults, those of the files are told with them.
-    let settings = Settings::read(&file, &mut files).or_else(|_| config::check(&file, &mut files))?;
+    let settings = Settings::read(&file, &mut files)
+        .or_else(|_| config::check(&file, &mut files).map(|(settings, _)| settings))?;
     if args.print_config {
         say(&config::print(&settings));
         return Ok(ExitCode::SUCCESS);
@@ -203,6 +204,9 @@ async fn context(
     let denylist = state::shared(&settings, store)?;
     let own_uid = nix::unistd::geteuid().as_raw();
     let live = Live::start(settings, files, denylist.clone(), own_uid, clock::now()).await?;
+    for warning in live.snapshot().shared_keys() {
+        tracing::warn!("{warning}");
+    }
     let mut instance = [0; 16];
     rand::fill(&mut instance).map_err(|_| Failure::System {
         what: "make random bytes",

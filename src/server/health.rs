@@ -118,6 +118,7 @@ impl Condition {
         warnings.extend(crowd(context, &snapshot.settings.limits));
         warnings.extend(status.unsettled.iter().cloned());
         warnings.extend(pending_restart(&snapshot.settings));
+        warnings.extend(snapshot.shared_keys().iter().cloned());
         warnings.extend(store.warnings.iter().cloned());
         warnings.extend(in_order(snapshot).iter().flat_map(|realm| realm.notes()).cloned());
         Self {

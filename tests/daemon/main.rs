@@ -39,6 +39,7 @@ mod operations;
 mod redis_settings;
 mod refused;
 mod reload;
+mod renamed;
 mod rollback;
 mod rollover;
 mod rotate_race;

@@ -16,6 +16,8 @@ pub struct Change {
     pub text: String,
     /// Whether tokens that were valid are not any more.
     pub ends_tokens: bool,
+    /// Whether tokens that were revoked are valid again.
+    pub revives_tokens: bool,
 }
 
 /// What changed from one snapshot to the next.
@@ -44,6 +46,7 @@ pub(in crate::config) fn changes(before: &Snapshot, after: &Snapshot) -> Vec<Cha
                     &mut changes,
                 );
                 of_version(realm, before, after, &mut changes);
+                of_denylist(realm, before, after, &mut changes);
                 of_policy(
                     realm,
                     &before.served.realm.policy,
@@ -52,7 +55,7 @@ pub(in crate::config) fn changes(before: &Snapshot, after: &Snapshot) -> Vec<Cha
                 );
             }
             (None, Some(_)) => changes.push(harmless(format!("realm {realm} is new"))),
-            (Some(_), None) => changes.push(ends(format!("realm {realm} is gone, and with it every token of it"))),
+            (Some(before), None) => of_removal(realm, before, after, &mut changes),
             (None, None) => {}
         }
         for change in changes.iter_mut().skip(from) {
@@ -171,6 +174,39 @@ fn of_version(realm: &str, before: &InForce, after: &InForce, changes: &mut Vec<
     }
 }
 
+fn of_denylist(realm: &str, before: &InForce, after: &InForce, changes: &mut Vec<Change>) {
+    let (before, after) = (before.party().denylist, after.party().denylist);
+    if before != after {
+        changes.push(revives(format!(
+            "realm {realm} uses the denylist {after} and no longer {before}: what was revoked in {before} alone is valid again"
+        )));
+    }
+}
+
+/// A realm that is gone, which may have been renamed.
+fn of_removal(realm: &str, before: &InForce, after: &Snapshot, changes: &mut Vec<Change>) {
+    let gone = before.party();
+    let mut heirs: Vec<_> = after.realms().map(InForce::party).collect();
+    heirs.retain(|heir| gone.shares_tokens(heir));
+    heirs.sort_unstable_by_key(|heir| heir.name);
+    if heirs.is_empty() {
+        changes.push(ends(format!("realm {realm} is gone, and with it every token of it")));
+    }
+    for heir in heirs {
+        let (heir, same) = (heir.name, heir.denylist == gone.denylist);
+        changes.push(match same {
+            true => harmless(format!(
+                "realm {realm} is gone; its tokens are valid in realm {heir}, which has its key and its denylist"
+            )),
+            false => revives(format!(
+                "realm {realm} is gone; its tokens are valid in realm {heir}, which has its key, and so is every token that was \
+                 revoked in {realm}; set denylist = \"{}\" in realm {heir} to keep its revocations",
+                gone.denylist
+            )),
+        });
+    }
+}
+
 fn in_words(version: &Version<'_>) -> String {
     match version {
         Version::None | Version::Other => "no version".to_owned(),
@@ -188,13 +224,20 @@ fn harmless(text: String) -> Change {
         realm: String::new(),
         text,
         ends_tokens: false,
+        revives_tokens: false,
     }
 }
 
 fn ends(text: String) -> Change {
     Change {
-        realm: String::new(),
-        text,
         ends_tokens: true,
+        ..harmless(text)
+    }
+}
+
+fn revives(text: String) -> Change {
+    Change {
+        revives_tokens: true,
+        ..harmless(text)
     }
 }

@@ -254,6 +254,10 @@ impl Follower {
         match changes {
             Some(changes) => {
                 tell_of_changes(snapshot.generation, &changes);
+                let known = running.shared_keys();
+                for warning in snapshot.shared_keys().iter().filter(|warning| !known.contains(warning)) {
+                    tracing::warn!("{warning}");
+                }
                 (self.listener)(Event::Changed(&snapshot, &changes));
                 self.live.with_status(|status| {
                     let changes = changes.into_iter().map(|change| (now, snapshot.generation, change));
@@ -351,7 +355,7 @@ fn patience(settings: &ReloadSettings) -> Duration {
 
 fn tell_of_changes(generation: u64, changes: &[Change]) {
     for change in changes {
-        match change.ends_tokens {
+        match change.ends_tokens || change.revives_tokens {
             true => tracing::warn!(generation, "{}", change.text),
             false => tracing::info!(generation, "{}", change.text),
         }
