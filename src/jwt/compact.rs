@@ -58,11 +58,20 @@ impl<'t, 'b> Compact<'t, 'b> {
 
 /// Signs `claims` (a JSON text) under a header whose segment is `header_segment`; `None` when the signer fails.
 pub fn sign_compact(header_segment: &str, claims: &str, signer: &Signer) -> Option<String> {
+    sign_compact_with(header_segment, claims, |message| signer.sign(message))
+}
+
+/// As [`sign_compact`], for a signature that is made otherwise.
+pub fn sign_compact_with(
+    header_segment: &str,
+    claims: &str,
+    sign: impl FnOnce(&[u8]) -> Option<Vec<u8>>,
+) -> Option<String> {
     let mut token = String::with_capacity(header_segment.len() + claims.len() * 4 / 3 + 120);
     token.push_str(header_segment);
     token.push('.');
     base64url::encode_to(claims.as_bytes(), &mut token);
-    let signature = signer.sign(token.as_bytes())?;
+    let signature = sign(token.as_bytes())?;
     token.push('.');
     base64url::encode_to(&signature, &mut token);
     Some(token)

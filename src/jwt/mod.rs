@@ -12,10 +12,10 @@ mod signature;
 pub use algorithm::{Algorithm, Family};
 pub use base64url::encode as encode_base64url;
 pub use claims::{Audience, Claims, Version, read_claims};
-pub use compact::{Compact, sign_compact};
+pub use compact::{Compact, sign_compact, sign_compact_with};
 pub use header::Header;
 pub use json::{Member, check_object, members};
-pub use signature::{MAX_RSA, MIN_RSA, Rejected, Signer, Verifier};
+pub use signature::{MAX_RSA, MIN_RSA, MacKey, Rejected, Signer, Verifier};
 
 /// Not a JWT: some rule of form is broken. Which one is nobody's business but the log's.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]

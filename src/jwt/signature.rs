@@ -1,11 +1,14 @@
 //! Signatures (RFC 7518 section 3): signers and verifiers built once per key, each for exactly one algorithm.
 
+use std::sync::Arc;
+
 use aws_lc_rs::rand::SystemRandom;
 use aws_lc_rs::rsa::KeyPair as RsaKeyPair;
 use aws_lc_rs::signature::{
     self as sig, EcdsaKeyPair, Ed25519KeyPair, KeyPair, ParsedPublicKey, RsaEncoding, VerificationAlgorithm,
 };
 use aws_lc_rs::{hmac, rsa};
+use jwtkeeper_sys::{Locked, with_scrubbed_stack, with_scrubbed_stack_of};
 
 use super::Algorithm;
 
@@ -13,6 +16,9 @@ use super::Algorithm;
 pub const MIN_RSA: usize = 256;
 /// The largest, which bounds what a signature costs.
 pub const MAX_RSA: usize = 1024;
+
+/// The bytes of stack to overwrite after a signature by a private key.
+const SIGNING: usize = 16 * 1024;
 
 /// A key that does not fit its algorithm, and why.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
@@ -34,11 +40,40 @@ fn hmac_algorithm(algorithm: Algorithm) -> Option<hmac::Algorithm> {
     }
 }
 
+/// An HMAC key on locked pages. The library keeps the states of the hash after the padded key (RFC 2104 section 4), which
+/// sign as well as the secret does. Clones share them.
+#[derive(Clone)]
+pub struct MacKey(Arc<Locked<hmac::Key>>);
+
+impl MacKey {
+    /// A key of these bytes; the length is the caller's business.
+    pub fn new(algorithm: Algorithm, secret: &[u8]) -> Result<Self, Rejected> {
+        let hmac = hmac_algorithm(algorithm).ok_or(Rejected::Because("not an HMAC algorithm"))?;
+        let key =
+            Locked::new(|| hmac::Key::new(hmac, secret)).map_err(|_| Rejected::Because("no memory for the key"))?;
+        Ok(Self(Arc::new(key)))
+    }
+
+    /// The MAC of `message`. No trace of the key stays on the stack.
+    pub fn sign(&self, message: &[u8]) -> hmac::Tag {
+        with_scrubbed_stack(|| hmac::sign(&self.0, message))
+    }
+
+    /// Returns true if `tag` is the MAC of `message`, in constant time and at exact length.
+    pub fn verify(&self, message: &[u8], tag: &[u8]) -> bool {
+        with_scrubbed_stack(|| hmac::verify(&self.0, message, tag).is_ok())
+    }
+
+    /// The library's key, to be used within [`with_scrubbed_stack`] alone: its operations copy it to the stack.
+    pub fn expose(&self) -> &hmac::Key {
+        &self.0
+    }
+}
+
 /// Signs with one key by one algorithm.
-#[allow(clippy::large_enum_variant)] // a handful to a realm, and the large one is the one in a hurry
 pub enum Signer {
     /// HS*.
-    Hmac(hmac::Key),
+    Hmac(MacKey),
     /// RS*, PS*.
     Rsa(RsaKeyPair, &'static dyn RsaEncoding),
     /// ES*.
@@ -50,8 +85,7 @@ pub enum Signer {
 impl Signer {
     /// A signer by HMAC; the length of the secret is the caller's business.
     pub fn hmac(algorithm: Algorithm, secret: &[u8]) -> Result<Self, Rejected> {
-        let hmac = hmac_algorithm(algorithm).ok_or(Rejected::Because("not an HMAC algorithm"))?;
-        Ok(Signer::Hmac(hmac::Key::new(hmac, secret)))
+        MacKey::new(algorithm, secret).map(Signer::Hmac)
     }
 
     /// A signer by RSA.
@@ -74,8 +108,15 @@ impl Signer {
 
     /// The signature of `message`; `None` when the library fails.
     pub fn sign(&self, message: &[u8]) -> Option<Vec<u8>> {
+        if let Signer::Hmac(key) = self {
+            return Some(key.sign(message).as_ref().to_vec());
+        }
+        with_scrubbed_stack_of::<SIGNING, _>(|| self.sign_privately(message))
+    }
+
+    fn sign_privately(&self, message: &[u8]) -> Option<Vec<u8>> {
         match self {
-            Signer::Hmac(key) => Some(hmac::sign(key, message).as_ref().to_vec()),
+            Signer::Hmac(_) => None,
             Signer::Rsa(key, encoding) => {
                 let mut signature = vec![0; key.public_modulus_len()];
                 key.sign(*encoding, &SystemRandom::new(), message, &mut signature)
@@ -90,7 +131,7 @@ impl Signer {
     /// The one length that its signatures have, in bytes.
     pub fn signature_length(&self) -> usize {
         match self {
-            Signer::Hmac(key) => key.algorithm().tag_len(),
+            Signer::Hmac(key) => key.expose().algorithm().tag_len(),
             Signer::Rsa(key, _) => key.public_modulus_len(),
             Signer::Ec(key) if key.algorithm() == &sig::ECDSA_P384_SHA384_FIXED_SIGNING => 96,
             Signer::Ec(_) | Signer::Ed(_) => 64,
@@ -109,10 +150,9 @@ impl Signer {
 }
 
 /// Verifies by one key and one algorithm.
-#[allow(clippy::large_enum_variant)] // a handful to a realm, and the large one is the one in a hurry
 pub enum Verifier {
     /// HS*.
-    Hmac(hmac::Key),
+    Hmac(MacKey),
     /// All others, with the one length that a signature has.
     Public(ParsedPublicKey, usize),
 }
@@ -120,8 +160,7 @@ pub enum Verifier {
 impl Verifier {
     /// A verifier by HMAC.
     pub fn hmac(algorithm: Algorithm, secret: &[u8]) -> Result<Self, Rejected> {
-        let hmac = hmac_algorithm(algorithm).ok_or(Rejected::Because("not an HMAC algorithm"))?;
-        Ok(Verifier::Hmac(hmac::Key::new(hmac, secret)))
+        MacKey::new(algorithm, secret).map(Verifier::Hmac)
     }
 
     /// A verifier by a public key: SubjectPublicKeyInfo, or PKCS#1 (RSA), a point (EC), 32 bytes (Ed25519).
@@ -160,7 +199,7 @@ impl Verifier {
     /// Whether `signature` is that of `message`: exact length, constant time where the key is secret.
     pub fn verify(&self, message: &[u8], signature: &[u8]) -> bool {
         match self {
-            Verifier::Hmac(key) => hmac::verify(key, message, signature).is_ok(),
+            Verifier::Hmac(key) => key.verify(message, signature),
             Verifier::Public(key, length) => signature.len() == *length && key.verify_sig(message, signature).is_ok(),
         }
     }

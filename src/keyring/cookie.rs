@@ -1,6 +1,7 @@
 //! The cookie secret: 16 random bytes as 32 lower-case hex digits, and what is made of it.
 
 use aws_lc_rs::{digest, hkdf, rand};
+use jwtkeeper_sys::with_scrubbed_stack_of;
 use zeroize::{Zeroize, ZeroizeOnDrop};
 
 use crate::jwt::encode_base64url;
@@ -14,6 +15,9 @@ pub enum LockKey {
     /// The realm's secret followed by the 32 digits: the gem's way.
     Concat,
 }
+
+/// The bytes of stack to overwrite after a successor's cookie secret was made.
+const EXPANDING: usize = 24 * 1024;
 
 /// What a derived lock key is made for.
 const LABEL: &[u8; 15] = b"jwtkeeper lock\0";
@@ -54,6 +58,10 @@ impl CookieSecret {
     /// The cookie secret of a successor: the first 16 bytes of HKDF-SHA256 (RFC 5869) over the signing key's
     /// material, salted by the record's nonce. Everyone who rotates the same token gets the same.
     pub fn of_successor(material: &Secret, nonce: &[u8; 16]) -> Option<Self> {
+        with_scrubbed_stack_of::<EXPANDING, _>(|| Self::expand(material, nonce))
+    }
+
+    fn expand(material: &Secret, nonce: &[u8; 16]) -> Option<Self> {
         let prk = hkdf::Salt::new(hkdf::HKDF_SHA256, nonce).extract(material.expose());
         let mut bytes = [0; 16];
         let info: [&[u8]; 1] = [b"jwtkeeper cookie"];

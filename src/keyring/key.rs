@@ -4,10 +4,17 @@ use std::sync::Arc;
 
 use aws_lc_rs::{digest, hmac};
 use jsonwebtoken::jwk::Jwk;
+use jwtkeeper_sys::with_scrubbed_stack_of;
+use zeroize::Zeroizing;
 
 use super::cookie::{CookieSecret, LockKey};
-use crate::jwt::{Algorithm, Header, Rejected, Signer, Verifier, encode_base64url, sign_compact};
+use crate::jwt::{
+    Algorithm, Header, MacKey, Rejected, Signer, Verifier, encode_base64url, sign_compact, sign_compact_with,
+};
 use crate::words::Secret;
+
+/// The bytes of stack to overwrite after a token was signed or verified with the key that a cookie is part of.
+const LOCKING: usize = 16 * 1024;
 
 /// Names a key in records and in health: says nothing of the key, and is the same on every host that has it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -36,21 +43,16 @@ pub struct VerifyingKey {
 
 impl VerifyingKey {
     /// A shared secret. Its length is the caller's business.
-    pub(super) fn hmac(algorithm: Algorithm, secret: Arc<Secret>, kid: Option<String>) -> Result<Self, Rejected> {
-        let verifier = Verifier::hmac(algorithm, secret.expose())?;
-        let Verifier::Hmac(key) = &verifier else {
-            return Err(Rejected::Because("not an HMAC algorithm"));
-        };
-        let id = key_id(hmac::sign(key, b"jwtkeeper key id").as_ref());
-        Ok(Self {
+    pub(super) fn hmac(algorithm: Algorithm, key: MacKey, secret: Arc<Secret>, kid: Option<String>) -> Self {
+        Self {
             algorithm,
-            id,
+            id: key_id(key.sign(b"jwtkeeper key id").as_ref()),
             name: kid,
             public: None,
             thumbprint: None,
-            verifier,
+            verifier: Verifier::Hmac(key),
             secret: Some(secret),
-        })
+        }
     }
 
     /// A public key, its `jwk` as published.
@@ -111,28 +113,26 @@ impl VerifyingKey {
 
     /// Whether the key locked with `cookie` signed `message`. Only shared secrets lock so.
     pub fn verify_locked(&self, lock: LockKey, cookie: &CookieSecret, message: &[u8], signature: &[u8]) -> bool {
-        self.locked(lock, cookie, |secret| Verifier::hmac(self.algorithm, secret))
-            .is_some_and(|verifier| verifier.verify(message, signature))
+        self.locked(lock, cookie, |key| hmac::verify(key, message, signature).is_ok())
+            .unwrap_or(false)
     }
 
-    /// Builds something from the signing key that `cookie` is part of.
-    fn locked<T>(
-        &self,
-        lock: LockKey,
-        cookie: &CookieSecret,
-        build: impl FnOnce(&[u8]) -> Result<T, Rejected>,
-    ) -> Option<T> {
+    /// Runs `work` with the key that `cookie` is part of. No trace of that key outlives the call; the result is not a secret.
+    fn locked<T>(&self, lock: LockKey, cookie: &CookieSecret, work: impl FnOnce(&hmac::Key) -> T) -> Option<T> {
         let Verifier::Hmac(key) = &self.verifier else {
             return None;
         };
-        match lock {
-            LockKey::Derived => build(hmac::sign(key, &cookie.lock_message()).as_ref()).ok(),
-            LockKey::Concat => {
-                let secret = self.secret.as_ref()?.expose();
-                let joined = [secret, cookie.expose().as_bytes()].concat();
-                build(&zeroize::Zeroizing::new(joined)).ok()
-            }
-        }
+        let (key, secret) = (key.expose(), self.secret.as_ref()?);
+        with_scrubbed_stack_of::<LOCKING, _>(|| {
+            let locked = match lock {
+                LockKey::Derived => hmac::Key::new(key.algorithm(), hmac::sign(key, &cookie.lock_message()).as_ref()),
+                LockKey::Concat => {
+                    let joined = Zeroizing::new([secret.expose(), cookie.expose().as_bytes()].concat());
+                    hmac::Key::new(key.algorithm(), &joined)
+                }
+            };
+            Some(work(&locked))
+        })
     }
 }
 
@@ -167,15 +167,13 @@ impl SigningKey {
     /// Signs claims (a JSON text): a token in compact form. With a cookie, an HMAC key is locked by it. `None` when
     /// the library fails.
     pub fn sign(&self, claims: &str, lock: Option<(LockKey, &CookieSecret)>) -> Option<String> {
-        let locked = match lock {
-            Some((lock, cookie)) if self.verifying.secret.is_some() => Some(self.verifying.locked(
-                lock,
-                cookie,
-                |secret| Signer::hmac(self.verifying.algorithm, secret),
-            )?),
-            _ => None,
-        };
-        sign_compact(&self.header_segment, claims, locked.as_ref().unwrap_or(&self.signer))
+        match lock {
+            Some((lock, cookie)) if self.verifying.secret.is_some() => self.verifying.locked(lock, cookie, |key| {
+                let mac = |message: &[u8]| Some(hmac::sign(key, message).as_ref().to_vec());
+                sign_compact_with(&self.header_segment, claims, mac)
+            })?,
+            _ => sign_compact(&self.header_segment, claims, &self.signer),
+        }
     }
 
     /// The length of a token with claims of this many bytes.

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use aws_lc_rs::encoding::{AsBigEndian, AsDer};
 use aws_lc_rs::rsa::KeyPair as RsaKeyPair;
 use aws_lc_rs::signature::{EcdsaKeyPair, Ed25519KeyPair};
+use jwtkeeper_sys::with_scrubbed_stack_of;
 use serde_json::value::RawValue;
 use zeroize::{Zeroize, Zeroizing};
 
@@ -13,8 +14,11 @@ use super::confusable;
 use super::jwk::{self, RawJwk, RawJwks};
 use super::key::{SigningKey, VerifyingKey};
 use super::set::{self, SetKey};
-use crate::jwt::{Algorithm, Family, Rejected, Signer, Verifier};
+use crate::jwt::{Algorithm, Family, MacKey, Rejected, Signer, Verifier};
 use crate::words::Secret;
+
+/// The bytes of stack to overwrite after a key was read: checking an EC key seeds the thread's random generator first.
+const LOADING: usize = 96 * 1024;
 
 /// What is wrong with a key file.
 #[derive(Debug, thiserror::Error)]
@@ -86,6 +90,11 @@ pub fn load_private(
     if bytes.is_empty() {
         return Err(KeyFault::Empty);
     }
+    // The parts of a private key pass over the stack.
+    with_scrubbed_stack_of::<LOADING, _>(|| parse_private(bytes, algorithm, allow_weak))
+}
+
+fn parse_private(bytes: Zeroizing<Vec<u8>>, algorithm: Algorithm, allow_weak: bool) -> Result<PrivateFile, KeyFault> {
     let alone = |signing| PrivateFile {
         signing,
         others: Vec::new(),
@@ -256,9 +265,9 @@ fn from_secret(
         });
     }
     let secret = Arc::new(Secret::new(secret)?);
-    let signer = Signer::hmac(algorithm, secret.expose())?;
-    let verifying = VerifyingKey::hmac(algorithm, secret.clone(), kid)?;
-    Ok(SigningKey::new(verifying, signer, secret)?)
+    let key = MacKey::new(algorithm, secret.expose())?;
+    let verifying = VerifyingKey::hmac(algorithm, key.clone(), secret.clone(), kid);
+    Ok(SigningKey::new(verifying, Signer::Hmac(key), secret)?)
 }
 
 fn from_pem(mut block: pem::Pem, algorithm: Algorithm) -> Result<SigningKey, KeyFault> {

@@ -2,10 +2,15 @@
 
 use aws_lc_rs::{constant_time, hkdf, hmac};
 
+use jwtkeeper_sys::with_scrubbed_stack_of;
+
 use super::SigningKey;
 
 /// What the key of seals is made for.
 const LABEL: &[u8] = b"jwtkeeper rotation record";
+
+/// The bytes of stack to overwrite after a seal: HKDF and HMAC keep several keys on it.
+const SEALING: usize = 24 * 1024;
 
 /// A seal.
 pub type Seal = [u8; 16];
@@ -14,6 +19,10 @@ impl SigningKey {
     /// The seal on these parts: the first 16 bytes of HMAC-SHA256 over each of them after its length (u64,
     /// little-endian), keyed by HKDF-SHA256 (RFC 5869) over the key's material. `None` where crypto fails.
     pub fn seal(&self, parts: &[&[u8]]) -> Option<Seal> {
+        with_scrubbed_stack_of::<SEALING, _>(|| self.mac_of(parts))
+    }
+
+    fn mac_of(&self, parts: &[&[u8]]) -> Option<Seal> {
         let prk = hkdf::Salt::new(hkdf::HKDF_SHA256, LABEL).extract(self.material().expose());
         let key = hmac::Key::from(prk.expand(&[LABEL], hmac::HMAC_SHA256).ok()?);
         let mut context = hmac::Context::with_key(&key);

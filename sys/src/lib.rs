@@ -3,8 +3,10 @@
 
 mod locked;
 mod peer;
+mod stack;
 #[cfg(feature = "testing")]
 pub mod testing;
 
-pub use locked::LockedBytes;
+pub use locked::{Locked, LockedBytes};
 pub use peer::peer_groups;
+pub use stack::{with_scrubbed_stack, with_scrubbed_stack_of};

@@ -33,6 +33,7 @@ mod log_floods;
 mod logs;
 mod lost_events;
 mod manager;
+mod memory;
 mod metrics;
 mod no_inotify;
 mod operations;

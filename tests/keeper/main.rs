@@ -16,3 +16,4 @@ mod properties;
 mod revocation;
 mod rollover;
 mod rules;
+mod stack;

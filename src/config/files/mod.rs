@@ -309,6 +309,11 @@ impl Files {
 }
 
 fn digest(key: &hmac::Key, content: &Content) -> Digest {
+    // Blocks of a secret pass through the hash's frames.
+    jwtkeeper_sys::with_scrubbed_stack(|| mac_of(key, content))
+}
+
+fn mac_of(key: &hmac::Key, content: &Content) -> Digest {
     let mut context = hmac::Context::with_key(key);
     match content {
         Ok((stamp, bytes)) => {
