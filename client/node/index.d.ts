@@ -129,7 +129,7 @@ export class Client {
   jwks(): Promise<{ keys: Record<string, unknown>[] }>;
   health(): Promise<{ ready: boolean; generation: number; document: Record<string, unknown> }>;
   reload(): Promise<number>;
-  importStore(): Promise<{ entries: number; owed: number }>;
+  importStore(): Promise<{ entries: number; pending: number }>;
   /** The value of the lock cookie in a Cookie header. */
   findCookie(header: string | null | undefined): string | null;
   /** The value of a Set-Cookie header that takes the lock cookie from the browser. */

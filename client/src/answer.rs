@@ -246,7 +246,7 @@ pub struct Imported {
     /// How many entries are known: the host's own store has them all.
     pub entries: u64,
     /// How many of them the shared store still lacks: they are being put into it.
-    pub owed: u64,
+    pub pending: u64,
 }
 
 /// How the daemon is.

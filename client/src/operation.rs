@@ -281,7 +281,7 @@ impl Operation for Import {
 
     fn output(&self, answer: Answer<'_>) -> Option<Imported> {
         match answer {
-            Answer::Imported { entries, owed } => Some(Imported { entries, owed }),
+            Answer::Imported { entries, pending } => Some(Imported { entries, pending }),
             _ => None,
         }
     }

@@ -126,6 +126,8 @@ fn print_store(out: &mut Lines, store: &StoreSettings) {
             "unavailable"
         },
     );
+    out.span("full_scan_interval", redis.terms.full_scan_interval.as_millis() as u64);
+    out.span("repair_grace", redis.terms.repair_grace.as_millis() as u64);
     out.raw("require_durable", redis.terms.require_durable);
     out.raw("wait_replicas", redis.terms.wait_replicas);
 }

@@ -376,10 +376,12 @@ fn check_skews(top: &Section<'_>, realms: &BTreeMap<String, RealmSettings>) {
 /// Tracked prefixes of a shared store must not overlap: none may begin another.
 fn check_prefixes(top: &Section<'_>, realms: &BTreeMap<String, RealmSettings>) {
     for one in realms.values() {
-        let of_records = crate::denylist::RECORDS;
-        if one.store_prefix.starts_with(of_records) || of_records.starts_with(&one.store_prefix) {
+        for other in [crate::denylist::RECORDS, crate::denylist::SENTINELS] {
+            if !one.store_prefix.starts_with(other) && !other.starts_with(&one.store_prefix) {
+                continue;
+            }
             let message = format!(
-                "the store_prefix \"{}\" of realm {} is that of records",
+                "the store_prefix \"{}\" of realm {} overlaps \"{other}\", which names other keys",
                 one.store_prefix, one.name
             );
             top.fault(top.place(), message);

@@ -69,6 +69,11 @@ const LEAST_STALENESS: u64 = 3 * 1000;
 /// Longer, and a revoked token is accepted for as long.
 const MOST_STALENESS: u64 = 24 * 60 * 60 * 1000;
 
+/// More often, and Redis does little else.
+const FULL_SCAN_INTERVALS: std::ops::RangeInclusive<u64> = 10 * 1000..=24 * 60 * 60 * 1000;
+/// Longer graces are not believed in Redis either.
+const MOST_REPAIR_GRACE: u64 = 60 * 1000;
+
 pub(super) fn read_store(top: &Section<'_>) -> StoreSettings {
     let Some(store) = top.section("store") else {
         return StoreSettings::Embedded;
@@ -102,6 +107,8 @@ fn read_redis(section: Section<'_>) -> Option<RedisSettings> {
         serve_stale: false,
         require_durable: section.flag("require_durable", false),
         wait_replicas: section.number("wait_replicas", 0, 0..=16) as u32,
+        full_scan_interval: Duration::from_secs(5 * 60),
+        repair_grace: Duration::from_secs(5),
         clock_skew_ms: 0, // the realms', once they are read
     };
     if let Some((ms, place)) = section.span("max_staleness") {
@@ -109,6 +116,18 @@ fn read_redis(section: Section<'_>) -> Option<RedisSettings> {
             section.fault(&place, "store.redis.max_staleness must be from 3s to 24h");
         }
         terms.max_staleness = Duration::from_millis(ms);
+    }
+    if let Some((ms, place)) = section.span("full_scan_interval") {
+        if !FULL_SCAN_INTERVALS.contains(&ms) {
+            section.fault(&place, "store.redis.full_scan_interval must be from 10s to 24h");
+        }
+        terms.full_scan_interval = Duration::from_millis(ms);
+    }
+    if let Some((ms, place)) = section.span("repair_grace") {
+        if ms > MOST_REPAIR_GRACE {
+            section.fault(&place, "store.redis.repair_grace must be at most 60s");
+        }
+        terms.repair_grace = Duration::from_millis(ms);
     }
     let policies = [("unavailable", false), ("serve", true)];
     terms.serve_stale = section.choice("on_stale", &policies).unwrap_or(false);

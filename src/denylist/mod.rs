@@ -23,8 +23,8 @@ pub use embedded::Embedded;
 pub use index::{Cutoffs, Index, RealmIndex, Rotation, Stands};
 pub use journal::{Backend, Journal, OpenError, Written};
 pub use memory::Memory;
-pub(crate) use redis::RECORDS;
 pub use redis::{Keys, Reach, ReadKeys, Redis, Servers, Terms};
+pub(crate) use redis::{RECORDS, SENTINELS};
 
 /// How long commits and changes take is told by these buckets, in microseconds.
 const TOOK: &[u64] = &[
@@ -85,8 +85,8 @@ pub struct SharedHealth {
     pub age: Option<Duration>,
     /// How many entries were put back after the store had lost them.
     pub put_back: u64,
-    /// How many entries the store lacks, as far as is known.
-    pub owed: u64,
+    /// The number of entries that the store lacks, as far as is known.
+    pub pending: u64,
     /// How many values were found that nobody writes.
     pub unknown: u64,
 }

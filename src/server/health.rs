@@ -68,7 +68,7 @@ struct Store {
 struct Shared {
     age_ms: Option<u64>,
     put_back: u64,
-    owed: u64,
+    pending: u64,
     unknown: u64,
 }
 
@@ -207,7 +207,7 @@ pub(super) fn report(context: &Context, snapshot: &Snapshot) -> (bool, Vec<u8>) 
             shared: store.shared.map(|shared| Shared {
                 age_ms: shared.age.map(|age| age.as_millis() as u64),
                 put_back: shared.put_back,
-                owed: shared.owed,
+                pending: shared.pending,
                 unknown: shared.unknown,
             }),
         },

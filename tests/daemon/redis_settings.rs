@@ -89,6 +89,12 @@ fn each_fault_has_its_place_and_its_remedy() {
     for (lines, line, says) in [
         ("max_staleness = \"1s\"", 7, "max_staleness must be from 3s to 24h"),
         ("max_staleness = \"25h\"", 7, "max_staleness must be from 3s to 24h"),
+        (
+            "full_scan_interval = \"9s\"",
+            7,
+            "full_scan_interval must be from 10s to 24h",
+        ),
+        ("repair_grace = \"61s\"", 7, "repair_grace must be at most 60s"),
         ("on_stale = \"guess\"", 7, "on_stale"),
         ("wait_replicas = 17", 7, "wait_replicas"),
         ("require_durable = \"yes\"", 7, "require_durable"),
@@ -180,7 +186,7 @@ fn what_is_right_is_taken() {
         "url = \"rediss://localhost:6380/2\"",
         "sentinels = [\"redis://a\", \"redis://b\"]\nsentinel_master = \"m\"",
         "cluster = [\"rediss://a:1\", \"rediss://b:2\"]",
-        "url = \"redis://a\"\nmax_staleness = \"3s\"\non_stale = \"serve\"\nrequire_durable = true\nwait_replicas = 2",
+        "url = \"redis://a\"\nmax_staleness = \"3s\"\non_stale = \"serve\"\nfull_scan_interval = \"1h\"\nrepair_grace = \"0s\"\nrequire_durable = true\nwait_replicas = 2",
     ] {
         let (code, said) = check(Setup::new(), lines);
         assert_eq!(code, Some(0), "{lines}: {said}");

@@ -14,6 +14,7 @@ const RIGHTS: &[&str] = &[
     "+pexpire",
     "+scan",
     "+ping",
+    "+time",
     "+role",
     "+info",
     "+evalsha",
@@ -29,6 +30,7 @@ const RIGHTS: &[&str] = &[
     "~JWTKeeper:*",
     "~JWTKeeper-*:*",
     "~jwtkeeper-rotation:*",
+    "~jwtkeeper-dataset:*",
 ];
 
 fn as_app(server: &Server) -> Daemon {

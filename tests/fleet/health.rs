@@ -33,15 +33,15 @@ fn it_says_how_old_the_copy_is() {
 fn it_says_what_redis_does_not_have() {
     let server = Server::start();
     let daemon = host(at(&server.url()));
-    assert_eq!(store(&daemon)["owed"], 0);
+    assert_eq!(store(&daemon)["pending"], 0);
     server.ask::<()>(&["CONFIG", "SET", "maxmemory", "1"]);
     let minted = issue(&daemon.client());
     daemon.client().revoke_token(minted.token(), None).unwrap_err();
     // The token, and the session that it began.
-    until("both are owed", || store(&daemon)["owed"] == 2);
+    until("both are pending", || store(&daemon)["pending"] == 2);
     assert!(complaints(&daemon).contains("maxmemory"), "{}", complaints(&daemon));
     server.ask::<()>(&["CONFIG", "SET", "maxmemory", "0"]);
-    until("nothing is owed", || store(&daemon)["owed"] == 0);
+    until("nothing is pending", || store(&daemon)["pending"] == 0);
     until("nothing is wrong any more", || {
         !complaints(&daemon).contains("raise maxmemory")
     });
@@ -58,7 +58,7 @@ fn it_says_what_was_put_back() {
     assert_eq!(store(&daemon)["put_back"], 0);
     server.ask::<()>(&["FLUSHALL"]);
     until("all is put back", || {
-        server.ask::<u64>(&["DBSIZE"]) == 20 && store(&daemon)["put_back"] == 20
+        server.entries() == 20 && store(&daemon)["put_back"] == 20
     });
 }
 
@@ -85,11 +85,11 @@ fn metrics_say_it_too() {
     server.ask::<()>(&["CONFIG", "SET", "maxmemory", "1"]);
     let minted = issue(&daemon.client());
     daemon.client().revoke_token(minted.token(), None).unwrap_err();
-    until("both are owed", || value("jwtkeeper_store_owed_entries") == 2.0);
+    until("both are pending", || value("jwtkeeper_store_pending_entries") == 2.0);
     assert_eq!((value("jwtkeeper_store_up"), metrics.ready().0), (0.0, false));
     server.ask::<()>(&["CONFIG", "SET", "maxmemory", "0"]);
     until("all is well", || {
-        metrics.ready().0 && value("jwtkeeper_store_owed_entries") == 0.0
+        metrics.ready().0 && value("jwtkeeper_store_pending_entries") == 0.0
     });
     parsed(&metrics.page(true), "openmetrics");
 }

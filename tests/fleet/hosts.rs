@@ -10,9 +10,11 @@ use crate::support::{Daemon, Setup, until};
 /// How old a copy may be, in these tests.
 pub const MAX_STALENESS: Duration = Duration::from_secs(3);
 
-/// A daemon's settings, with these lines in `[store.redis]`.
+/// A daemon's settings, with these lines in `[store.redis]`. Each test begins with a new data set that nobody repairs.
 pub fn settings(lines: &str) -> Setup {
-    Setup::new().top(&format!("[store]\nkind = \"redis\"\n[store.redis]\n{lines}"))
+    Setup::new().top(&format!(
+        "[store]\nkind = \"redis\"\n[store.redis]\nrepair_grace = \"0s\"\n{lines}"
+    ))
 }
 
 /// The same for a Redis at a url, and a copy that may be [`MAX_STALENESS`] old.
@@ -48,7 +50,7 @@ pub fn is_settled(daemon: &Daemon) -> bool {
     let client = daemon.client_with(|config| config.with_deadline(Duration::from_secs(1)));
     client.health().is_ok_and(|health| {
         let document: serde_json::Value = health.document.parse().unwrap();
-        health.ready && document["store"]["owed"].as_u64().unwrap_or(0) == 0
+        health.ready && document["store"]["pending"].as_u64().unwrap_or(0) == 0
     })
 }
 

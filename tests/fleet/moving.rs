@@ -140,7 +140,7 @@ fn what_was_revoked_moves_to_redis_and_back() {
     let said: serde_json::Value = said.parse().unwrap();
     let known = entries(&second);
     assert!(known >= 10, "{known}");
-    assert_eq!(said, serde_json::json!({"entries": known, "owed": 0}));
+    assert_eq!(said, serde_json::json!({"entries": known, "pending": 0}));
     let (code, said, _) = import(&second, &[]);
     assert_eq!(code, Some(0));
     assert_eq!(said, format!("{known} entries are in this host's store\n"));
@@ -175,7 +175,7 @@ fn where_nothing_is_shared_all_is_imported() {
     let (code, said, complaint) = import(&daemon, &["--json"]);
     assert_eq!((code, complaint.as_str()), (Some(0), ""));
     let said: serde_json::Value = said.parse().unwrap();
-    assert_eq!(said, serde_json::json!({"entries": known, "owed": 0}));
+    assert_eq!(said, serde_json::json!({"entries": known, "pending": 0}));
 }
 
 /// Whoever looks a jti up where a store is shared is told how old the answer is.

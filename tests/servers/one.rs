@@ -96,6 +96,13 @@ impl Server {
         ask(&self.url(), words)
     }
 
+    /// The number of its keys without the sentinel; 0 where it does not answer.
+    pub fn entries(&self) -> u64 {
+        let all: u64 = self.try_ask(&["DBSIZE"]).unwrap_or(0);
+        let sentinel: u64 = self.try_ask(&["EXISTS", "jwtkeeper-dataset:{0}"]).unwrap_or(0);
+        all.saturating_sub(sentinel)
+    }
+
     /// A line of INFO; empty where there is none, or no answer.
     pub fn info(&self, name: &str) -> String {
         let all: String = self.try_ask(&["INFO", "everything"]).unwrap_or_default();

@@ -53,6 +53,8 @@ struct State {
     refuse: bool,
     over: bool,
     streams: Vec<Stream>,
+    /// Of each connection: it carries nothing more.
+    lost: Vec<Arc<Mutex<bool>>>,
 }
 
 impl Proxy {
@@ -64,6 +66,7 @@ impl Proxy {
                 refuse: false,
                 over: false,
                 streams: Vec::new(),
+                lost: Vec::new(),
             }),
             changed: Condvar::new(),
         });
@@ -90,6 +93,12 @@ impl Proxy {
     pub fn flows(&self, to: Flow, from: Flow) {
         self.shared.lock().flows = [to, from];
         self.shared.changed.notify_all();
+    }
+
+    /// From now on all connections are half open; new ones pass. So does a NAT that forgets its connections.
+    pub fn lose(&self) {
+        let lost = std::mem::take(&mut self.shared.lock().lost);
+        lost.iter().for_each(|lost| *lost.lock().unwrap() = true);
     }
 
     /// Closes all connections.
@@ -150,8 +159,11 @@ impl Shared {
             return;
         };
         let pairs = [(client.clone(), server.clone()), (server.clone(), client.clone())];
-        self.lock().streams.extend([client, server]);
         let lost = Arc::new(Mutex::new(false));
+        let mut state = self.lock();
+        state.streams.extend([client, server]);
+        state.lost.push(lost.clone());
+        drop(state);
         for (direction, (from, into)) in pairs.into_iter().enumerate() {
             let (shared, lost) = (self.clone(), lost.clone());
             let (sender, chunks) = channel();

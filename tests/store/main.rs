@@ -19,12 +19,14 @@ mod files;
 mod fleet;
 mod future;
 mod group;
+mod idle;
 mod load;
 mod marks;
 mod multitude;
 mod powercut;
 mod redis;
 mod reload;
+mod replaced;
 #[path = "../servers/mod.rs"]
 mod servers;
 mod support;

@@ -46,6 +46,12 @@ pub(crate) fn guest(server: &Server) -> (Redis, Place) {
     follow(one(server), Arc::new(()))
 }
 
+/// The same on a server that is reached at a url.
+pub(crate) fn guest_at(url: String) -> (Redis, Place) {
+    let [info]: [_; 1] = infos(&[url]).try_into().unwrap();
+    follow(Servers::open(Reach::One(info)), Arc::new(()))
+}
+
 /// The same by another clock.
 pub(crate) fn host_by(server: &Arc<Server>, clock: fn() -> Millis) -> (Redis, Place) {
     follow_by(one(server), server.clone(), clock)
@@ -66,6 +72,29 @@ fn follow(servers: Servers, keep: Arc<dyn Any + Send + Sync>) -> (Redis, Place) 
 }
 
 fn follow_by(servers: Servers, keep: Arc<dyn Any + Send + Sync>, clock: fn() -> Millis) -> (Redis, Place) {
+    let (store, place) = start(servers, keep, clock, |_| {});
+    fresh(&store);
+    (store, place)
+}
+
+/// A host's store on this server that may not have read anything yet, with these terms changed.
+pub(crate) fn newcomer(server: &Arc<Server>, change: impl FnOnce(&mut Terms)) -> (Redis, Place) {
+    start(one(server), server.clone(), || moment(0), change)
+}
+
+/// Waits until a store answers.
+pub(crate) fn fresh(store: &Redis) {
+    until("the copy is fresh", || {
+        store.stale(&store.index().realm("default")).is_none()
+    });
+}
+
+fn start(
+    servers: Servers,
+    keep: Arc<dyn Any + Send + Sync>,
+    clock: fn() -> Millis,
+    change: impl FnOnce(&mut Terms),
+) -> (Redis, Place) {
     let directory = directory();
     let local = Arc::new(Embedded::open(directory.path(), moment(0), 2000).unwrap());
     let runtime = tokio::runtime::Builder::new_multi_thread()
@@ -73,13 +102,16 @@ fn follow_by(servers: Servers, keep: Arc<dyn Any + Send + Sync>, clock: fn() -> 
         .enable_all()
         .build()
         .unwrap();
-    let terms = Terms {
+    let mut terms = Terms {
         max_staleness: Duration::from_secs(30),
         serve_stale: false,
         require_durable: false,
         wait_replicas: 0,
+        full_scan_interval: Duration::from_secs(300),
+        repair_grace: Duration::ZERO,
         clock_skew_ms: 2000,
     };
+    change(&mut terms);
     let store = {
         let _inside = runtime.enter();
         Redis::start(local, servers, terms, clock)
@@ -94,9 +126,6 @@ fn follow_by(servers: Servers, keep: Arc<dyn Any + Send + Sync>, clock: fn() -> 
         (name.to_owned(), prefix)
     });
     store.share(&prefixes);
-    until("the copy is fresh", || {
-        store.stale(&store.index().realm("default")).is_none()
-    });
     let place = Place {
         _servers: keep,
         _directory: directory,

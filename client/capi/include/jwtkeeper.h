@@ -399,7 +399,7 @@ int32_t jwtkeeper_reload(const jwtkeeper_client *client,
                          jwtkeeper_reply *reply);
 
 /**
- * Has the daemon bring its own store and the shared one level: jwtkeeper_reply_entries, jwtkeeper_reply_owed. Only who
+ * Has the daemon bring its own store and the shared one level: jwtkeeper_reply_entries, jwtkeeper_reply_pending. Only who
  * may reload may do this.
  */
 int32_t jwtkeeper_import(const jwtkeeper_client *client,
@@ -530,7 +530,7 @@ uint64_t jwtkeeper_reply_entries(const jwtkeeper_reply *reply);
 /**
  * Import: how many of them the shared store still lacks.
  */
-uint64_t jwtkeeper_reply_owed(const jwtkeeper_reply *reply);
+uint64_t jwtkeeper_reply_pending(const jwtkeeper_reply *reply);
 
 /**
  * A session's request: the HTTP status that it comes to. 200 go on, 401 not authenticated, 503 could not be judged now,

@@ -322,7 +322,7 @@ pub unsafe extern "C" fn jwtkeeper_reload(client: *const ClientHandle, reply: *m
     unsafe { ask(client, reply, work) }
 }
 
-/// Has the daemon bring its own store and the shared one level: jwtkeeper_reply_entries, jwtkeeper_reply_owed. Only who
+/// Has the daemon bring its own store and the shared one level: jwtkeeper_reply_entries, jwtkeeper_reply_pending. Only who
 /// may reload may do this.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn jwtkeeper_import(client: *const ClientHandle, reply: *mut ReplyHandle) -> i32 {
@@ -330,7 +330,7 @@ pub unsafe extern "C" fn jwtkeeper_import(client: *const ClientHandle, reply: *m
         let imported = client.shared.import()?;
         Ok(Answer {
             entries: imported.entries,
-            owed: imported.owed,
+            pending: imported.pending,
             ..Answer::default()
         })
     };

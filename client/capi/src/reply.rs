@@ -73,7 +73,7 @@ pub(crate) struct Answer {
     pub(crate) ready: bool,
     pub(crate) generation: u64,
     pub(crate) entries: u64,
-    pub(crate) owed: u64,
+    pub(crate) pending: u64,
     pub(crate) session: Session,
 }
 

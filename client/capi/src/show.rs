@@ -129,9 +129,9 @@ pub unsafe extern "C" fn jwtkeeper_reply_entries(reply: *const ReplyHandle) -> u
 
 /// Import: how many of them the shared store still lacks.
 #[unsafe(no_mangle)]
-pub unsafe extern "C" fn jwtkeeper_reply_owed(reply: *const ReplyHandle) -> u64 {
+pub unsafe extern "C" fn jwtkeeper_reply_pending(reply: *const ReplyHandle) -> u64 {
     // SAFETY: the caller keeps the contract of handles.
-    unsafe { see(reply, 0, |state| state.answer.owed) }
+    unsafe { see(reply, 0, |state| state.answer.pending) }
 }
 
 /// A session's request: the HTTP status that it comes to. 200 go on, 401 not authenticated, 503 could not be judged now,

@@ -66,7 +66,7 @@ pub(crate) struct Store {
     #[serde(deserialize_with = "lenient")]
     pub(crate) age_ms: Option<u64>,
     #[serde(deserialize_with = "lenient")]
-    pub(crate) owed: Option<u64>,
+    pub(crate) pending: Option<u64>,
     #[serde(deserialize_with = "lenient")]
     pub(crate) put_back: Option<u64>,
     #[serde(deserialize_with = "lenient")]

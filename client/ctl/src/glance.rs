@@ -68,7 +68,7 @@ fn facts(document: &Document) -> Vec<Vec<Part>> {
         (store.entries, "entries"),
         (store.changes, "changes"),
         (store.commits, "commits"),
-        (store.owed, "owed to Redis"),
+        (store.pending, "pending for Redis"),
         (store.put_back, "put back"),
         (store.unknown, "unknown"),
     ];

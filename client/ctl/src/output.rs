@@ -83,7 +83,7 @@ struct StatusShape {
 #[derive(Serialize)]
 struct ImportedShape {
     entries: u64,
-    owed: u64,
+    pending: u64,
 }
 
 #[derive(Serialize)]
@@ -218,14 +218,14 @@ impl Output {
     }
 
     pub(crate) fn imported(&self, imported: Imported) -> io::Result<()> {
-        let Imported { entries, owed } = imported;
+        let Imported { entries, pending } = imported;
         if self.json {
-            return self.object(&ImportedShape { entries, owed });
+            return self.object(&ImportedShape { entries, pending });
         }
         self.line(&format!("{entries} entries are in this host's store"))?;
-        match owed {
+        match pending {
             0 => Ok(()),
-            owed => self.line(&format!("{owed} of them are still to be put into Redis: ask again")),
+            pending => self.line(&format!("{pending} of them are still to be put into Redis: ask again")),
         }
     }
 

@@ -86,7 +86,7 @@ pub(crate) fn run(args: &Args) -> Result<Outcome, Failure> {
         Command::Import => {
             let imported = client.import()?;
             output.imported(imported)?;
-            Ok((imported.owed == 0).into())
+            Ok((imported.pending == 0).into())
         }
         Command::Ping => ping(&client, &output),
         Command::Bench {

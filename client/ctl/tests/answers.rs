@@ -231,16 +231,16 @@ fn revoke_and_flag_ask_for_what_is_named() {
 
 #[test]
 fn import_says_what_is_here_and_what_is_owed() {
-    let imported = |owed| Answer::Imported { entries: 12, owed };
+    let imported = |pending| Answer::Imported { entries: 12, pending };
     let daemon = Daemon::answering(imported(0));
-    let shape = json!({"entries": 12, "owed": 0});
+    let shape = json!({"entries": 12, "pending": 0});
     assert_eq!(daemon.json(&["--json", "import"]), (0, shape));
     daemon.asked(&Op::Import);
     let human = "12 entries are in this host's store\n".to_owned();
     assert_eq!(daemon.answers(&["import"], ""), (0, human));
 
     let daemon = Daemon::answering(imported(3));
-    let shape = json!({"entries": 12, "owed": 3});
+    let shape = json!({"entries": 12, "pending": 3});
     assert_eq!(daemon.json(&["--json", "import"]), (1, shape));
     let (code, human) = daemon.answers(&["import"], "");
     assert_eq!(code, 1);

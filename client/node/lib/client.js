@@ -171,7 +171,7 @@ class Client {
   }
 
   importStore() {
-    return this.#ask(c.import, [], (reply) => ({ entries: reply.number('entries'), owed: reply.number('owed') }));
+    return this.#ask(c.import, [], (reply) => ({ entries: reply.number('entries'), pending: reply.number('pending') }));
   }
 
   findCookie(header) {

@@ -63,7 +63,7 @@ const PROTOTYPES = [
   'jwtkeeper_reply *jwtkeeper_reply_new()',
   `void jwtkeeper_reply_free(${REPLY})`,
   ...['valid', 'reason', 'cause', 'cookie_secure', 'cookie_http_only', 'state', 'ready', 'status'].map(number),
-  ...['expires_at', 'cookie_expires_at', 'until', 'generation', 'entries', 'owed'].map(bigNumber),
+  ...['expires_at', 'cookie_expires_at', 'until', 'generation', 'entries', 'pending'].map(bigNumber),
   ...['message', 'token', 'authorization', 'jti', 'claims', 'set_cookie', 'document', 'challenge', 'presented'].map(shown),
   ...['name', 'value', 'domain', 'path', 'same_site'].map((name) => shown(`cookie_${name}`)),
 ];

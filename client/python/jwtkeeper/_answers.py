@@ -110,4 +110,4 @@ class Imported:
     """What an import came to: entries known, and how many of them the shared store still lacks."""
 
     entries: int
-    owed: int
+    pending: int

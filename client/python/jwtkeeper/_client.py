@@ -216,7 +216,7 @@ class Client:
         """Has the daemon bring its own store and the shared one level."""
         with self._reply() as reply:
             reply.check(getattr(self._library, "import")(self._handle, reply.handle))
-            return Imported(reply.number("entries"), reply.number("owed"))
+            return Imported(reply.number("entries"), reply.number("pending"))
 
     def find_cookie(self, header: Optional[str]) -> Optional[str]:
         """The value of the lock cookie in a Cookie header."""

@@ -62,7 +62,7 @@ _FUNCTIONS: Dict[str, Tuple[Any, Tuple[Any, ...]]] = {
 _NUMBERS: Tuple[str, ...] = (
     "valid reason cause cookie_secure cookie_http_only state ready status clears_cookie".split()  # type: ignore[assignment]
 )
-_BIG_NUMBERS = ("expires_at", "cookie_expires_at", "until", "generation", "entries", "owed")
+_BIG_NUMBERS = ("expires_at", "cookie_expires_at", "until", "generation", "entries", "pending")
 _TEXTS = (
     "message token authorization jti claims set_cookie cookie_name cookie_value cookie_domain cookie_path "
     "cookie_same_site document challenge presented"

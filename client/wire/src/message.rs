@@ -292,7 +292,7 @@ pub enum Answer<'a> {
         /// How many entries are known.
         entries: u64,
         /// How many of them the shared store still lacks: they are being put into it.
-        owed: u64,
+        pending: u64,
     },
 }
 

@@ -184,6 +184,11 @@ impl RealmIndex {
                 .is_some_and(|session| self.session_revoked(&session))
     }
 
+    /// Returns true if nothing is known of the realm.
+    pub(in crate::denylist) fn is_empty(&self) -> bool {
+        self.count() == 0
+    }
+
     pub(super) fn count(&self) -> u64 {
         let entries: u64 = self.counts.iter().map(|count| count.load(Ordering::Relaxed)).sum();
         entries + u64::from(self.realm_cutoff().is_some())

@@ -155,7 +155,7 @@ impl RealmIndex {
         self.counts.iter().for_each(|count| count.store(0, Ordering::Release));
     }
 
-    /// Every id in one of the [`PARTS`] of which [`is_unshared`](Self::is_unshared) holds; some twice.
+    /// Every id in one of the [`PARTS`] of which [`is_unshared`](Self::is_unshared) holds.
     pub(in crate::denylist) fn unshared(
         &self,
         part: usize,
@@ -178,7 +178,13 @@ impl RealmIndex {
             }
         }
         for (id, rotation) in &shard.rotations {
-            if unshared.since(rotation.shared, rotation.until) {
+            let twice = || {
+                shard
+                    .tokens
+                    .get(id)
+                    .is_some_and(|standing| unshared.standing(&standing))
+            };
+            if unshared.since(rotation.shared, rotation.until) && !twice() {
                 take(Kind::Token, id);
             }
         }

@@ -26,18 +26,18 @@ const REPLICAS_MS: u64 = 1000;
 
 impl Fleet {
     /// A job that is not this node's any more.
-    pub(super) fn owe_elsewhere(&self, node: &Node, job: Job) {
+    pub(super) fn repair_elsewhere(&self, node: &Node, job: Job) {
         let key = naming::entry(&job.shared.prefix, job.kind, &job.id);
         match self.node_of(&key) {
-            Ok(other) => other.owe([job]),
-            Err(_) => node.owe([job]),
+            Ok(other) => other.repair([job]),
+            Err(_) => node.repair([job]),
         }
     }
 
     /// What the primary that it belongs to lacks. Without one, its first reading will show it.
-    pub(super) fn owe(&self, job: Job) {
+    pub(super) fn repair(&self, job: Job) {
         if let Ok(node) = self.node_of(&naming::entry(&job.shared.prefix, job.kind, &job.id)) {
-            node.owe([job]);
+            node.repair([job]);
         }
     }
 
@@ -85,7 +85,7 @@ impl Fleet {
         (result.and_then(|()| self.refusal().map_or(Ok(()), Err)), told)
     }
 
-    /// Puts entries into Redis as they stand here. What it does not take is owed to it. Returns also the rotations of the
+    /// Puts entries into Redis as they stand here. What it does not take is pending. Returns also the rotations of the
     /// tokens among them, as Redis has them.
     async fn put(&self, shared: &Arc<Shared>, entries: Vec<(Kind, Id)>) -> (Result<(), StoreError>, Vec<Decided>) {
         let mut result = Ok(());
@@ -110,7 +110,7 @@ impl Fleet {
                 Ok(found) => rotations.extend(found),
                 Err(error) => {
                     if node.writes.load().is_some() {
-                        node.owe(jobs.iter().cloned()); // else the first reading will show that it is missing
+                        node.repair(jobs.iter().cloned()); // else the first reading will show that it is missing
                     }
                     result = Err(error);
                 }
@@ -120,15 +120,15 @@ impl Fleet {
     }
 
     async fn put_into(&self, node: &Node, jobs: &[Job]) -> Result<Vec<Decided>, StoreError> {
-        let mut connection = connection(node)?;
+        let writes = writes(node)?;
         let now = (self.clock)();
         let mut pipeline = Pipeline::new();
         let commands: usize = jobs.iter().map(|job| self.write(&mut pipeline, job, now, true)).sum();
         if commands == 0 {
             return Ok(Vec::new()); // it was past already
         }
-        let answers = self.run(node, &mut pipeline, &mut connection).await?;
-        self.wait_for_replicas(node, &mut connection).await?;
+        let (answers, connection) = self.run(node, &pipeline, writes).await?;
+        self.wait_for_replicas(node, connection).await?;
         // That it is there is noted once it was read there: the news of it comes as any other.
         self.changes.fetch_add(commands as u64, Ordering::Relaxed);
         Ok(answers.into_iter().filter_map(rotation).collect())
@@ -137,17 +137,20 @@ impl Fleet {
     async fn run(
         &self,
         node: &Node,
-        pipeline: &mut Pipeline,
-        connection: &mut MultiplexedConnection,
-    ) -> Result<Vec<Value>, StoreError> {
-        let asked = self.scripts.run(pipeline, connection).await;
-        let answers = asked.and_then(|answers| answers.into_iter().collect::<Result<Vec<_>, RedisError>>());
+        pipeline: &Pipeline,
+        writes: Arc<MultiplexedConnection>,
+    ) -> Result<(Vec<Value>, MultiplexedConnection), StoreError> {
+        let asked = self.run_scripts(node, pipeline, writes).await;
+        let answers = asked.and_then(|(answers, connection)| {
+            let answers = answers.into_iter().collect::<Result<Vec<_>, RedisError>>()?;
+            Ok((answers, connection))
+        });
         match answers {
-            Ok(answers) => {
-                if node.owes() == 0 {
+            Ok(answered) => {
+                if node.pending() == 0 {
                     node.tell_refusal(None);
                 }
-                Ok(answers)
+                Ok(answered)
             }
             Err(error) => {
                 let mut words = self.failed(node, &error);
@@ -175,7 +178,7 @@ impl Fleet {
 
     /// Waits until as many replicas have what this connection wrote as are asked for. One waits at a time: the
     /// connection answers nothing else meanwhile.
-    async fn wait_for_replicas(&self, node: &Node, connection: &mut MultiplexedConnection) -> Result<(), StoreError> {
+    async fn wait_for_replicas(&self, node: &Node, mut connection: MultiplexedConnection) -> Result<(), StoreError> {
         let needed = u64::from(self.terms.wait_replicas);
         if needed == 0 {
             return Ok(());
@@ -185,7 +188,7 @@ impl Fleet {
         let _turn = turn.map_err(|_| late)?;
         let mut wait = redis::cmd("WAIT");
         wait.arg(needed).arg(REPLICAS_MS);
-        let asked = wait.query_async(connection).await;
+        let asked = wait.query_async(&mut connection).await;
         let count: u64 = asked.map_err(|error| self.failed(node, &error))?;
         if count < needed {
             return Err(StoreError::Away(format!(
@@ -203,7 +206,7 @@ impl Fleet {
         let shared = self.shared(realm)?;
         let key = naming::entry(&shared.prefix, Kind::Token, &rotate.old);
         let node = self.node_of(&key)?;
-        let mut connection = connection(&node)?;
+        let writes = writes(&node)?;
         let record = value::record(&Rotation::decided(rotate));
         let record = record.ok_or_else(|| StoreError::Failed("a rotation cannot be written".to_owned()))?;
         let mut pipeline = Pipeline::new();
@@ -211,8 +214,8 @@ impl Fleet {
         call.key(naming::record(&shared.prefix, &rotate.old)).arg(&record);
         call.arg(ttl_ms(rotate.until, rotate.now)).arg(self.touch(true));
         pipeline.invoke_script(&call);
-        let answers = self.run(&node, &mut pipeline, &mut connection).await?;
-        self.wait_for_replicas(&node, &mut connection).await?;
+        let (answers, connection) = self.run(&node, &pipeline, writes).await?;
+        self.wait_for_replicas(&node, connection).await?;
         self.changes.fetch_add(1, Ordering::Relaxed);
         let decided = answers.into_iter().next().unwrap_or(Value::Nil);
         match redis::from_redis_value::<Option<String>>(decided).ok().flatten() {
@@ -283,13 +286,11 @@ fn code_is_of_all(error: &RedisError) -> bool {
     !has_moved(error) && error.code() != Some("WRONGTYPE")
 }
 
-fn connection(node: &Node) -> Result<MultiplexedConnection, StoreError> {
-    match &*node.writes.load() {
-        Some(connection) => Ok(MultiplexedConnection::clone(connection)),
-        None => Err(node
-            .fault()
-            .unwrap_or(StoreError::Away("Redis is being reached".to_owned()))),
-    }
+/// The connection that writes to a primary.
+fn writes(node: &Node) -> Result<Arc<MultiplexedConnection>, StoreError> {
+    let away = || StoreError::Away("Redis is being reached".to_owned());
+    let writes = node.writes.load_full();
+    writes.ok_or_else(|| node.fault().unwrap_or_else(away))
 }
 
 /// The rotation of a raised token, as the script's answer says.

@@ -44,7 +44,7 @@ struct Found {
     unknown: bool,
 }
 
-/// Reads these keys of a node and joins them in. What Redis lacks of them is owed to it.
+/// Reads these keys of a node and joins them in. What Redis lacks of them is put back.
 pub(super) async fn read(
     fleet: &Fleet,
     node: &Node,
@@ -173,7 +173,7 @@ fn settle(fleet: &Fleet, node: &Node, job: Job, found: Option<Found>, now: Milli
     } else {
         realm.set_unshared(kind, id);
         if realm.is_unshared(kind, id, node.reading(), soon(fleet, now)) {
-            node.owe([job]);
+            node.repair([job]);
         }
     }
 }
@@ -187,7 +187,7 @@ fn follow(fleet: &Fleet, job: &Job, decided: &Decided) {
     for (kind, id) in [(Kind::Session, session), (Kind::Token, successor)] {
         if job.shared.realm.raise(&Raise::hard(kind, id.clone(), until)) {
             let shared = job.shared.clone();
-            fleet.owe(Job { shared, kind, id });
+            fleet.repair(Job { shared, kind, id });
         }
     }
 }

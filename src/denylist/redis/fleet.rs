@@ -7,11 +7,13 @@ use std::time::Duration;
 
 use arc_swap::ArcSwap;
 use aws_lc_rs::rand;
+use tokio::runtime::Handle;
 use tokio::sync::{Notify, watch};
 
 use super::Terms;
 use super::age::{Fresh, uptime_ms};
 use super::copy::Shared;
+use super::dataset::Sighting;
 use super::follow::Realms;
 use super::link::Scripts;
 use super::naming;
@@ -31,7 +33,9 @@ pub(super) struct Fleet {
     pub(super) terms: Terms,
     pub(super) clock: fn() -> Millis,
     pub(super) servers: Servers,
-    pub(super) scripts: Scripts,
+    pub(super) scripts: Arc<Scripts>,
+    /// What all connections live in.
+    pub(super) runtime: Handle,
     pub(super) realms: watch::Sender<Realms>,
     pub(super) nodes: ArcSwap<Vec<Arc<Node>>>,
     /// As of when they are known to be the primaries, by those who are asked for them.
@@ -44,6 +48,10 @@ pub(super) struct Fleet {
     unknown: AtomicU64,
     put_back: AtomicU64,
     pub(super) changes: AtomicU64,
+    /// The name of this daemon among those of the fleet.
+    pub(super) instance: String,
+    /// Each data set as it was seen last, by its sentinel.
+    datasets: Mutex<HashMap<String, Sighting>>,
     /// Cutoffs found in the future, and as of when they are applied.
     future: Mutex<HashMap<(String, Level, Millis), Millis>>,
 }
@@ -54,7 +62,8 @@ impl Fleet {
             terms,
             clock,
             servers,
-            scripts: Scripts::default(),
+            scripts: Arc::default(),
+            runtime: Handle::current(),
             realms: watch::Sender::default(),
             nodes: ArcSwap::default(),
             surveyed: Fresh::default(),
@@ -64,7 +73,23 @@ impl Fleet {
             unknown: AtomicU64::new(0),
             put_back: AtomicU64::new(0),
             changes: AtomicU64::new(0),
+            instance: random_id(),
+            datasets: Mutex::default(),
             future: Mutex::default(),
+        }
+    }
+
+    /// The data set behind a sentinel as it was seen last.
+    pub(super) fn sighting(&self, sentinel: &str) -> Option<Sighting> {
+        let datasets = self.datasets.lock().unwrap_or_else(PoisonError::into_inner);
+        datasets.get(sentinel).cloned()
+    }
+
+    pub(super) fn set_sighting(&self, sentinel: String, seen: Option<Sighting>) {
+        let mut datasets = self.datasets.lock().unwrap_or_else(PoisonError::into_inner);
+        match seen {
+            Some(seen) => drop(datasets.insert(sentinel, seen)),
+            None => drop(datasets.remove(&sentinel)),
         }
     }
 
@@ -97,12 +122,33 @@ impl Fleet {
         let since = realm.shared_since();
         let nodes = self.nodes.load();
         let read = nodes.iter().all(|node| node.read_to() >= since);
-        (!read).then(|| format!("the denylist of the realm {} was not read from Redis yet", realm.name()))
+        (!read).then(|| {
+            let waits = nodes.iter().find_map(|node| node.waits_for());
+            let why = waits.map_or_else(String::new, |why| format!(": {why}"));
+            format!(
+                "the denylist of the realm {} was not read from Redis yet{why}",
+                realm.name()
+            )
+        })
     }
 
     fn why(&self) -> String {
-        let fault = self.fault();
-        fault.map_or_else(|| "it is being read".to_owned(), |fault| fault.to_string())
+        let waits = || self.nodes.load().iter().find_map(|node| node.waits_for());
+        let reads = || "it is being read".to_owned();
+        let fault = self.fault().map(|fault| fault.to_string());
+        fault.or_else(waits).unwrap_or_else(reads)
+    }
+
+    /// Says which primary evicts entries that are known here.
+    fn eviction(&self) -> Option<String> {
+        let nodes = self.nodes.load();
+        let evicts = nodes.iter().find(|node| node.evicts())?;
+        Some(format!(
+            "Redis evicts entries ({}): {} that are known here are missing from it; raise maxmemory, and set \
+             maxmemory-policy noeviction",
+            evicts.name,
+            evicts.pending()
+        ))
     }
 
     /// What is wrong with any of it.
@@ -158,7 +204,7 @@ impl Fleet {
         };
         self.stale().or_else(unread).or_else(|| {
             let fault = self.fault().or_else(|| self.refusal());
-            fault.map(|fault| fault.to_string())
+            fault.map(|fault| fault.to_string()).or_else(|| self.eviction())
         })
     }
 
@@ -172,9 +218,9 @@ impl Fleet {
     }
 
     pub(super) fn counts(&self) -> (u64, u64, u64, u64) {
-        let owed = self.nodes.load().iter().map(|node| node.owes()).sum();
+        let pending = self.nodes.load().iter().map(|node| node.pending()).sum();
         let read = |count: &AtomicU64| count.load(Ordering::Relaxed);
-        (read(&self.changes), read(&self.put_back), owed, read(&self.unknown))
+        (read(&self.changes), read(&self.put_back), pending, read(&self.unknown))
     }
 
     pub(super) fn count_put_back(&self, count: u64) {
@@ -264,6 +310,11 @@ impl Fleet {
     pub(super) fn is_of(&self, node: &Node, shared: &Shared, kind: Kind, id: &Id) -> bool {
         node.has_all() || node.has(&naming::entry(&shared.prefix, kind, id))
     }
+}
+
+/// A random id, in hexadecimal digits.
+pub(super) fn random_id() -> String {
+    format!("{:016x}{:016x}", random(u64::MAX), random(u64::MAX))
 }
 
 /// A number below `limit`, for jitter and disorder.

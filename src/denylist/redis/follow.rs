@@ -6,7 +6,6 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
-use redis::aio::MultiplexedConnection;
 use redis::{ErrorKind, RedisError};
 use tokio::sync::watch;
 use tokio::time::{Instant, Interval, MissedTickBehavior, interval, sleep, sleep_until};
@@ -14,36 +13,28 @@ use tokio_util::task::AbortOnDropHandle;
 
 use super::age::uptime_ms;
 use super::copy::{self, Sharing};
+use super::dataset;
 use super::durable;
 use super::fleet::{Fleet, random};
-use super::link::{Link, ends, expect_primary, in_words, is_elsewhere};
+use super::link::{Link, expect_primary, in_words, is_elsewhere};
 use super::naming::pattern;
 use super::node::Node;
 use super::put_back::PutBack;
-
-/// Asks, again and again, whether replicas follow, apart from everything else: it waits for them.
-async fn watch_replicas(node: Arc<Node>, mut writes: MultiplexedConnection, wanted: u64) {
-    let mut ticks = every(PING);
-    loop {
-        ticks.tick().await;
-        let mut wait = redis::cmd("WAIT");
-        match wait.arg(wanted).arg(REPLICAS_MS).query_async(&mut writes).await {
-            Ok(count) => node.followed_by(count, wanted),
-            Err(error) if ends(&error) => return node.give_up(),
-            Err(_) => {} // an ACL forbids it: each change says so
-        }
-    }
-}
+use super::writer::watch_writes;
 
 /// The realms that share.
 pub(super) type Realms = Arc<Sharing>;
 
 /// How often Redis is asked whether it is there.
-const PING: Duration = Duration::from_secs(1);
+pub(super) const PING: Duration = Duration::from_secs(1);
 /// How often it is asked whether it keeps what it takes.
 const DURABILITY: Duration = Duration::from_secs(60);
-/// How long replicas may take to answer such a question.
-const REPLICAS_MS: u64 = 200;
+/// For so long nobody must have been repairing before a new copy is trusted: who notices a loss first announces it.
+const CLEAR: Duration = Duration::from_millis(250);
+/// Between looks at that.
+const LOOK: Duration = Duration::from_millis(50);
+/// Between announcements of a repair, at the most.
+const ANNOUNCE: Duration = Duration::from_secs(2);
 /// Keys that one step of reading everything looks at.
 const SCAN: usize = 1000;
 /// Keys that are read by one question.
@@ -74,7 +65,7 @@ pub(super) async fn follow(fleet: Arc<Fleet>, node: Arc<Node>) {
 }
 
 /// One connection; ends well where other prefixes are shared now.
-async fn connect(fleet: &Fleet, node: &Arc<Node>, realms: &mut watch::Receiver<Realms>) -> Result<(), RedisError> {
+async fn connect(fleet: &Arc<Fleet>, node: &Arc<Node>, realms: &mut watch::Receiver<Realms>) -> Result<(), RedisError> {
     let client = fleet.servers.client(&node.server)?;
     let shared = realms.borrow_and_update().clone();
     // First told of changes, then read: whatever changes in between is read again.
@@ -92,18 +83,24 @@ async fn connect(fleet: &Fleet, node: &Arc<Node>, realms: &mut watch::Receiver<R
         read_at: Some(Instant::now()),
         read_since: Instant::now(),
         complete: false,
+        waits: true,
+        clear_since: None,
+        look_at: None,
+        replaced: false,
+        announced: None,
         put_back: PutBack::default(),
         evicting: false,
         scanned_last: false,
         next_scan: Instant::now(),
         next_put: Instant::now(),
     };
+    session.waits = session.is_new();
     session.check_durability().await?;
+    session.look_at_dataset().await?;
     node.writes.store(Some(Arc::new(session.link.writes.clone())));
     node.tell(None);
     let wanted = u64::from(fleet.terms.wait_replicas);
-    let watch = || tokio::spawn(watch_replicas(node.clone(), session.link.writes.clone(), wanted));
-    let _watch = (wanted > 0).then(|| AbortOnDropHandle::new(watch()));
+    let _watch = AbortOnDropHandle::new(tokio::spawn(watch_writes(fleet.clone(), node.clone(), wanted)));
     session.run(realms).await
 }
 
@@ -123,6 +120,16 @@ struct Session<'f> {
     read_since: Instant,
     /// Everything was read once on this connection.
     complete: bool,
+    /// What was read is not trusted before other daemons have put back what Redis lacks.
+    waits: bool,
+    /// The moment since which nobody is repairing, while that is waited for.
+    clear_since: Option<Instant>,
+    /// The next look at that.
+    look_at: Option<Instant>,
+    /// The data set was replaced, and is not read yet.
+    replaced: bool,
+    /// The last time that others were told of our repair.
+    announced: Option<Instant>,
     put_back: PutBack,
     evicting: bool,
     scanned_last: bool,
@@ -152,6 +159,7 @@ impl Session<'_> {
                 _ = ping.tick() => self.probe().await?,
                 _ = minute.tick() => self.check_durability().await?,
                 () = self.node.wake.notified() => self.heed()?,
+                () = at(self.look_at) => self.probe().await?,
                 () = at(next) => self.step().await?,
             }
         }
@@ -178,8 +186,12 @@ impl Session<'_> {
     }
 
     fn read_all_later(&mut self) {
-        self.read_at
-            .get_or_insert((self.read_since + AGAIN).max(Instant::now()));
+        self.read_by((self.read_since + AGAIN).max(Instant::now()));
+    }
+
+    /// Everything is read at that time, unless it is to be read sooner.
+    fn read_by(&mut self, at: Instant) {
+        self.read_at = Some(self.read_at.map_or(at, |sooner| sooner.min(at)));
     }
 
     /// Reads again what changed.
@@ -221,15 +233,18 @@ impl Session<'_> {
     /// before its ping, for news is sent at the end of a turn of Redis's loop; it cannot overtake by two.
     async fn probe(&mut self) -> Result<(), RedisError> {
         let asked = uptime_ms();
+        self.look_at = None;
+        let clear = self.look_at_dataset().await?;
         for _ in 0..2 {
             redis::cmd("PING").exec_async(&mut self.link.reads).await?;
         }
         expect_primary(&mut self.link.reads).await?;
         self.read_again().await?;
-        if self.complete {
+        if self.complete && self.is_trusted(clear) {
+            self.node.has_read(self.realms.state);
             self.node.fresh.prove(asked);
         }
-        if !self.put_back.is_done(self.node) {
+        if !self.put_back.is_done(self.node) || self.node.evicts() {
             self.check_evictions().await?;
         }
         Ok(())
@@ -238,7 +253,66 @@ impl Session<'_> {
     async fn check_evictions(&mut self) -> Result<(), RedisError> {
         let evicted = durable::evicted(&mut self.link.reads).await?;
         self.evicting = self.node.evicted(evicted);
+        let lacks = !self.put_back.is_done(self.node);
+        self.node.set_evicts(lacks && (self.evicting || self.node.evicts()));
         Ok(())
+    }
+
+    /// Returns true if no earlier copy can answer: none was read, it is too old, or a realm is new.
+    fn is_new(&self) -> bool {
+        let limit = self.fleet.terms.max_staleness.as_millis() as u64;
+        let since = self.node.fresh.since();
+        since.is_none_or(|since| uptime_ms().saturating_sub(since) > limit) || self.node.read_to() < self.realms.state
+    }
+
+    /// Looks at the sentinel, and announces a repair where one is under way. Returns the reason that a new copy must not
+    /// be trusted now, if there is one.
+    async fn look_at_dataset(&mut self) -> Result<Option<String>, RedisError> {
+        // Before the first reading nobody can tell what Redis lacks of it.
+        let unknown = !self.complete && self.realms.shared.iter().any(|shared| !shared.realm.is_empty());
+        let repairing = self.replaced || unknown || !self.put_back.is_done(self.node);
+        let look = dataset::look(self.fleet, self.node, &mut self.link.reads, repairing).await?;
+        let Some(look) = look else {
+            return Ok(self.waits.then(|| "its slots are being moved".to_owned()));
+        };
+        self.announced = (repairing || look.replaced).then(Instant::now);
+        if look.replaced {
+            tracing::warn!(
+                server = self.node.name,
+                "Redis holds another data set than before: reading it, and putting back what it lacks"
+            );
+            self.replaced = true;
+            self.read_all_later();
+        }
+        let repaired = || {
+            format!(
+                "{} other daemons are putting back entries that Redis lacks",
+                look.repairing
+            )
+        };
+        let left = look.grace.as_millis();
+        let new = || format!("its data set is new: waiting {left} ms for other daemons to put back what it lacks");
+        let repairs = (look.repairing > 0).then(repaired);
+        Ok(repairs.or_else(|| (left > 0).then(new)))
+    }
+
+    /// Returns true if a complete copy may answer. A new one may once nobody has been repairing for [`CLEAR`].
+    fn is_trusted(&mut self, repairs: Option<String>) -> bool {
+        if !self.waits {
+            return true;
+        }
+        let now = Instant::now();
+        let since = match repairs {
+            None => *self.clear_since.get_or_insert(now),
+            Some(_) => {
+                self.clear_since = None;
+                now
+            }
+        };
+        self.waits = repairs.is_some() || now - since < CLEAR;
+        self.look_at = self.waits.then(|| now + LOOK);
+        self.node.set_waits_for(repairs);
+        !self.waits
     }
 
     async fn check_durability(&mut self) -> Result<(), RedisError> {
@@ -262,10 +336,10 @@ impl Session<'_> {
             let pause = if first { Duration::ZERO } else { began.elapsed() / 2 };
             self.next_scan = Instant::now() + pause;
         } else if put {
-            let link = &mut self.link.writes;
-            let step = self
-                .put_back
-                .step(self.fleet, self.node, &self.realms, link, self.evicting);
+            if self.announced.is_none_or(|at| at.elapsed() > ANNOUNCE) {
+                self.look_at_dataset().await?;
+            }
+            let step = self.put_back.step(self.fleet, self.node, &self.realms, self.evicting);
             let pause = step.await?;
             self.next_put = Instant::now() + pause;
         } else if self.scan.is_none() && self.read_at.is_some_and(|at| at <= began) {
@@ -304,7 +378,10 @@ impl Session<'_> {
         if self.scan.is_none() {
             self.put_back = PutBack::after_reading(self.fleet, self.node, &self.realms).await;
             self.complete = true;
-            self.node.has_read(self.realms.state);
+            self.replaced &= self.read_at.is_some();
+            let period = self.fleet.terms.full_scan_interval;
+            let jitter = random(period.as_millis() as u64 * 2 / 5);
+            self.read_by(Instant::now() + period * 4 / 5 + Duration::from_millis(jitter));
             // The age is known now, not only by the next ping.
             self.probe().await?;
         }
@@ -312,7 +389,7 @@ impl Session<'_> {
     }
 }
 
-fn every(period: Duration) -> Interval {
+pub(super) fn every(period: Duration) -> Interval {
     let mut interval = interval(period);
     interval.set_missed_tick_behavior(MissedTickBehavior::Delay);
     interval
@@ -325,6 +402,6 @@ async fn at(moment: Option<Instant>) {
     }
 }
 
-fn gone() -> RedisError {
+pub(super) fn gone() -> RedisError {
     (ErrorKind::Io, "the connection was closed").into()
 }

@@ -19,6 +19,7 @@ pub(super) struct Scripts {
     pub(super) cutoff: Script,
     pub(super) rotate: Script,
     pub(super) restore: Script,
+    pub(super) dataset: Script,
 }
 
 impl Default for Scripts {
@@ -28,6 +29,7 @@ impl Default for Scripts {
             cutoff: Script::new(script::CUTOFF),
             rotate: Script::new(script::ROTATE),
             restore: Script::new(script::RESTORE),
+            dataset: Script::new(script::DATASET),
         }
     }
 }
@@ -35,7 +37,7 @@ impl Default for Scripts {
 impl Scripts {
     /// Gives them to a server.
     async fn load(&self, connection: &mut MultiplexedConnection) -> Result<(), RedisError> {
-        for script in [&self.raise, &self.cutoff, &self.rotate, &self.restore] {
+        for script in [&self.raise, &self.cutoff, &self.rotate, &self.restore, &self.dataset] {
             script.load_async(connection).await?;
         }
         Ok(())
@@ -95,15 +97,26 @@ impl Link {
             command.arg("PREFIX").arg(prefix);
         }
         command.exec_async(&mut reads).await?;
-        let mut writes = client.get_multiplexed_async_connection_with_config(&patient()).await?;
-        for (connection, name) in [(&mut reads, "jwtkeeperd-reads"), (&mut writes, "jwtkeeperd-writes")] {
-            let mut named = redis::cmd("CLIENT");
-            named.arg("SETNAME").arg(name);
-            let _refused: Result<(), _> = named.exec_async(connection).await; // an ACL may forbid it
-        }
-        scripts.load(&mut writes).await?;
+        name_connection(&mut reads, "jwtkeeperd-reads").await;
+        let writes = open_writes(client, scripts).await?;
         Ok(Self { reads, writes, news })
     }
+}
+
+/// Opens a connection that writes. The server must be a primary.
+pub(super) async fn open_writes(client: &Client, scripts: &Scripts) -> Result<MultiplexedConnection, RedisError> {
+    let mut writes = client.get_multiplexed_async_connection_with_config(&patient()).await?;
+    expect_primary(&mut writes).await?;
+    name_connection(&mut writes, "jwtkeeperd-writes").await;
+    scripts.load(&mut writes).await?;
+    Ok(writes)
+}
+
+/// Names a connection in CLIENT LIST.
+async fn name_connection(connection: &mut MultiplexedConnection, name: &str) {
+    let mut named = redis::cmd("CLIENT");
+    named.arg("SETNAME").arg(name);
+    let _refused: Result<(), _> = named.exec_async(connection).await; // an ACL may forbid it
 }
 
 /// That the server is a primary now.

@@ -5,6 +5,7 @@
 mod age;
 mod changes;
 mod copy;
+mod dataset;
 mod durable;
 mod fleet;
 mod follow;
@@ -18,6 +19,7 @@ mod servers;
 mod supervise;
 mod survey;
 mod value;
+mod writer;
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -29,6 +31,7 @@ use crate::words::{Histogram, Id, Millis};
 use copy::{Shared, Sharing};
 use fleet::Fleet;
 
+pub(crate) use dataset::SENTINELS;
 pub(crate) use naming::RECORDS;
 pub use servers::{Keys, Reach, ReadKeys, Servers};
 
@@ -43,6 +46,10 @@ pub struct Terms {
     pub require_durable: bool,
     /// Replicas that must have a change before it is acknowledged.
     pub wait_replicas: u32,
+    /// The mean time between two scans of everything that Redis holds.
+    pub full_scan_interval: Duration,
+    /// The time that daemons have to notice a new data set before one that starts trusts it.
+    pub repair_grace: Duration,
     /// How far the hosts' clocks may differ.
     pub clock_skew_ms: u64,
 }
@@ -183,7 +190,7 @@ impl Denylist for Redis {
 
     fn health(&self) -> StoreHealth {
         let local = self.local.health();
-        let (changes, put_back, owed, unknown) = self.fleet.counts();
+        let (changes, put_back, pending, unknown) = self.fleet.counts();
         StoreHealth {
             kind: "redis",
             fault: self.fleet.in_the_way().or(local.fault),
@@ -193,7 +200,7 @@ impl Denylist for Redis {
             shared: Some(SharedHealth {
                 age: self.fleet.age(),
                 put_back,
-                owed,
+                pending,
                 unknown,
             }),
             ..local

@@ -5,12 +5,11 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
-use redis::aio::MultiplexedConnection;
 use redis::{Pipeline, RedisError};
 
 use super::copy::soon;
 use super::fleet::{Fleet, random};
-use super::follow::Realms;
+use super::follow::{Realms, gone};
 use super::link::{ends, has_moved, in_words, is_elsewhere};
 use super::node::{Job, Node};
 use crate::denylist::index::PARTS;
@@ -36,6 +35,8 @@ impl PutBack {
     /// After a reading: counts what it did not show.
     pub(super) async fn after_reading(fleet: &Fleet, node: &Node, realms: &Realms) -> Self {
         let mut parts = Vec::new();
+        // All that is missing shows below.
+        node.jobs().take();
         let reading = node.reading();
         let by = soon(fleet, (fleet.clock)());
         for (number, shared) in realms.shared.iter().enumerate() {
@@ -72,7 +73,7 @@ impl PutBack {
 
     /// Whether there is nothing to do.
     pub(super) fn is_done(&self, node: &Node) -> bool {
-        self.parts.is_empty() && node.owed().is_empty()
+        self.parts.is_empty() && node.jobs().is_empty()
     }
 
     /// Puts some back; says how long to leave Redis to others.
@@ -81,7 +82,6 @@ impl PutBack {
         fleet: &Fleet,
         node: &Node,
         realms: &Realms,
-        connection: &mut MultiplexedConnection,
         evicting: bool,
     ) -> Result<Duration, RedisError> {
         if let Some(wait) = self
@@ -91,10 +91,10 @@ impl PutBack {
             return Ok(wait);
         }
         self.begin = None;
-        while node.owed().len() < STEP && !self.parts.is_empty() {
+        while node.jobs().len() < STEP && !self.parts.is_empty() {
             self.next_part(fleet, node, realms);
         }
-        let jobs = pick(&mut node.owed());
+        let jobs = node.jobs().pick(STEP);
         let now = (fleet.clock)();
         let (reading, by) = (node.reading(), soon(fleet, now));
         let mut pipeline = Pipeline::new();
@@ -104,7 +104,7 @@ impl PutBack {
                 continue; // its realm is shared in another way by now, and read anew
             }
             if !fleet.is_of(node, &job.shared, job.kind, &job.id) {
-                fleet.owe_elsewhere(node, job);
+                fleet.repair_elsewhere(node, job);
                 continue;
             }
             // What another put back meanwhile was read again by now.
@@ -120,8 +120,9 @@ impl PutBack {
             return Ok(PAUSE);
         }
         let began = Instant::now();
-        let mut answers = fleet.scripts.run(&mut pipeline, connection).await?.into_iter();
-        let took = began.elapsed();
+        let writes = node.writes.load_full().ok_or_else(gone)?;
+        let (answers, _) = fleet.run_scripts(node, &pipeline, writes).await?;
+        let (mut answers, took) = (answers.into_iter(), began.elapsed());
         let (mut done, mut moving, mut refused) = (0, None, None);
         for (job, commands) in asked {
             // All of them are taken, whatever the first says.
@@ -129,7 +130,7 @@ impl PutBack {
             match answers.into_iter().find_map(Result::err) {
                 None => done += 1, // and it is noted once it was read there
                 Some(error) => {
-                    node.owe([job]);
+                    node.repair([job]);
                     let what = if has_moved(&error) { &mut moving } else { &mut refused };
                     *what = Some(error);
                 }
@@ -174,16 +175,6 @@ impl PutBack {
                 });
             }
         });
-        node.owe(jobs);
+        node.repair(jobs);
     }
-}
-
-/// Some of them, in no order.
-fn pick(jobs: &mut Vec<Job>) -> Vec<Job> {
-    let count = jobs.len().min(STEP);
-    let any = |jobs: &mut Vec<Job>| {
-        let at = random(jobs.len() as u64) as usize;
-        jobs.swap_remove(at)
-    };
-    (0..count).map(|_| any(jobs)).collect()
 }

@@ -84,3 +84,36 @@ elseif left > 0 and ARGV[3] == '1' then
 end
 return redis.call('GET', KEYS[2])
 ";
+
+/// Looks at the sentinel of a data set, and makes one where there is none. KEYS: the sentinel. ARGV: the id of a new one,
+/// this daemon's, `1` to announce its repair, milliseconds that an announcement lasts, and that a data set is new for; the
+/// id and the count that this daemon saw last. Returns the id (empty where none can be written), the count, `1` if the data
+/// set was replaced since, the number of others that announce repairs, and milliseconds for which it is still new.
+pub(super) const DATASET: &str = r"
+local clock = redis.call('TIME')
+local now = clock[1] * 1000 + math.floor(clock[2] / 1000)
+local me, lasts, grace, known, last = ARGV[2], tonumber(ARGV[4]), tonumber(ARGV[5]), ARGV[6], tonumber(ARGV[7])
+local text = redis.pcall('GET', KEYS[1])
+local id, count, new, list
+if type(text) == 'string' and #text < 65536 then
+  id, count, new, list = string.match(text, '^(%x+) (%d+) (%d+)(.*)$')
+end
+count = tonumber(count)
+local there = id and count < 2 ^ 52
+if not there then id, count, new, list = ARGV[1], 0, now + grace, '' end
+if id == known and count < last then id, new = ARGV[1], now + grace end
+local replaced = known ~= '' and id ~= known
+local kept, others = '', 0
+for name, deadline in string.gmatch(list, ';(%x+) (%d+)') do
+  deadline = tonumber(deadline)
+  if name ~= me and deadline > now and deadline <= now + 60000 then
+    kept, others = kept .. string.format(';%s %.0f', name, deadline), others + 1
+  end
+end
+if ARGV[3] == '1' or replaced then kept = kept .. string.format(';%s %.0f', me, now + lasts) end
+new = math.min(tonumber(new), now + 60000)
+local written = redis.pcall('SET', KEYS[1], string.format('%s %.0f %.0f%s', id, count + 1, new, kept))
+if written.err and not there then id = '' end
+if not written.err then count = count + 1 end
+return { id, string.format('%.0f', count), replaced and 1 or 0, others, math.max(new - now, 0) }
+";

@@ -106,12 +106,12 @@ fn install(fleet: &Arc<Fleet>, following: &mut Vec<(Arc<Node>, AbortOnDropHandle
     fleet
         .nodes
         .store(Arc::new(following.iter().map(|(node, _)| node.clone()).collect()));
-    // What was owed to one that is gone is owed to its successor.
+    // The successor of one that is gone lacks what that one lacked.
     for (node, _) in gone {
-        for job in std::mem::take(&mut *node.owed()) {
+        for job in node.jobs().take() {
             let key = naming::entry(&job.shared.prefix, job.kind, &job.id);
-            if let Some((heir, _)) = following.iter().find(|(node, _)| node.has(&key)) {
-                heir.owe([job]);
+            if let Some((successor, _)) = following.iter().find(|(node, _)| node.has(&key)) {
+                successor.repair([job]);
             }
         }
     }

@@ -184,8 +184,8 @@ impl Dispatch {
             }
             match kept {
                 Ok(_) => {
-                    let (entries, owed) = (health.entries, health.shared.map_or(0, |shared| shared.owed));
-                    plain(|out| put(id, Answer::Imported { entries, owed }, out))
+                    let (entries, pending) = (health.entries, health.shared.map_or(0, |shared| shared.pending));
+                    plain(|out| put(id, Answer::Imported { entries, pending }, out))
                 }
                 Err(error) => unavailable(id, &error.to_string()),
             }

@@ -214,9 +214,9 @@ fn shared(snapshot: &Snapshot, store: &StoreHealth, families: &mut Families<'_>)
         most,
     )?;
     families.gauge_if_any(
-        "jwtkeeper_store_owed_entries",
+        "jwtkeeper_store_pending_entries",
         "Entries that Redis lacks, as far as is known.",
-        shared.map(|shared| shared.owed),
+        shared.map(|shared| shared.pending),
     )?;
     families.counter_if_any(
         "jwtkeeper_store_put_back",

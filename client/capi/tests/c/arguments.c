@@ -498,7 +498,7 @@ NUMBER(jwtkeeper_reply_until, 0)
 NUMBER(jwtkeeper_reply_ready, 0)
 NUMBER(jwtkeeper_reply_generation, 0)
 NUMBER(jwtkeeper_reply_entries, 0)
-NUMBER(jwtkeeper_reply_owed, 0)
+NUMBER(jwtkeeper_reply_pending, 0)
 NUMBER(jwtkeeper_reply_status, 0)
 NUMBER(jwtkeeper_reply_clears_cookie, 0)
 TEXT(jwtkeeper_reply_message)
@@ -553,7 +553,7 @@ static const struct { const char *name; void (*attempt)(void); } attempts[] = {
     TRY(jwtkeeper_reply_cookie_same_site), TRY(jwtkeeper_reply_cookie_secure), TRY(jwtkeeper_reply_cookie_value),
     TRY(jwtkeeper_reply_document), TRY(jwtkeeper_reply_entries), TRY(jwtkeeper_reply_expires_at), TRY(jwtkeeper_reply_free),
     TRY(jwtkeeper_reply_generation), TRY(jwtkeeper_reply_jti), TRY(jwtkeeper_reply_message), TRY(jwtkeeper_reply_new),
-    TRY(jwtkeeper_reply_owed), TRY(jwtkeeper_reply_presented), TRY(jwtkeeper_reply_ready), TRY(jwtkeeper_reply_reason), TRY(jwtkeeper_reply_set_cookie),
+    TRY(jwtkeeper_reply_pending), TRY(jwtkeeper_reply_presented), TRY(jwtkeeper_reply_ready), TRY(jwtkeeper_reply_reason), TRY(jwtkeeper_reply_set_cookie),
     TRY(jwtkeeper_reply_state), TRY(jwtkeeper_reply_status), TRY(jwtkeeper_reply_token), TRY(jwtkeeper_reply_until),
     TRY(jwtkeeper_reply_valid), TRY(jwtkeeper_revoke_issued_before), TRY(jwtkeeper_revoke_jti), TRY(jwtkeeper_revoke_session),
     TRY(jwtkeeper_revoke_subject), TRY(jwtkeeper_revoke_token), TRY(jwtkeeper_rotate), TRY(jwtkeeper_session_authenticate),

@@ -42,7 +42,7 @@ fn of_look(look: &Look, rates: &Rates) -> Vec<Line> {
     };
     row("entries", document.store.entries, None);
     row("age of the copy, ms", document.store.age_ms, None);
-    row("owed to Redis", document.store.owed, None);
+    row("pending for Redis", document.store.pending, None);
     row("put back", document.store.put_back, None);
     for (name, total) in look.counters() {
         row(name, Some(*total), rates.get(name));

@@ -152,5 +152,5 @@ module JWTKeeper
   end
 
   # How many entries are known, and how many of them the shared store still lacks.
-  Import = Struct.new(:entries, :owed)
+  Import = Struct.new(:entries, :pending)
 end

@@ -144,7 +144,7 @@ module JWTKeeper
     # Has the daemon bring its own store and the shared one level.
     # @return [Import]
     def import
-      ask(:import) { |reply| Import.new(reply.number(:reply_entries), reply.number(:reply_owed)).freeze }
+      ask(:import) { |reply| Import.new(reply.number(:reply_entries), reply.number(:reply_pending)).freeze }
     end
 
     # Begins the session flow of a request: its Authorization header, and the value of its lock cookie.

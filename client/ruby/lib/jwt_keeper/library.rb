@@ -31,7 +31,7 @@ module JWTKeeper
 
     SHOWN = {
       INT => %i[code valid reason cause cookie_secure cookie_http_only state ready status clears_cookie],
-      LONG => %i[expires_at cookie_expires_at until generation entries owed]
+      LONG => %i[expires_at cookie_expires_at until generation entries pending]
     }.flat_map { |type, names| names.map { |name| [:"reply_#{name}", [[HANDLE], type]] } }.to_h.freeze
 
     TEXTS = %i[

@@ -148,9 +148,9 @@ impl<'a> From<&wire::Reply<'a>> for Reply<'a> {
             wire::Answer::Reloaded { generation } => Answer::Reloaded {
                 generation: *generation,
             },
-            wire::Answer::Imported { entries, owed } => Answer::Imported {
+            wire::Answer::Imported { entries, pending } => Answer::Imported {
                 entries: *entries,
-                owed: *owed,
+                pending: *pending,
             },
         };
         Self { id: from.id, answer }

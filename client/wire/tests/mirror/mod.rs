@@ -172,7 +172,7 @@ enum Answer<'a> {
     },
     Imported {
         entries: u64,
-        owed: u64,
+        pending: u64,
     },
 }
 

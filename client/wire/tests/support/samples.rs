@@ -290,7 +290,7 @@ fn answers() -> Vec<Named<Answer<'static>>> {
             },
         ),
         named("reloaded", Answer::Reloaded { generation: 4 }),
-        named("imported", Answer::Imported { entries: 7, owed: 2 }),
+        named("imported", Answer::Imported { entries: 7, pending: 2 }),
     ]
 }
 

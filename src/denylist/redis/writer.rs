@@ -1,0 +1,118 @@
+//! The connection that writes. It is probed while idle, and replaced where it was lost: servers, NATs and load balancers
+//! close idle connections, some of them without a word.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use redis::aio::MultiplexedConnection;
+use redis::{ErrorKind, Pipeline, RedisError, Value};
+use tokio::time::{sleep, timeout};
+use tokio_util::task::AbortOnDropHandle;
+
+use super::fleet::Fleet;
+use super::follow::{PING, every, gone};
+use super::link::{ends, open_writes};
+use super::node::Node;
+use super::servers::PATIENCE;
+
+/// Without an answer for so long, a fresh connection is tried beside the silent one.
+const DOUBT: Duration = Duration::from_millis(500);
+/// A server that stalls is silent on fresh connections too: doubt opens no more than one in this time.
+const DOUBT_AGAIN: Duration = Duration::from_secs(5);
+/// The time that replicas have to answer the periodic WAIT, in milliseconds.
+const REPLICAS_MS: u64 = 200;
+
+/// The answers to a pipeline, and the connection that gave them: WAIT counts what its own connection wrote.
+pub(super) type Answered = (Vec<Result<Value, RedisError>>, MultiplexedConnection);
+
+impl Fleet {
+    /// Runs a pipeline of scripts on the connection that writes. Each script is idempotent, so the pipeline is run once
+    /// more on a fresh connection where the first was lost or stays silent. Both runs share one deadline.
+    pub(super) async fn run_scripts(
+        &self,
+        node: &Node,
+        pipeline: &Pipeline,
+        writes: Arc<MultiplexedConnection>,
+    ) -> Result<Answered, RedisError> {
+        let late = || Err((ErrorKind::Io, "it did not answer in time").into());
+        let run = self.run_or_rerun(node, pipeline, writes);
+        timeout(PATIENCE, run).await.unwrap_or_else(|_| late())
+    }
+
+    async fn run_or_rerun(
+        &self,
+        node: &Node,
+        pipeline: &Pipeline,
+        writes: Arc<MultiplexedConnection>,
+    ) -> Result<Answered, RedisError> {
+        let mut first = std::pin::pin!(self.run_on(pipeline, MultiplexedConnection::clone(&writes)));
+        let answered = tokio::select! {
+            answered = &mut first => Some(answered),
+            () = sleep(DOUBT) => None,
+        };
+        let rerun = async {
+            let fresh = self.replace_writes(node, &writes).await?;
+            self.run_on(pipeline, MultiplexedConnection::clone(&fresh)).await
+        };
+        match answered {
+            Some(Err(error)) if ends(&error) && !error.is_timeout() => rerun.await,
+            Some(answered) => answered,
+            None if !node.may_doubt(DOUBT_AGAIN) => first.await,
+            None => tokio::select! {
+                Ok(answered) = &mut first => Ok(answered),
+                Ok(answered) = rerun => Ok(answered),
+                else => Err((ErrorKind::Io, "it does not answer").into()),
+            },
+        }
+    }
+
+    async fn run_on(&self, pipeline: &Pipeline, mut connection: MultiplexedConnection) -> Result<Answered, RedisError> {
+        let answers = self.scripts.run(&mut pipeline.clone(), &mut connection).await?;
+        Ok((answers, connection))
+    }
+
+    /// Opens the connection that writes anew, unless somebody else has replaced the lost one meanwhile.
+    async fn replace_writes(
+        &self,
+        node: &Node,
+        lost: &Arc<MultiplexedConnection>,
+    ) -> Result<Arc<MultiplexedConnection>, RedisError> {
+        let _turn = node.reopening.lock().await;
+        if let Some(writes) = node.writes.load_full().filter(|writes| !Arc::ptr_eq(writes, lost)) {
+            return Ok(writes);
+        }
+        let client = self.servers.client(&node.server)?;
+        // It outlives the caller, and so its driver runs where everything else of the store does.
+        let scripts = self.scripts.clone();
+        let opening = self.runtime.spawn(async move { open_writes(&client, &scripts).await });
+        let opened = AbortOnDropHandle::new(opening).await;
+        let fresh = Arc::new(opened.map_err(|_| gone())??);
+        node.writes.store(Some(fresh.clone()));
+        tracing::debug!(server = node.name, "replaced the connection that writes to Redis");
+        Ok(fresh)
+    }
+}
+
+/// Probes the connection that writes, again and again, apart from everything else: it may wait for replicas. With
+/// `wanted` replicas it asks whether so many follow.
+pub(super) async fn watch_writes(fleet: Arc<Fleet>, node: Arc<Node>, wanted: u64) {
+    let mut ticks = every(PING);
+    loop {
+        ticks.tick().await;
+        let Some(writes) = node.writes.load_full() else {
+            continue;
+        };
+        let mut connection = MultiplexedConnection::clone(&writes);
+        let probed = if wanted > 0 {
+            let mut wait = redis::cmd("WAIT");
+            let count = wait.arg(wanted).arg(REPLICAS_MS).query_async(&mut connection).await;
+            count.map(|count| node.followed_by(count, wanted))
+        } else {
+            redis::cmd("PING").exec_async(&mut connection).await
+        };
+        // Other errors say that the server answers: an ACL may forbid WAIT, and each change says so.
+        if probed.is_err_and(|error| ends(&error)) && fleet.replace_writes(&node, &writes).await.is_err() {
+            node.give_up();
+        }
+    }
+}
