@@ -6,9 +6,12 @@ use nix::sys::signal::{SigSet, Signal};
 use nix::sys::stat::{Mode, umask};
 
 /// Holds SIGHUP and SIGUSR1 back until there is someone to handle them: one that comes during a start must not kill the
-/// daemon, and must not be lost. First thing in main, before any thread.
+/// daemon, and must not be lost. Blocks SIGXFSZ for good: a write beyond RLIMIT_FSIZE then fails with EFBIG, as one to a
+/// full disk does, and does not kill the daemon. First thing in main, before any thread.
 pub fn hold_signals() {
-    let _ = held().thread_block(); // fails for a signal that does not exist
+    // Each fails for a signal that does not exist.
+    let _ = held().thread_block();
+    let _ = SigSet::from(Signal::SIGXFSZ).thread_block();
 }
 
 /// Lets them in, once their handlers are there.

@@ -1,7 +1,10 @@
 //! The disk of state_dir is full: validates go on, over a stop, a kill and a start too; what is lost with a stop is told; and
 //! once there is room it is written with no restart.
 
+use std::process::Command;
+
 use jwtkeeper_client::{ErrorKind, Issue};
+use nix::unistd::Pid;
 
 use crate::support::namespace::{SmallDisk, Users, can};
 use crate::support::{Daemon, Setup, exit_of, until};
@@ -74,6 +77,27 @@ fn a_start_on_it_validates() {
     disk.free();
     until("it is written again", || daemon.client().health().unwrap().ready);
     daemon.logged("the denylist store takes commits again");
+    daemon.client().revoke_jti(&lost[0]).unwrap();
+}
+
+/// The kernel answers a write beyond RLIMIT_FSIZE with SIGXFSZ, which kills whoever does not expect it.
+#[test]
+fn file_size_limit_is_a_full_disk() {
+    let daemon = Setup::new().start();
+    let size = std::fs::metadata(daemon.setup.state_dir().join("denylist.redb"))
+        .unwrap()
+        .len();
+    let pid = Pid::from_raw(daemon.pid() as i32);
+    let limit = |bytes: &str| {
+        let mut command = Command::new("prlimit");
+        command.arg(format!("--pid={pid}")).arg(format!("--fsize={bytes}:"));
+        assert!(exit_of(command).status.success());
+    };
+    limit(&size.to_string());
+    let lost = refused(&daemon);
+    assert!(daemon.health()["faults"].to_string().contains("no room left"));
+    limit("unlimited");
+    until("it is written again", || daemon.client().health().unwrap().ready);
     daemon.client().revoke_jti(&lost[0]).unwrap();
 }
 
