@@ -8,7 +8,7 @@ use crate::support::{Daemon, until};
 
 /// As docs/operations.md gives them.
 const RIGHTS: &[&str] = &[
-    "+get",
+    "+getrange",
     "+set",
     "+pttl",
     "+pexpire",

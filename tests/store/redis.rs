@@ -82,6 +82,12 @@ pub(crate) fn newcomer(server: &Arc<Server>, change: impl FnOnce(&mut Terms)) ->
     start(one(server), server.clone(), || moment(0), change)
 }
 
+/// A store that is told to use whatever is at a url, and may never read anything.
+pub(crate) fn stranger(url: String) -> (Redis, Place) {
+    let [info]: [_; 1] = infos(&[url]).try_into().unwrap();
+    start(Servers::open(Reach::One(info)), Arc::new(()), || moment(0), |_| {})
+}
+
 /// Waits until a store answers.
 pub(crate) fn fresh(store: &Redis) {
     until("the copy is fresh", || {

@@ -5,11 +5,12 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
 use futures_util::future::join_all;
-use redis::aio::MultiplexedConnection;
 use redis::{Pipeline, RedisError, Value};
 
+use super::connection::Connection;
 use super::copy::{Shared, join_rotation};
 use super::fleet::Fleet;
+use super::foreign::shown;
 use super::link::{ends, has_moved, in_words, is_elsewhere};
 use super::node::{Job, Node};
 use super::servers::PATIENCE;
@@ -123,11 +124,18 @@ impl Fleet {
         let writes = writes(node)?;
         let now = (self.clock)();
         let mut pipeline = Pipeline::new();
-        let commands: usize = jobs.iter().map(|job| self.write(&mut pipeline, job, now, true)).sum();
+        let mut keys = Vec::new();
+        for job in jobs {
+            let key = naming::entry(&job.shared.prefix, job.kind, &job.id);
+            let commands = self.write(&mut pipeline, job, now, true);
+            keys.extend(std::iter::repeat_n(key, commands));
+        }
+        let commands = keys.len();
         if commands == 0 {
             return Ok(Vec::new()); // it was past already
         }
-        let (answers, connection) = self.run(node, &pipeline, writes).await?;
+        let keys: Vec<_> = keys.iter().map(String::as_str).collect();
+        let (answers, connection) = self.run(node, &pipeline, writes, &keys).await?;
         self.wait_for_replicas(node, connection).await?;
         // That it is there is noted once it was read there: the news of it comes as any other.
         self.changes.fetch_add(commands as u64, Ordering::Relaxed);
@@ -138,10 +146,13 @@ impl Fleet {
         &self,
         node: &Node,
         pipeline: &Pipeline,
-        writes: Arc<MultiplexedConnection>,
-    ) -> Result<(Vec<Value>, MultiplexedConnection), StoreError> {
+        writes: Arc<Connection>,
+        keys: &[&str],
+    ) -> Result<(Vec<Value>, Connection), StoreError> {
         let asked = self.run_scripts(node, pipeline, writes).await;
+        let mut at = None;
         let answers = asked.and_then(|(answers, connection)| {
+            at = answers.iter().position(Result::is_err);
             let answers = answers.into_iter().collect::<Result<Vec<_>, RedisError>>()?;
             Ok((answers, connection))
         });
@@ -159,6 +170,10 @@ impl Fleet {
                 }
                 if !ends(&error) && code_is_of_all(&error) {
                     node.tell_refusal(Some(words.clone()));
+                }
+                let key = at.and_then(|at| keys.get(at)).filter(|_| is_of_one_key(&error));
+                if let (Some(key), StoreError::Away(text)) = (key, &mut words) {
+                    *text = format!("{text} (key {})", shown(key));
                 }
                 Err(words)
             }
@@ -178,7 +193,7 @@ impl Fleet {
 
     /// Waits until as many replicas have what this connection wrote as are asked for. One waits at a time: the
     /// connection answers nothing else meanwhile.
-    async fn wait_for_replicas(&self, node: &Node, mut connection: MultiplexedConnection) -> Result<(), StoreError> {
+    async fn wait_for_replicas(&self, node: &Node, mut connection: Connection) -> Result<(), StoreError> {
         let needed = u64::from(self.terms.wait_replicas);
         if needed == 0 {
             return Ok(());
@@ -209,30 +224,36 @@ impl Fleet {
         let writes = writes(&node)?;
         let record = value::record(&Rotation::decided(rotate));
         let record = record.ok_or_else(|| StoreError::Failed("a rotation cannot be written".to_owned()))?;
-        let mut pipeline = Pipeline::new();
-        let mut call = self.scripts.rotate.key(key);
-        call.key(naming::record(&shared.prefix, &rotate.old)).arg(&record);
-        call.arg(ttl_ms(rotate.until, rotate.now)).arg(self.touch(true));
-        pipeline.invoke_script(&call);
-        let (answers, connection) = self.run(&node, &pipeline, writes).await?;
-        self.wait_for_replicas(&node, connection).await?;
-        self.changes.fetch_add(1, Ordering::Relaxed);
-        let decided = answers.into_iter().next().unwrap_or(Value::Nil);
-        match redis::from_redis_value::<Option<String>>(decided).ok().flatten() {
-            None => Ok(Outcome::Revoked),
-            Some(decided) if decided == record => Ok(Outcome::First(rotate.record.clone())),
-            Some(decided) => {
-                let broken = || {
-                    let key = naming::record(&shared.prefix, &rotate.old);
-                    StoreError::Away(format!(
-                        "Redis has a record of a rotation that cannot be read; delete {key}"
-                    ))
-                };
-                let decided = value::read_record(&decided).ok_or_else(broken)?;
-                join_rotation(realm, &rotate.old, &decided, rotate.now);
-                realm.decide(rotate).ok_or(StoreError::Closed)
+        let (kind, id) = (Kind::Token, rotate.old.clone());
+        let job = Job { shared, kind, id };
+        let record_key = naming::record(&job.shared.prefix, &rotate.old);
+        // A record that cannot be read is written over by a second attempt.
+        for _ in 0..2 {
+            let mut pipeline = Pipeline::new();
+            let mut call = self.scripts.rotate.key(&key);
+            call.key(&record_key).arg(&record);
+            call.arg(ttl_ms(rotate.until, rotate.now)).arg(self.touch(true));
+            call.arg(self.foreign.unreadable(&job));
+            pipeline.invoke_script(&call);
+            let (answers, connection) = self.run(&node, &pipeline, writes.clone(), &[&key]).await?;
+            self.wait_for_replicas(&node, connection).await?;
+            self.changes.fetch_add(1, Ordering::Relaxed);
+            let decided = answers.into_iter().next().unwrap_or(Value::Nil);
+            match redis::from_redis_value::<Option<String>>(decided).ok().flatten() {
+                None => return Ok(Outcome::Revoked),
+                Some(decided) if decided == record => return Ok(Outcome::First(rotate.record.clone())),
+                Some(decided) => {
+                    if let Some(decided) = self.foreign.read_record(&job, &decided) {
+                        join_rotation(realm, &rotate.old, &decided, rotate.now);
+                        return realm.decide(rotate).ok_or(StoreError::Closed);
+                    }
+                }
             }
         }
+        Err(StoreError::Away(format!(
+            "Redis has a record of a rotation that cannot be read; delete {}",
+            shown(&record_key)
+        )))
     }
 
     /// Adds to the pipeline what makes an entry stand in Redis as it stands here; says how many commands.
@@ -247,7 +268,8 @@ impl Fleet {
                 Some(record) => {
                     let mut call = self.scripts.restore.key(&key);
                     call.key(naming::record(prefix, &job.id)).arg(record);
-                    pipeline.invoke_script(call.arg(ttl_ms(rotation.until(), now)).arg(touch));
+                    call.arg(ttl_ms(rotation.until(), now)).arg(touch);
+                    pipeline.invoke_script(call.arg(self.foreign.unreadable(job)));
                     count += 1;
                 }
                 None => raises.push(rotation.used_up(job.id.clone())),
@@ -286,8 +308,13 @@ fn code_is_of_all(error: &RedisError) -> bool {
     !has_moved(error) && error.code() != Some("WRONGTYPE")
 }
 
+/// Returns true if an error is about the key that was written, and not about the server.
+fn is_of_one_key(error: &RedisError) -> bool {
+    matches!(error.code(), Some("WRONGTYPE" | "ERR" | "NOPERM"))
+}
+
 /// The connection that writes to a primary.
-fn writes(node: &Node) -> Result<Arc<MultiplexedConnection>, StoreError> {
+fn writes(node: &Node) -> Result<Arc<Connection>, StoreError> {
     let away = || StoreError::Away("Redis is being reached".to_owned());
     let writes = node.writes.load_full();
     writes.ok_or_else(|| node.fault().unwrap_or_else(away))

@@ -3,9 +3,9 @@
 
 use std::sync::Arc;
 
-use redis::aio::MultiplexedConnection;
 use redis::{Pipeline, RedisError};
 
+use super::connection::Connection;
 use super::fleet::Fleet;
 use super::link::has_moved;
 use super::naming;
@@ -21,6 +21,11 @@ const TOLERANCE: Seconds = 60;
 
 /// No realm has a longer grace, in milliseconds: who says so is not believed.
 const MOST_GRACE: u64 = 60 * 60 * 1000;
+
+/// The longest value of an entry that is read, in bytes.
+const LONGEST_VALUE: usize = 1024;
+/// The longest record that is read, as the scripts read it.
+const LONGEST_RECORD: usize = 512 * 1024;
 
 /// A realm that shares its entries below a prefix.
 pub(super) struct Shared {
@@ -48,7 +53,7 @@ struct Found {
 pub(super) async fn read(
     fleet: &Fleet,
     node: &Node,
-    mut connection: MultiplexedConnection,
+    mut connection: Connection,
     realms: &[Arc<Shared>],
     keys: &[Vec<u8>],
 ) -> Result<(), RedisError> {
@@ -72,25 +77,29 @@ type Named<'k> = (&'k str, Job);
 async fn read_jobs<'k>(
     fleet: &Fleet,
     node: &Node,
-    connection: &mut MultiplexedConnection,
+    connection: &mut Connection,
     jobs: Vec<Named<'k>>,
     asking: bool,
 ) -> Result<Vec<Named<'k>>, RedisError> {
     let mut elsewhere = Vec::new();
     let mut ours = Vec::new();
     let mut pipeline = Pipeline::new();
-    let mut ask = |command: &str, key: &str| {
+    // Others may have written anything there: no more is read than a valid value has.
+    let mut ask = |key: &str, longest: Option<usize>| {
         if asking {
             pipeline.cmd("ASKING");
         }
-        pipeline.cmd(command).arg(key);
+        match longest {
+            Some(longest) => pipeline.cmd("GETRANGE").arg(key).arg(0).arg(longest - 1),
+            None => pipeline.cmd("PTTL").arg(key),
+        };
     };
     for (key, job) in jobs {
-        ask("GET", key);
-        ask("PTTL", key);
+        ask(key, Some(LONGEST_VALUE));
+        ask(key, None);
         if job.kind == Kind::Token {
             // After the entry, which is written together with it: who sees the entry sees what it was rotated to.
-            ask("GET", &naming::record(&job.shared.prefix, &job.id));
+            ask(&naming::record(&job.shared.prefix, &job.id), Some(LONGEST_RECORD));
         }
         ours.push((key, job));
     }
@@ -126,11 +135,14 @@ async fn read_jobs<'k>(
         let ttl: i64 = redis::from_redis_value(ttl?)?;
         // It may have gone between the two questions.
         let value = value.filter(|_| ttl != -2);
+        // Read without its entry too: one that cannot be read must give way when the entry is put back.
+        let record = record.filter(|record| !record.is_empty());
+        let decided = record.and_then(|record| fleet.foreign.read_record(&job, &record));
         let found = value.map(|value| {
             let until = deadline(fleet, ttl, now);
-            let said = value::read(job.kind, &job.id, &value, until, now);
+            let mut said = value::read(job.kind, &job.id, &value, until, now);
             fleet.count_unknown(&job, said.unknown);
-            let decided = record.as_deref().and_then(value::read_record);
+            fleet.foreign.date(key, &mut said, now);
             Found {
                 raises: said.raises,
                 decided,

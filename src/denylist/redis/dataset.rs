@@ -4,9 +4,9 @@
 use std::ops::RangeInclusive;
 use std::time::Duration;
 
-use redis::aio::MultiplexedConnection;
 use redis::{ErrorKind, Pipeline, RedisError, Value};
 
+use super::connection::Connection;
 use super::fleet::{Fleet, random_id};
 use super::link::has_moved;
 use super::node::{Node, has_slot};
@@ -50,7 +50,7 @@ pub(super) fn key(slots: &[RangeInclusive<u16>]) -> String {
 pub(super) async fn look(
     fleet: &Fleet,
     node: &Node,
-    connection: &mut MultiplexedConnection,
+    connection: &mut Connection,
     repairing: bool,
 ) -> Result<Option<Look>, RedisError> {
     let key = node.sentinel();

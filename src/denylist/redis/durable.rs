@@ -3,8 +3,9 @@
 
 use std::collections::HashMap;
 
-use redis::aio::MultiplexedConnection;
 use redis::{ErrorKind, RedisError, ServerErrorKind};
+
+use super::connection::Connection;
 
 /// What was found of one server.
 #[derive(Debug, Default, Clone, PartialEq, Eq)]
@@ -20,7 +21,7 @@ pub(super) struct Durability {
 type Facts = HashMap<String, String>;
 
 /// Asks a server.
-pub(super) async fn ask(connection: &mut MultiplexedConnection, wait_replicas: u32) -> Result<Durability, RedisError> {
+pub(super) async fn ask(connection: &mut Connection, wait_replicas: u32) -> Result<Durability, RedisError> {
     let mut info = Facts::new();
     for section in ["memory", "stats", "persistence", "replication"] {
         let text: String = redis::cmd("INFO").arg(section).query_async(connection).await?;
@@ -44,7 +45,7 @@ pub(super) async fn ask(connection: &mut MultiplexedConnection, wait_replicas: u
 }
 
 /// How many keys a server has evicted since its start.
-pub(super) async fn evicted(connection: &mut MultiplexedConnection) -> Result<u64, RedisError> {
+pub(super) async fn evicted(connection: &mut Connection) -> Result<u64, RedisError> {
     let text: String = redis::cmd("INFO").arg("stats").query_async(connection).await?;
     Ok(number(&facts(&text), "evicted_keys"))
 }

@@ -15,6 +15,7 @@ use super::age::{Fresh, uptime_ms};
 use super::copy::Shared;
 use super::dataset::Sighting;
 use super::follow::Realms;
+use super::foreign::{Foreign, shown};
 use super::link::Scripts;
 use super::naming;
 use super::node::{Job, Node};
@@ -52,6 +53,8 @@ pub(super) struct Fleet {
     pub(super) instance: String,
     /// Each data set as it was seen last, by its sentinel.
     datasets: Mutex<HashMap<String, Sighting>>,
+    /// Values that cannot be read.
+    pub(super) foreign: Foreign,
     /// Cutoffs found in the future, and as of when they are applied.
     future: Mutex<HashMap<(String, Level, Millis), Millis>>,
 }
@@ -75,6 +78,7 @@ impl Fleet {
             changes: AtomicU64::new(0),
             instance: random_id(),
             datasets: Mutex::default(),
+            foreign: Foreign::default(),
             future: Mutex::default(),
         }
     }
@@ -230,7 +234,7 @@ impl Fleet {
     pub(super) fn count_unknown(&self, job: &Job, unknown: bool) {
         if unknown {
             self.unknown.fetch_add(1, Ordering::Relaxed);
-            let key = naming::entry(&job.shared.prefix, job.kind, &job.id);
+            let key = shown(&naming::entry(&job.shared.prefix, job.kind, &job.id));
             limited!(
                 warn,
                 "foreign value in Redis",
@@ -265,6 +269,7 @@ impl Fleet {
             .entry((key.clone(), raise.level, raise.cutoff))
             .or_insert_with(|| {
                 let ahead_s = raise.cutoff.since(now) / 1000;
+                let key = shown(&key);
                 limited!(
                     warn,
                     "future cutoff in Redis",

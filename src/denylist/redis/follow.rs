@@ -18,9 +18,11 @@ use super::durable;
 use super::fleet::{Fleet, random};
 use super::link::{Link, expect_primary, in_words, is_elsewhere};
 use super::naming::pattern;
+use super::news::LONGEST_KEY;
 use super::node::Node;
 use super::put_back::PutBack;
 use super::writer::watch_writes;
+use crate::log_limit::limited;
 
 /// The realms that share.
 pub(super) type Realms = Arc<Sharing>;
@@ -66,11 +68,11 @@ pub(super) async fn follow(fleet: Arc<Fleet>, node: Arc<Node>) {
 
 /// One connection; ends well where other prefixes are shared now.
 async fn connect(fleet: &Arc<Fleet>, node: &Arc<Node>, realms: &mut watch::Receiver<Realms>) -> Result<(), RedisError> {
-    let client = fleet.servers.client(&node.server)?;
+    let server = fleet.servers.target(&node.server)?;
     let shared = realms.borrow_and_update().clone();
     // First told of changes, then read: whatever changes in between is read again.
     let prefixes = shared.shared.iter().map(|shared| shared.prefix.as_str());
-    let link = Link::open(&client, prefixes, &fleet.scripts).await?;
+    let link = Link::open(&server, prefixes, &fleet.scripts).await?;
     node.broken.store(false, Ordering::Release);
     node.read_all.store(false, Ordering::Release);
     let mut session = Session {
@@ -203,6 +205,7 @@ impl Session<'_> {
         if heard.emptied {
             // Of some database, perhaps ours: what is known stays, and is put back.
             self.read_all_later();
+            self.look_at_dataset().await?; // now, so that the next probe does not ask for another reading
         }
         let keys: Vec<_> = heard.keys.into_iter().collect();
         self.read(&keys).await
@@ -277,12 +280,18 @@ impl Session<'_> {
         };
         self.announced = (repairing || look.replaced).then(Instant::now);
         if look.replaced {
-            tracing::warn!(
+            limited!(
+                warn,
+                "data set of Redis replaced",
+                key = &self.node.name,
                 server = self.node.name,
                 "Redis holds another data set than before: reading it, and putting back what it lacks"
             );
             self.replaced = true;
-            self.read_all_later();
+            // A reading that has not begun yet will do.
+            if self.complete || self.scan.is_some() {
+                self.read_all_later();
+            }
         }
         let repaired = || {
             format!(
@@ -365,7 +374,8 @@ impl Session<'_> {
             if scan.ends {
                 return Ok::<_, RedisError>(None);
             }
-            let (cursor, keys) = command.query_async(&mut connection).await?;
+            let (cursor, mut keys): (u64, Vec<Vec<u8>>) = command.query_async(&mut connection).await?;
+            keys.retain(|key| key.len() <= LONGEST_KEY);
             Ok(Some(Scan {
                 cursor,
                 keys,

@@ -2,9 +2,10 @@
 
 use std::sync::Arc;
 
-use redis::aio::{MultiplexedConnection, SendError};
-use redis::{Client, ErrorKind, Pipeline, RedisError, Script, ServerErrorKind, Value};
+use redis::aio::SendError;
+use redis::{ErrorKind, Pipeline, RedisError, Script, ServerErrorKind, Value};
 
+use super::connection::{Connection, Target};
 use super::news::News;
 use super::script;
 use super::servers::patient;
@@ -36,7 +37,7 @@ impl Default for Scripts {
 
 impl Scripts {
     /// Gives them to a server.
-    async fn load(&self, connection: &mut MultiplexedConnection) -> Result<(), RedisError> {
+    async fn load(&self, connection: &mut Connection) -> Result<(), RedisError> {
         for script in [&self.raise, &self.cutoff, &self.rotate, &self.restore, &self.dataset] {
             script.load_async(connection).await?;
         }
@@ -48,7 +49,7 @@ impl Scripts {
     pub(super) async fn run(
         &self,
         pipeline: &mut Pipeline,
-        connection: &mut MultiplexedConnection,
+        connection: &mut Connection,
     ) -> Result<Vec<Result<Value, RedisError>>, RedisError> {
         pipeline.ignore_errors();
         let forgotten = |answer: &Result<Value, RedisError>| {
@@ -69,8 +70,8 @@ impl Scripts {
 
 /// A connection that reads and tells of changes, and one that writes: who waits for replicas keeps no news waiting.
 pub(super) struct Link {
-    pub(super) reads: MultiplexedConnection,
-    pub(super) writes: MultiplexedConnection,
+    pub(super) reads: Connection,
+    pub(super) writes: Connection,
     pub(super) news: Arc<News>,
 }
 
@@ -78,7 +79,7 @@ impl Link {
     /// Connects, by RESP3, and asks to be told of every change below these prefixes. The server must be a primary: a
     /// replica, or a primary that was demoted, still answers.
     pub(super) async fn open(
-        client: &Client,
+        server: &Target,
         prefixes: impl Iterator<Item = &str>,
         scripts: &Scripts,
     ) -> Result<Self, RedisError> {
@@ -88,7 +89,7 @@ impl Link {
             hears.hear(push);
             Ok(())
         });
-        let mut reads = client.get_multiplexed_async_connection_with_config(&config).await?;
+        let mut reads = server.connect(config).await?;
         expect_primary(&mut reads).await?;
         // Not NOLOOP: of a change of ours and one of another's in one turn of Redis's loop, it would hide both.
         let mut command = redis::cmd("CLIENT");
@@ -98,14 +99,14 @@ impl Link {
         }
         command.exec_async(&mut reads).await?;
         name_connection(&mut reads, "jwtkeeperd-reads").await;
-        let writes = open_writes(client, scripts).await?;
+        let writes = open_writes(server, scripts).await?;
         Ok(Self { reads, writes, news })
     }
 }
 
 /// Opens a connection that writes. The server must be a primary.
-pub(super) async fn open_writes(client: &Client, scripts: &Scripts) -> Result<MultiplexedConnection, RedisError> {
-    let mut writes = client.get_multiplexed_async_connection_with_config(&patient()).await?;
+pub(super) async fn open_writes(server: &Target, scripts: &Scripts) -> Result<Connection, RedisError> {
+    let mut writes = server.connect(patient()).await?;
     expect_primary(&mut writes).await?;
     name_connection(&mut writes, "jwtkeeperd-writes").await;
     scripts.load(&mut writes).await?;
@@ -113,14 +114,14 @@ pub(super) async fn open_writes(client: &Client, scripts: &Scripts) -> Result<Mu
 }
 
 /// Names a connection in CLIENT LIST.
-async fn name_connection(connection: &mut MultiplexedConnection, name: &str) {
+async fn name_connection(connection: &mut Connection, name: &str) {
     let mut named = redis::cmd("CLIENT");
     named.arg("SETNAME").arg(name);
     let _refused: Result<(), _> = named.exec_async(connection).await; // an ACL may forbid it
 }
 
 /// That the server is a primary now.
-pub(super) async fn expect_primary(connection: &mut MultiplexedConnection) -> Result<(), RedisError> {
+pub(super) async fn expect_primary(connection: &mut Connection) -> Result<(), RedisError> {
     let role: Vec<Value> = redis::cmd("ROLE").query_async(connection).await?;
     match role.first() {
         Some(Value::BulkString(name)) if name == b"master" => Ok(()),

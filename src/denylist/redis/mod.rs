@@ -4,11 +4,13 @@
 
 mod age;
 mod changes;
+mod connection;
 mod copy;
 mod dataset;
 mod durable;
 mod fleet;
 mod follow;
+mod foreign;
 mod link;
 mod naming;
 mod news;

@@ -6,6 +6,11 @@ use std::sync::{Mutex, PoisonError};
 use redis::{PushInfo, PushKind, Value};
 use tokio::sync::Notify;
 
+/// More changes than this are not remembered one by one.
+const MOST_KEYS: usize = 100_000;
+/// No key of ours is longer: a prefix, and an id in base64url.
+pub(super) const LONGEST_KEY: usize = 4096;
+
 /// What was heard and not looked at yet.
 #[derive(Default)]
 pub(super) struct Heard {
@@ -32,7 +37,12 @@ impl News {
             PushKind::Invalidate => match push.data.into_iter().next() {
                 Some(Value::Array(keys)) => {
                     let bytes = |key| redis::from_redis_value(key).ok();
-                    heard.keys.extend(keys.into_iter().filter_map(bytes));
+                    let keys = keys.into_iter().filter_map(bytes);
+                    heard.keys.extend(keys.filter(|key: &Vec<u8>| key.len() <= LONGEST_KEY));
+                    if heard.keys.len() > MOST_KEYS {
+                        heard.keys = HashSet::new();
+                        heard.emptied = true; // to read everything tells of all of them
+                    }
                 }
                 _ => heard.emptied = true,
             },

@@ -10,10 +10,10 @@ use std::time::{Duration, Instant};
 
 use arc_swap::{ArcSwap, ArcSwapOption};
 use redis::ConnectionInfo;
-use redis::aio::MultiplexedConnection;
 use tokio::sync::Notify;
 
 use super::age::Fresh;
+use super::connection::Connection;
 use super::copy::Shared;
 use super::dataset;
 use super::durable::Durability;
@@ -95,7 +95,7 @@ pub(super) struct Node {
     slots: ArcSwap<Vec<RangeInclusive<u16>>>,
     sentinel: Mutex<String>,
     /// The connection that writes; none while it is away.
-    pub(super) writes: ArcSwapOption<MultiplexedConnection>,
+    pub(super) writes: ArcSwapOption<Connection>,
     /// Held by whoever replaces that connection.
     pub(super) reopening: tokio::sync::Mutex<()>,
     /// The moment of the last doubt in it.

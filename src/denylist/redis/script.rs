@@ -1,37 +1,40 @@
 //! The steps that Redis takes as one: scripts, each of one hash slot. What stands higher or longer always stays, and what
-//! is not ours to understand counts as hard.
+//! is not ours to understand counts as hard. Keys are read in part, and what is beyond all bounds (a time to live of more
+//! than a century, a cutoff beyond 2^53, another type) is written over: others may have written there.
 
 /// Raises a token or a session. KEYS: the entry, and of a token the record of its rotation.
 /// ARGV: `soft` or `hard`, milliseconds to live, and `1` to write what stands already: only what is written can be waited
 /// for at the replicas. Returns the record.
 pub(super) const RAISE: &str = r"
-local before = redis.pcall('GET', KEYS[1])
-if type(before) == 'table' then before = '?' end
 local level, ttl, touch = ARGV[1], tonumber(ARGV[2]), ARGV[3] == '1'
-if not before then
+local left, longest = redis.call('PTTL', KEYS[1]), 3155760000000
+if left == -2 then
   redis.call('SET', KEYS[1], level, 'PX', ttl)
 else
+  local before = redis.pcall('GETRANGE', KEYS[1], 0, 15)
   if before ~= 'soft' then level = 'hard' end
-  local left = redis.call('PTTL', KEYS[1])
   if left == -1 then
     if before ~= level or touch then redis.call('SET', KEYS[1], level) end
-  elseif before ~= level or left < ttl then
-    redis.call('SET', KEYS[1], level, 'PX', math.max(left, ttl))
+  elseif before ~= level or left < ttl or left > longest then
+    redis.call('SET', KEYS[1], level, 'PX', math.max(math.min(left, longest), ttl))
   elseif touch then
     redis.call('PEXPIRE', KEYS[1], left)
   end
 end
-return KEYS[2] and redis.call('GET', KEYS[2])
+local record = KEYS[2] and redis.pcall('GETRANGE', KEYS[2], 0, 524287)
+return type(record) == 'string' and record ~= '' and record
 ";
 
 /// Raises a subject's or a realm's cutoffs. KEYS: the entry. ARGV: `h` or `s`, the cutoff in milliseconds, the deadline
 /// in seconds, now in milliseconds, `1` as of [`RAISE`]. Returns what stood there.
 pub(super) const CUTOFF: &str = r"
-local before = redis.pcall('GET', KEYS[1])
+local before = redis.pcall('GETRANGE', KEYS[1], 0, 1023)
 if type(before) ~= 'string' then before = '' end
 local function read(which)
   local cutoff, deadline = string.match(before, which .. ':(%d+):(%d+)')
-  return tonumber(cutoff) or 0, tonumber(deadline) or 0
+  cutoff, deadline = tonumber(cutoff) or 0, tonumber(deadline) or 0
+  if cutoff > 2 ^ 53 or deadline > 2 ^ 43 then return 0, 0 end
+  return cutoff, deadline
 end
 local marks = {}
 for _, which in ipairs({ 'h', 's' }) do
@@ -52,18 +55,17 @@ return before
 ";
 
 /// Decides a rotation. KEYS: the old token's entry, and the record. ARGV: the record, milliseconds to live, `1` as of
-/// [`RAISE`]. Returns the record that counts, or `false` where the token is revoked.
+/// [`RAISE`], and the SHA-1 of a record that cannot be read. Returns the record that counts, or `false` where the token is revoked.
 pub(super) const ROTATE: &str = r"
-local record = redis.call('GET', KEYS[2])
-if record then
+local record = redis.pcall('GETRANGE', KEYS[2], 0, 524287)
+if type(record) == 'string' and record ~= '' and redis.sha1hex(record) ~= ARGV[4] then
   local left = redis.call('PTTL', KEYS[2])
   if ARGV[3] == '1' and left > 0 then redis.call('PEXPIRE', KEYS[2], left) end
   return record
 end
-local before = redis.pcall('GET', KEYS[1])
-if before and before ~= 'soft' then return false end
-local ttl = tonumber(ARGV[2])
-local left = redis.call('PTTL', KEYS[1])
+local left, ttl = redis.call('PTTL', KEYS[1]), tonumber(ARGV[2])
+if left ~= -2 and redis.pcall('GETRANGE', KEYS[1], 0, 15) ~= 'soft' then return false end
+left = math.min(left, 3155760000000)
 redis.call('SET', KEYS[2], ARGV[1], 'PX', ttl)
 if left == -1 then redis.call('SET', KEYS[1], 'hard') else redis.call('SET', KEYS[1], 'hard', 'PX', math.max(left, ttl)) end
 return ARGV[1]
@@ -72,9 +74,13 @@ return ARGV[1]
 /// Puts back a rotation that is known to have been decided. KEYS and ARGV as of [`ROTATE`].
 pub(super) const RESTORE: &str = r"
 local ttl = tonumber(ARGV[2])
-redis.call('SET', KEYS[2], ARGV[1], 'PX', ttl, 'NX')
-local left = redis.call('PTTL', KEYS[1])
-local hard = redis.pcall('GET', KEYS[1]) == 'hard'
+local record = redis.pcall('GETRANGE', KEYS[2], 0, 524287)
+if type(record) ~= 'string' or record == '' or redis.sha1hex(record) == ARGV[4] then
+  record = ARGV[1]
+  redis.call('SET', KEYS[2], record, 'PX', ttl)
+end
+local left = math.min(redis.call('PTTL', KEYS[1]), 3155760000000)
+local hard = redis.pcall('GETRANGE', KEYS[1], 0, 15) == 'hard'
 if left == -1 and not hard then
   redis.call('SET', KEYS[1], 'hard')
 elseif left ~= -1 and (not hard or left < ttl) then
@@ -82,7 +88,7 @@ elseif left ~= -1 and (not hard or left < ttl) then
 elseif left > 0 and ARGV[3] == '1' then
   redis.call('PEXPIRE', KEYS[1], left)
 end
-return redis.call('GET', KEYS[2])
+return record
 ";
 
 /// Looks at the sentinel of a data set, and makes one where there is none. KEYS: the sentinel. ARGV: the id of a new one,
@@ -93,7 +99,7 @@ pub(super) const DATASET: &str = r"
 local clock = redis.call('TIME')
 local now = clock[1] * 1000 + math.floor(clock[2] / 1000)
 local me, lasts, grace, known, last = ARGV[2], tonumber(ARGV[4]), tonumber(ARGV[5]), ARGV[6], tonumber(ARGV[7])
-local text = redis.pcall('GET', KEYS[1])
+local text = redis.pcall('GETRANGE', KEYS[1], 0, 65535)
 local id, count, new, list
 if type(text) == 'string' and #text < 65536 then
   id, count, new, list = string.match(text, '^(%x+) (%d+) (%d+)(.*)$')

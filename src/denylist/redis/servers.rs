@@ -3,11 +3,9 @@
 
 use std::time::Duration;
 
-use redis::aio::MultiplexedConnection;
-use redis::io::tcp::TcpSettings;
-use redis::{
-    AsyncConnectionConfig, Client, ConnectionAddr, ConnectionInfo, ProtocolVersion, RedisError, TlsCertificates,
-};
+use redis::{AsyncConnectionConfig, ConnectionInfo, ProtocolVersion, RedisError, TlsCertificates};
+
+use super::connection::{Connection, Target};
 
 /// How long Redis may take for anything; and how long a connection that is half open stays unnoticed, less a ping.
 pub(super) const PATIENCE: Duration = Duration::from_secs(2);
@@ -60,13 +58,19 @@ impl Servers {
     }
 
     /// What connects to a server that holds entries.
-    pub(super) fn client(&self, server: &ConnectionInfo) -> Result<Client, RedisError> {
+    pub(super) fn target(&self, server: &ConnectionInfo) -> Result<Target, RedisError> {
         let keys = self.read_keys()?;
-        client(server, keys.username, keys.password, keys.tls, ProtocolVersion::RESP3)
+        Ok(target(
+            server,
+            keys.username,
+            keys.password,
+            keys.tls,
+            ProtocolVersion::RESP3,
+        ))
     }
 
     /// Connects to a sentinel, or to a member of a cluster that is asked where the others are.
-    pub(super) async fn guide(&self, server: &ConnectionInfo) -> Result<MultiplexedConnection, RedisError> {
+    pub(super) async fn guide(&self, server: &ConnectionInfo) -> Result<Connection, RedisError> {
         let keys = self.read_keys()?;
         let (username, password) = match self.reach {
             Reach::Sentinels(..) => (keys.sentinel_username, keys.sentinel_password),
@@ -75,8 +79,8 @@ impl Servers {
         // Of a database the servers know, and not those who name them.
         let settings = server.redis_settings().clone().set_db(0);
         let server = &server.clone().set_redis_settings(settings);
-        let client = client(server, username, password, keys.tls, ProtocolVersion::RESP2)?;
-        client.get_multiplexed_async_connection_with_config(&patient()).await
+        let target = target(server, username, password, keys.tls, ProtocolVersion::RESP2);
+        target.connect(patient()).await
     }
 
     fn read_keys(&self) -> Result<Keys, RedisError> {
@@ -91,13 +95,13 @@ pub(super) fn patient() -> AsyncConnectionConfig {
         .set_response_timeout(Some(PATIENCE))
 }
 
-fn client(
+fn target(
     server: &ConnectionInfo,
     username: Option<String>,
     password: Option<String>,
     tls: Option<TlsCertificates>,
     protocol: ProtocolVersion,
-) -> Result<Client, RedisError> {
+) -> Target {
     let mut settings = server
         .redis_settings()
         .clone()
@@ -109,12 +113,6 @@ fn client(
     if let Some(password) = password {
         settings = settings.set_password(password);
     }
-    let info = server
-        .clone()
-        .set_redis_settings(settings)
-        .set_tcp_settings(TcpSettings::default().set_nodelay(true));
-    match (tls, info.addr()) {
-        (Some(tls), ConnectionAddr::TcpTls { .. }) => Client::build_with_tls(info, tls),
-        _ => Client::open(info),
-    }
+    let info = server.clone().set_redis_settings(settings);
+    Target { info, tls }
 }

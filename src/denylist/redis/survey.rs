@@ -4,9 +4,9 @@ use std::collections::HashMap;
 use std::ops::RangeInclusive;
 use std::time::Duration;
 
-use redis::aio::MultiplexedConnection;
 use redis::{Cmd, ConnectionAddr, ConnectionInfo, ErrorKind, FromRedisValue, RedisError, ServerErrorKind, Value};
 
+use super::connection::Connection;
 use super::servers::{Reach, Servers};
 
 /// Slots of a cluster; other servers have them all.
@@ -50,7 +50,7 @@ impl Looked {
 /// Who is asked for the primaries.
 #[derive(Default)]
 pub(super) struct Survey {
-    guides: HashMap<String, MultiplexedConnection>,
+    guides: HashMap<String, Connection>,
     /// Which member of a cluster is asked first.
     turn: usize,
     /// What most sentinels said last.

@@ -57,7 +57,9 @@ fn mark(text: &str) -> Option<(Level, Millis, Seconds)> {
         _ => return None,
     };
     let (cutoff, until) = (parts.next()?.parse().ok()?, parts.next()?.parse().ok()?);
-    parts.next().is_none().then_some((level, Millis(cutoff), until))
+    // The scripts count with doubles.
+    let fits = cutoff <= 1 << 53 && (0..=1 << 43).contains(&until);
+    (parts.next().is_none() && fits).then_some((level, Millis(cutoff), until))
 }
 
 /// A rotation as its record says it.

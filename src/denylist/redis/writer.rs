@@ -4,11 +4,11 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use redis::aio::MultiplexedConnection;
 use redis::{ErrorKind, Pipeline, RedisError, Value};
 use tokio::time::{sleep, timeout};
 use tokio_util::task::AbortOnDropHandle;
 
+use super::connection::Connection;
 use super::fleet::Fleet;
 use super::follow::{PING, every, gone};
 use super::link::{ends, open_writes};
@@ -23,7 +23,7 @@ const DOUBT_AGAIN: Duration = Duration::from_secs(5);
 const REPLICAS_MS: u64 = 200;
 
 /// The answers to a pipeline, and the connection that gave them: WAIT counts what its own connection wrote.
-pub(super) type Answered = (Vec<Result<Value, RedisError>>, MultiplexedConnection);
+pub(super) type Answered = (Vec<Result<Value, RedisError>>, Connection);
 
 impl Fleet {
     /// Runs a pipeline of scripts on the connection that writes. Each script is idempotent, so the pipeline is run once
@@ -32,7 +32,7 @@ impl Fleet {
         &self,
         node: &Node,
         pipeline: &Pipeline,
-        writes: Arc<MultiplexedConnection>,
+        writes: Arc<Connection>,
     ) -> Result<Answered, RedisError> {
         let late = || Err((ErrorKind::Io, "it did not answer in time").into());
         let run = self.run_or_rerun(node, pipeline, writes);
@@ -43,16 +43,16 @@ impl Fleet {
         &self,
         node: &Node,
         pipeline: &Pipeline,
-        writes: Arc<MultiplexedConnection>,
+        writes: Arc<Connection>,
     ) -> Result<Answered, RedisError> {
-        let mut first = std::pin::pin!(self.run_on(pipeline, MultiplexedConnection::clone(&writes)));
+        let mut first = std::pin::pin!(self.run_on(pipeline, Connection::clone(&writes)));
         let answered = tokio::select! {
             answered = &mut first => Some(answered),
             () = sleep(DOUBT) => None,
         };
         let rerun = async {
             let fresh = self.replace_writes(node, &writes).await?;
-            self.run_on(pipeline, MultiplexedConnection::clone(&fresh)).await
+            self.run_on(pipeline, Connection::clone(&fresh)).await
         };
         match answered {
             Some(Err(error)) if ends(&error) && !error.is_timeout() => rerun.await,
@@ -66,25 +66,21 @@ impl Fleet {
         }
     }
 
-    async fn run_on(&self, pipeline: &Pipeline, mut connection: MultiplexedConnection) -> Result<Answered, RedisError> {
+    async fn run_on(&self, pipeline: &Pipeline, mut connection: Connection) -> Result<Answered, RedisError> {
         let answers = self.scripts.run(&mut pipeline.clone(), &mut connection).await?;
         Ok((answers, connection))
     }
 
     /// Opens the connection that writes anew, unless somebody else has replaced the lost one meanwhile.
-    async fn replace_writes(
-        &self,
-        node: &Node,
-        lost: &Arc<MultiplexedConnection>,
-    ) -> Result<Arc<MultiplexedConnection>, RedisError> {
+    async fn replace_writes(&self, node: &Node, lost: &Arc<Connection>) -> Result<Arc<Connection>, RedisError> {
         let _turn = node.reopening.lock().await;
         if let Some(writes) = node.writes.load_full().filter(|writes| !Arc::ptr_eq(writes, lost)) {
             return Ok(writes);
         }
-        let client = self.servers.client(&node.server)?;
+        let server = self.servers.target(&node.server)?;
         // It outlives the caller, and so its driver runs where everything else of the store does.
         let scripts = self.scripts.clone();
-        let opening = self.runtime.spawn(async move { open_writes(&client, &scripts).await });
+        let opening = self.runtime.spawn(async move { open_writes(&server, &scripts).await });
         let opened = AbortOnDropHandle::new(opening).await;
         let fresh = Arc::new(opened.map_err(|_| gone())??);
         node.writes.store(Some(fresh.clone()));
@@ -102,7 +98,7 @@ pub(super) async fn watch_writes(fleet: Arc<Fleet>, node: Arc<Node>, wanted: u64
         let Some(writes) = node.writes.load_full() else {
             continue;
         };
-        let mut connection = MultiplexedConnection::clone(&writes);
+        let mut connection = Connection::clone(&writes);
         let probed = if wanted > 0 {
             let mut wait = redis::cmd("WAIT");
             let count = wait.arg(wanted).arg(REPLICAS_MS).query_async(&mut connection).await;
