@@ -42,6 +42,8 @@ pub fn print(settings: &Settings) -> String {
     out.raw("connections", limits.connections);
     out.raw("connections_per_uid", limits.connections_per_uid);
     out.raw("requests_per_uid", limits.requests_per_uid);
+    out.raw("entries_per_realm", limits.entries_per_realm);
+    out.raw("entries_per_uid", limits.entries_per_uid);
     out.raw("max_frame", limits.max_frame);
     out.raw("in_flight", limits.in_flight);
     out.span("frame_timeout", limits.frame_timeout.as_millis() as u64);

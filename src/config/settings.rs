@@ -107,6 +107,10 @@ pub struct Limits {
     pub connections_per_uid: usize,
     /// Requests of one uid in a second, over all its connections, in whole HMAC validates; more wait. 0: no limit.
     pub requests_per_uid: usize,
+    /// Entries of the denylist in one realm; more are refused. 0: no limit.
+    pub entries_per_realm: usize,
+    /// Entries of the denylist made by one uid since the start; more are refused. 0: no limit.
+    pub entries_per_uid: usize,
     /// The longest message, in bytes.
     pub max_frame: usize,
     /// Requests of one connection that wait for their replies; more are not read.
@@ -127,6 +131,8 @@ impl Default for Limits {
             connections: 4096,
             connections_per_uid: 2048,
             requests_per_uid: 50_000,
+            entries_per_realm: 5_000_000,
+            entries_per_uid: 2_500_000,
             max_frame: jwtkeeper_wire::MAX_FRAME,
             in_flight: 1024,
             frame_timeout: Duration::from_secs(5),
@@ -293,6 +299,8 @@ fn read_limits(top: &Section<'_>) -> Limits {
     limits.connections = number("connections", limits.connections, 1..=1_000_000);
     limits.connections_per_uid = number("connections_per_uid", limits.connections_per_uid, 1..=1_000_000);
     limits.requests_per_uid = number("requests_per_uid", limits.requests_per_uid, 0..=1_000_000_000);
+    limits.entries_per_realm = number("entries_per_realm", limits.entries_per_realm, 0..=1_000_000_000);
+    limits.entries_per_uid = number("entries_per_uid", limits.entries_per_uid, 0..=1_000_000_000);
     limits.max_frame = number("max_frame", limits.max_frame, 1024..=jwtkeeper_wire::MAX_FRAME as u64);
     limits.in_flight = number("in_flight", limits.in_flight, 1..=65_536);
     for (key, slot) in [

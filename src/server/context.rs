@@ -10,6 +10,7 @@ use super::audit::{Audit, Entry};
 use super::census::Census;
 use super::health;
 use super::outcome::Facts;
+use super::quota::Quotas;
 use super::self_test::SelfTests;
 use super::tally::Tally;
 use crate::config::{Change, Fault, Live, Reloads, Snapshot};
@@ -43,6 +44,7 @@ pub struct Context {
     /// Where slow signatures are made.
     pub(super) signers: Handle,
     pub(super) census: Census,
+    pub(super) quotas: Quotas,
     pub(super) self_tests: SelfTests,
     /// Rotated tokens presented after their grace.
     pub(super) reuses: AtomicU64,
@@ -89,6 +91,7 @@ impl Context {
             audit,
             signers,
             census: Census::default(),
+            quotas: Quotas::default(),
             self_tests: SelfTests::default(),
             reuses: AtomicU64::new(0),
             stopping: AtomicBool::new(false),

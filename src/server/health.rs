@@ -116,6 +116,10 @@ impl Condition {
         let polling = status.polling.iter().map(|why| format!("files are polled: {why}"));
         let mut warnings: Vec<_> = polling.collect();
         warnings.extend(crowd(context, &snapshot.settings.limits));
+        let realms = snapshot.realms().map(|realm| &realm.served);
+        let realms = realms.map(|served| (served.realm.name.as_str(), served.index.entries() as usize));
+        let now = (context.clock)().seconds();
+        warnings.extend(context.quotas.warnings(&snapshot.settings.limits, realms, now));
         warnings.extend(status.unsettled.iter().cloned());
         warnings.extend(pending_restart(&snapshot.settings));
         warnings.extend(snapshot.shared_keys().iter().cloned());

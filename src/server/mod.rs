@@ -18,6 +18,7 @@ mod metrics;
 mod outcome;
 mod price;
 mod probe;
+mod quota;
 mod rate;
 mod reply;
 mod self_test;

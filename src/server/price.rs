@@ -20,6 +20,9 @@ pub(super) const DENIAL: usize = 100 * REQUEST;
 /// The price of a change that the store keeps, beyond the rest of the request.
 const CHANGE: usize = 4 * REQUEST;
 
+/// The price of an administrator's revocation beyond a limit of entries: 10 in a second at the default.
+pub(super) const BEYOND_LIMIT: usize = 5000 * REQUEST;
+
 /// The price of the health document beyond that of a request, without realms and for each realm.
 const HEALTH: usize = 200;
 const HEALTH_REALM: usize = 20;

@@ -21,6 +21,7 @@ mod cancel;
 mod changes;
 mod crash;
 mod crowds;
+mod entries;
 mod fixtures;
 mod flood;
 mod followed;

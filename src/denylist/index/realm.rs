@@ -189,6 +189,11 @@ impl RealmIndex {
         self.count() == 0
     }
 
+    /// The number of entries.
+    pub fn entries(&self) -> u64 {
+        self.count()
+    }
+
     pub(super) fn count(&self) -> u64 {
         let entries: u64 = self.counts.iter().map(|count| count.load(Ordering::Relaxed)).sum();
         entries + u64::from(self.realm_cutoff().is_some())

@@ -1,6 +1,7 @@
 //! From a request's bytes to its reply: the one place that knows both the wire and the domain, and asks whether the
 //! peer may. What needs no store is answered here and now; the rest is given back as work.
 
+mod entries;
 mod operations;
 
 use std::future::Future;
@@ -206,15 +207,19 @@ impl Dispatch {
                 if claims.is_some() {
                     self.permitted(snapshot, realm, Right::RotateClaims)?;
                 }
-                return Ok(self.rotate(moment.now, id, served, token, cookie, claims.map(|claims| &**claims)));
+                let granted = self.grant(moment, served, entries::of_rotation(served, token))?;
+                let claims = claims.map(|claims| &**claims);
+                return Ok(self.rotate(moment.now, id, served, (token, cookie), claims, granted));
             }
             Op::Flag { realm, target } => {
                 let served = self.permitted(snapshot, realm, Right::Flag)?;
-                return Ok(self.flag(moment.now, id, served, target));
+                let granted = self.grant(moment, served, entries::of_flag(served, &target))?;
+                return Ok(self.flag(moment.now, id, served, target, granted));
             }
             Op::Revoke { realm, target } => {
                 let served = self.permitted(snapshot, realm, right_to_revoke(&target))?;
-                return Ok(self.revoke(moment.now, id, served, target));
+                let granted = self.grant(moment, served, entries::of_revocation(served, &target))?;
+                return Ok(self.revoke(moment.now, id, served, target, granted));
             }
             Op::Status { realm, jti } => {
                 let served = self.permitted(snapshot, realm, Right::Status)?;

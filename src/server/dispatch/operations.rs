@@ -7,6 +7,7 @@ use std::sync::atomic::Ordering;
 use jwtkeeper_wire as wire;
 use jwtkeeper_wire::{Answer, ErrorCode, FlagTarget, RevokeTarget};
 
+use super::entries::Granted;
 use super::{Answered, Dispatch};
 use crate::config::{Faults, Reloaded};
 use crate::keeper::{Before, Flag, Minted, Names, Refusal, Rejection, Revoke, Rotated, Served, Unsigned, Verdict};
@@ -82,9 +83,9 @@ impl Dispatch {
         now: Millis,
         id: u64,
         served: &Arc<Served>,
-        token: &[u8],
-        cookie: Option<&str>,
+        (token, cookie): (&[u8], Option<&str>),
         claims: Option<&[u8]>,
+        granted: Granted,
     ) -> Answered {
         let (context, served, bucket) = (self.context.clone(), served.clone(), self.bucket.clone());
         let (token, cookie, claims) = (token.to_vec(), cookie.map(str::to_owned), claims.map(<[u8]>::to_vec));
@@ -95,11 +96,13 @@ impl Dispatch {
             let rotated = rotated.await;
             charge(&context, &bucket, price::further_checks(&effort, &served.realm.keyring));
             let (minted, cause) = match rotated {
-                Ok(Rotated::Successor(unsigned, cause)) => match sign_aside(&context, &bucket, &served, unsigned).await
-                {
-                    Ok(minted) => (minted, cause),
-                    Err(refusal) => return refused(id, &refusal),
-                },
+                Ok(Rotated::Successor(unsigned, cause)) => {
+                    granted.count();
+                    match sign_aside(&context, &bucket, &served, unsigned).await {
+                        Ok(minted) => (minted, cause),
+                        Err(refusal) => return refused(id, &refusal),
+                    }
+                }
                 Ok(Rotated::Invalid(rejection)) => return reject(&context, &served, now, id, &rejection).await,
                 // Judged before the store was asked: it is the realm's.
                 Err(refusal @ Refusal::Store(_)) => {
@@ -121,7 +124,14 @@ impl Dispatch {
         })
     }
 
-    pub(super) fn flag(&self, now: Millis, id: u64, served: &Arc<Served>, target: FlagTarget<'_>) -> Answered {
+    pub(super) fn flag(
+        &self,
+        now: Millis,
+        id: u64,
+        served: &Arc<Served>,
+        target: FlagTarget<'_>,
+        granted: Granted,
+    ) -> Answered {
         let (context, served) = (self.context.clone(), served.clone());
         let (name, before) = match target {
             FlagTarget::Jti(jti) => (jti.to_owned(), None),
@@ -133,6 +143,9 @@ impl Dispatch {
                 Some(before) => Flag::Subject(&name, before),
             };
             let flagged = context.keeper.flag(&served, now, target).await;
+            if matches!(flagged, Ok(()) | Err(Refusal::Store(_))) {
+                granted.count();
+            }
             done(|out| {
                 let outcome = match flagged {
                     Ok(()) => put(id, Answer::Done, out),
@@ -147,13 +160,23 @@ impl Dispatch {
         })
     }
 
-    pub(super) fn revoke(&self, now: Millis, id: u64, served: &Arc<Served>, target: RevokeTarget<'_>) -> Answered {
+    pub(super) fn revoke(
+        &self,
+        now: Millis,
+        id: u64,
+        served: &Arc<Served>,
+        target: RevokeTarget<'_>,
+        granted: Granted,
+    ) -> Answered {
         let (context, served, bucket) = (self.context.clone(), served.clone(), self.bucket.clone());
         let target = Target::of(target);
         later(async move {
             let mut effort = Effort::default();
             let revoked = context.keeper.revoke(&served, now, target.borrow(), &mut effort).await;
             charge(&context, &bucket, price::further_checks(&effort, &served.realm.keyring));
+            if matches!(revoked, Ok(Ok(())) | Err(Refusal::Store(_))) {
+                granted.count();
+            }
             done(|out| {
                 let (outcome, proven) = match revoked {
                     Ok(Ok(())) => (put(id, Answer::Done, out), true),

@@ -133,6 +133,19 @@ fn realms(snapshot: &Snapshot, families: &mut Families<'_>) -> fmt::Result {
         "The version of the realm, where it is a number.",
         versions,
     )?;
+    families.gauges(
+        "jwtkeeper_realm_entries",
+        "Entries of the denylist in the realm.",
+        realms
+            .iter()
+            .map(|realm| ([("realm", name(realm))], realm.served.index.entries())),
+    )?;
+    let limit = snapshot.settings.limits.entries_per_realm;
+    families.gauge_if_any(
+        "jwtkeeper_realm_entries_max",
+        "Entries of the denylist that a realm may have; none without a limit.",
+        (limit > 0).then_some(limit as u64),
+    )?;
     let mut keys = BTreeMap::new(); // a key can be named twice
     for realm in &realms {
         for (role, key) in realm.served.realm.keyring.keys() {

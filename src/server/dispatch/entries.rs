@@ -1,0 +1,106 @@
+//! Room in the denylist for what a request adds, and its count once it is done.
+
+use std::sync::Arc;
+
+use jwtkeeper_wire::{ErrorCode, FlagTarget, RevokeTarget};
+
+use super::{Dispatch, Moment, No};
+use crate::keeper::{Names, Served};
+use crate::server::quota::{Addition, Level, refusal};
+use crate::server::{Context, price};
+use crate::words::{Id, Seconds};
+
+/// New entries for which there is room. They are counted when the request is done.
+#[must_use]
+pub(super) struct Granted {
+    context: Arc<Context>,
+    uid: u32,
+    entries: usize,
+    until: Seconds,
+}
+
+impl Granted {
+    /// Counts the entries: the request is done, or its revocation is in effect though not durable.
+    pub(super) fn count(self) {
+        if self.entries > 0 {
+            self.context.quotas.add(self.uid, self.entries, self.until);
+        }
+    }
+}
+
+impl Dispatch {
+    /// Room for an addition, unless a limit of entries is reached.
+    pub(super) fn grant(&mut self, moment: &Moment, served: &Served, addition: Addition) -> Result<Granted, No> {
+        let limits = &moment.snapshot.settings.limits;
+        let uid = self.peer.uid;
+        let in_realm = Level {
+            entries: usize::try_from(served.index.entries()).unwrap_or(usize::MAX),
+            limit: limits.entries_per_realm,
+        };
+        let of_uid = Level {
+            entries: self.context.quotas.live(uid, moment.now.seconds()),
+            limit: limits.entries_per_uid,
+        };
+        if let Some(why) = refusal(addition, &served.realm.name, in_realm, uid, of_uid) {
+            if !(addition.is_revocation && moment.snapshot.access.mends(&self.peer)) {
+                return Err((ErrorCode::Overloaded, why));
+            }
+            self.cost += price::BEYOND_LIMIT;
+        }
+        Ok(Granted {
+            context: self.context.clone(),
+            uid,
+            entries: addition.entries,
+            until: served.index.retention(moment.now),
+        })
+    }
+}
+
+/// The entries of a rotation: none where the token has its successor already.
+pub(super) fn of_rotation(served: &Served, token: &[u8]) -> Addition {
+    let names = Names::of_token(served, token);
+    let is_new = names.is_none_or(|names| served.index.rotation(&names.jti).is_none());
+    Addition {
+        entries: usize::from(is_new),
+        is_revocation: false,
+    }
+}
+
+pub(super) fn of_flag(served: &Served, target: &FlagTarget<'_>) -> Addition {
+    let index = &served.index;
+    let is_new = match target {
+        FlagTarget::Jti(jti) => Id::parse(jti).is_ok_and(|jti| index.token(&jti).is_none()),
+        FlagTarget::Subject { subject, .. } => is_new_subject(served, subject),
+    };
+    Addition {
+        entries: usize::from(is_new),
+        is_revocation: false,
+    }
+}
+
+pub(super) fn of_revocation(served: &Served, target: &RevokeTarget<'_>) -> Addition {
+    let index = &served.index;
+    let is_new_session = |session: &Id| usize::from(!index.session_revoked(session));
+    let of_token = |jti: &Id, session: &Id| usize::from(index.token(jti).is_none()) + is_new_session(session);
+    let entries = match target {
+        RevokeTarget::Token { token, .. } => {
+            Names::of_token(served, token).map_or(0, |names| of_token(&names.jti, &names.session))
+        }
+        RevokeTarget::Jti(jti) => Id::parse(jti).map_or(0, |jti| of_token(&jti, &jti)),
+        RevokeTarget::Session(session) => Id::parse(session).map_or(0, |session| is_new_session(&session)),
+        RevokeTarget::Subject { subject, .. } => usize::from(is_new_subject(served, subject)),
+        // A realm has one.
+        RevokeTarget::IssuedBefore(_) => 0,
+    };
+    Addition {
+        entries,
+        is_revocation: true,
+    }
+}
+
+fn is_new_subject(served: &Served, subject: &str) -> bool {
+    Id::parse(subject).is_ok_and(|subject| {
+        let cutoffs = served.index.subject(&subject);
+        cutoffs.hard.is_none() && cutoffs.soft.is_none()
+    })
+}
