@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 
 use jsonwebtoken::{Algorithm, DecodingKey, Validation};
 use jwtkeeper::config::{Files, Live, Settings};
-use jwtkeeper::denylist::{Change, Denylist, Kind, Level, Memory, Raise};
+use jwtkeeper::denylist::{Change, Cutoff, Denylist, Kind, Level, Memory, Raise};
 use jwtkeeper::keeper::{Keeper, Served, Verdict};
 use jwtkeeper::keyring::Effort;
 use jwtkeeper::words::{Id, Millis};
@@ -43,7 +43,7 @@ pub(crate) fn measure(config: &Path, counted: Duration) -> Result<InProcess> {
             .block_on(denylist.apply(&served.index, revoke([jti], now)))
             .doing("a revoke in process")?;
     }
-    let keeper = Keeper::new(denylist, Millis(0));
+    let keeper = Keeper::new(denylist);
     let issue = |user| {
         let unsigned = keeper.issue(served, now, work::claims(user).as_bytes(), None)?;
         unsigned.sign(served)
@@ -65,7 +65,7 @@ pub(crate) fn revoke(jtis: impl IntoIterator<Item = Id>, now: Millis) -> Change 
         kind: Kind::Token,
         id,
         level: Level::Hard,
-        cutoff: Millis(0),
+        cutoff: Cutoff::default(),
         until: now.plus(30 * 24 * 3_600_000).seconds(),
     };
     Change::raise(jtis.into_iter().map(raise).collect())

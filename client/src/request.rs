@@ -206,7 +206,7 @@ impl<'a> Revoke<'a> {
         Self::new(RevokeTarget::Jti(jti))
     }
 
-    /// All tokens of a session, by its `sid`.
+    /// All tokens of a session, by the jti of its first token: `jwtkeeper.sid` in its successors.
     pub fn session(session: &'a str) -> Self {
         Self::new(RevokeTarget::Session(session))
     }

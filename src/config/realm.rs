@@ -179,7 +179,7 @@ fn read_policy(section: &Section<'_>) -> Policy {
         256..=jwtkeeper_wire::MAX_TOKEN as u64,
     ) as usize;
     if let Some((claim, place)) = section.text("subject_claim") {
-        let reserved = OwnClaim::parse(&claim).is_some() || ["exp", "sid", "born", "lck", ""].contains(&claim.as_str());
+        let reserved = OwnClaim::parse(&claim).is_some() || ["exp", crate::jwt::OWN, ""].contains(&claim.as_str());
         if reserved {
             section.fault(
                 &place,

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use super::cutoff::{Cutoff, SessionStart};
 use super::index::Rotation;
 use crate::keyring::{KeyId, Seal};
 use crate::words::{Id, Millis, Seconds};
@@ -22,9 +23,9 @@ pub enum Kind {
     Token,
     /// All tokens of a session.
     Session,
-    /// A subject's logins (hard) or tokens (soft) begun by a time.
+    /// A subject's sessions (hard) or tokens (soft) that a cutoff covers.
     Subject,
-    /// All logins of the realm begun by a time. Its id is empty.
+    /// All sessions of the realm that a cutoff covers. Its id is empty.
     Realm,
 }
 
@@ -37,8 +38,8 @@ pub struct Raise {
     pub id: Id,
     /// How far.
     pub level: Level,
-    /// For subjects and realms: logins or tokens born by then, this moment included.
-    pub cutoff: Millis,
+    /// For subjects and realms: which sessions or tokens it covers.
+    pub cutoff: Cutoff,
     /// When it may be forgotten.
     pub until: Seconds,
 }
@@ -50,7 +51,7 @@ impl Raise {
             kind,
             id,
             level: Level::Hard,
-            cutoff: Millis(0),
+            cutoff: Cutoff::default(),
             until,
         }
     }
@@ -65,7 +66,7 @@ pub enum Lock {
     Derived,
     /// By the secret followed by the cookie secret.
     Concat,
-    /// By the claim `lck`.
+    /// By the member `lock` of the daemon's own claim.
     Claim,
 }
 
@@ -119,8 +120,8 @@ pub struct Rotate {
     pub session: Id,
     /// Its subject.
     pub subject: Option<Id>,
-    /// When its login began.
-    pub login: Millis,
+    /// When its session started.
+    pub start: SessionStart,
     /// Now.
     pub now: Millis,
     /// When the grace ends, if this rotation is the first: as its record says.
@@ -156,14 +157,12 @@ pub enum Change {
         /// Now.
         now: Millis,
     },
-    /// A second or so has passed: forget what may be forgotten, keep the high mark of minting.
+    /// A second or so has passed: forget what may be forgotten, keep the high-water marks of minting.
     Tick {
         /// Now.
         now: Millis,
         /// How long the last tick is ago by a clock that nobody can set, in milliseconds.
         elapsed_ms: u64,
-        /// The last moment of minting.
-        minted: Millis,
     },
 }
 

@@ -13,6 +13,7 @@ use std::time::Instant;
 use tokio::sync::oneshot;
 
 use super::change::Change;
+use super::high_water::TrustedClock;
 use super::index::{Index, RealmIndex};
 use super::journal::{Journal, OpenError, Written};
 use super::memory::add_session;
@@ -31,7 +32,6 @@ pub struct Embedded {
     written: Arc<Written>,
     took: Histogram,
     fault: Arc<Mutex<Option<StoreError>>>,
-    minted: Millis,
     future_cutoffs: u64,
     jobs: Mutex<Option<Sender<Job>>>,
     writer: Mutex<Option<std::thread::JoinHandle<usize>>>,
@@ -75,9 +75,10 @@ impl Embedded {
             .map_err(|error| corrupt(error.to_string()))?
             .into_iter()
             .collect();
-        let minted = Millis(marks.get(MINTED).copied().unwrap_or(0));
+        load_minted(&index, &marks);
         let forgotten = marks.get(FORGOTTEN).copied();
-        let earlier = minted.max(Millis(forgotten.unwrap_or(0).saturating_mul(1000)));
+        let horizon = Millis(forgotten.unwrap_or(now.0 / 1000).saturating_mul(1000));
+        let earlier = index.minted().max(Millis(forgotten.unwrap_or(0).saturating_mul(1000)));
         // A clock behind what was, a moment ago, the past is wrong itself: by it no cutoff is judged.
         let latest = if now < earlier {
             Millis(u64::MAX)
@@ -99,7 +100,7 @@ impl Embedded {
         if future_cutoffs > 0 {
             journal.replace(&wrong, &right).map_err(|error| io(error.to_string()))?;
         }
-        load_lifetimes(&index, &marks, minted);
+        load_lifetimes(&index, &marks);
         if let Some(forgotten) = forgotten {
             index.purge(i64::try_from(forgotten).unwrap_or(i64::MAX));
         } else {
@@ -111,13 +112,17 @@ impl Embedded {
         let (jobs, queue) = channel();
         let mut writer = Writer {
             journal,
+            index: index.clone(),
             sweeper: Sweeper::start(index.clone()).map_err(|error| io(error.to_string()))?,
             written: Arc::default(),
             fault: Arc::default(),
             unsaved: HashMap::new(),
             forgotten: i64::try_from(forgotten.unwrap_or(0)).unwrap_or(i64::MAX),
             horizon_ms: forgotten.map_or(now.0, |seconds| seconds.saturating_mul(1000)),
-            minted,
+            // What is forgotten never runs far ahead of a clock that nobody can set.
+            clock: TrustedClock::new(horizon.max(index.minted()), skew_ms),
+            skew_ms,
+            rewrite_minted: false,
             last_retry: None,
         };
         let (written, fault) = (writer.written.clone(), writer.fault.clone());
@@ -130,16 +135,10 @@ impl Embedded {
             written,
             took: Histogram::new(TOOK),
             fault,
-            minted,
             future_cutoffs,
             jobs: Mutex::new(Some(jobs)),
             writer: Mutex::new(Some(thread)),
         })
-    }
-
-    /// The high mark of minting that an earlier life left.
-    pub fn minted(&self) -> Millis {
-        self.minted
     }
 
     /// How many cutoffs found in the store lay in the future.
@@ -163,7 +162,15 @@ impl Drop for Embedded {
     }
 }
 
-fn load_lifetimes(index: &Index, marks: &HashMap<String, u64>, minted: Millis) {
+fn load_minted(index: &Index, marks: &HashMap<String, u64>) {
+    for (name, mark) in marks {
+        if let Some(realm) = name.strip_prefix(MINTED) {
+            index.realm(realm).load_minted(Millis(*mark));
+        }
+    }
+}
+
+fn load_lifetimes(index: &Index, marks: &HashMap<String, u64>) {
     for (name, last) in marks {
         let Some((realm, value)) = name.strip_prefix(LIFETIME).and_then(|rest| rest.rsplit_once('/')) else {
             continue;
@@ -174,7 +181,8 @@ fn load_lifetimes(index: &Index, marks: &HashMap<String, u64>, minted: Millis) {
     for (name, value) in marks {
         // What was in force when the last token was minted was so until then, however that life ended.
         if let Some(realm) = name.strip_prefix(CURRENT) {
-            index.realm(realm).set_lifetime(*value, minted);
+            let realm = index.realm(realm);
+            realm.set_lifetime(*value, realm.minted());
         }
     }
 }

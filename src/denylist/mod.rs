@@ -2,7 +2,9 @@
 //! makes changes durable, one atomic step each. State only ever climbs: none < soft < hard; expiry only grows.
 
 mod change;
+mod cutoff;
 mod embedded;
+mod high_water;
 mod index;
 mod journal;
 mod memory;
@@ -19,6 +21,7 @@ use std::time::Duration;
 use crate::words::{Durations, Millis};
 
 pub use change::{Change, Kind, Level, Lock, Outcome, Raise, Record, Rotate};
+pub use cutoff::{Cutoff, MAX_SEQUENCE, SessionStart};
 pub use embedded::Embedded;
 pub use index::{Cutoffs, Index, RealmIndex, Rotation, Stands};
 pub use journal::{Backend, Journal, OpenError, Written};

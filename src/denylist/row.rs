@@ -7,6 +7,7 @@ use jwtkeeper_wire::EncodeError;
 use serde::{Deserialize, Serialize};
 
 use super::change::{Kind, Level, Lock, Raise, Record};
+use super::cutoff::Cutoff;
 use super::index::{Index, Rotation, record_until};
 use crate::keyring::{KeyId, Seal};
 use crate::words::{Id, Millis, Seconds};
@@ -14,6 +15,7 @@ use crate::words::{Id, Millis, Seconds};
 /// One row; its deadline is the first part of its key.
 #[derive(Serialize, Deserialize)]
 enum Row<'a> {
+    /// An entry of a token or a session. That of a subject or a realm, by a time alone, is no longer written.
     Raise {
         realm: &'a str,
         kind: u8,
@@ -29,6 +31,14 @@ enum Row<'a> {
         grace_until: u64,
     },
     Sealed(#[serde(borrow)] RecordRow<'a>, Seal),
+    Cutoff {
+        realm: &'a str,
+        kind: u8,
+        id: &'a str,
+        level: u8,
+        start: u64,
+        sequence: u64,
+    },
 }
 
 #[derive(Serialize, Deserialize)]
@@ -59,12 +69,23 @@ pub(super) fn put_raise(realm: &str, raise: &Raise, rows: &mut Rows) -> Result<(
     } else {
         raise.id.to_string()
     };
-    let row = Row::Raise {
-        realm,
-        kind: kind_code(raise.kind),
-        id: &id,
-        level: level_code(raise.level),
-        cutoff: raise.cutoff.0,
+    let (kind, level) = (kind_code(raise.kind), level_code(raise.level));
+    let row = match raise.kind {
+        Kind::Token | Kind::Session => Row::Raise {
+            realm,
+            kind,
+            id: &id,
+            level,
+            cutoff: 0,
+        },
+        Kind::Subject | Kind::Realm => Row::Cutoff {
+            realm,
+            kind,
+            id: &id,
+            level,
+            start: raise.cutoff.start.0,
+            sequence: raise.cutoff.sequence,
+        },
     };
     put(raise.until, &row, rows)
 }
@@ -114,15 +135,14 @@ pub(super) struct FutureCutoff {
     pub(super) raise: Raise,
 }
 
-/// Joins one row into the index; a cutoff later than `latest` counts as `latest`, and is given back.
+/// Joins one row into the index. A cutoff later than `latest` is applied as of `latest`, and returned.
 pub(super) fn load(
     index: &Index,
     until: Seconds,
     bytes: &[u8],
     latest: Millis,
 ) -> Result<Option<FutureCutoff>, BadRow> {
-    let mut future = None;
-    match jwtkeeper_wire::decode(bytes).map_err(|_| BadRow)? {
+    let raised = match jwtkeeper_wire::decode(bytes).map_err(|_| BadRow)? {
         Row::Raise {
             realm,
             kind,
@@ -130,24 +150,20 @@ pub(super) fn load(
             level,
             cutoff,
         } => {
-            let kind = kind_of(kind).ok_or(BadRow)?;
-            let id = if kind == Kind::Realm { Id::Uuid(0) } else { id_of(id)? };
-            let mut raise = Raise {
-                kind,
-                id,
-                level: level_of(level).ok_or(BadRow)?,
-                cutoff: Millis(cutoff),
-                until,
-            };
-            let late = raise.cutoff > latest;
-            raise.cutoff = raise.cutoff.min(latest);
-            let index = index.realm(realm);
-            index.raise(&raise);
-            index.mark_saved(&raise);
-            if late {
-                let realm = realm.to_owned();
-                future = Some(FutureCutoff { realm, raise });
-            }
+            let start = Millis(cutoff);
+            let sequence = start.micros();
+            (realm, kind, id, level, Cutoff { start, sequence })
+        }
+        Row::Cutoff {
+            realm,
+            kind,
+            id,
+            level,
+            start,
+            sequence,
+        } => {
+            let start = Millis(start);
+            (realm, kind, id, level, Cutoff { start, sequence })
         }
         Row::Rotation {
             realm,
@@ -158,10 +174,28 @@ pub(super) fn load(
         } => {
             let rotation = Rotation::new(id_of(session)?, id_of(successor)?, Millis(grace_until), until);
             index.realm(realm).insert_rotation(&id_of(old)?, rotation);
+            return Ok(None);
         }
-        Row::Sealed(row, seal) => put_record(index, &row, seal, until)?,
-    }
-    Ok(future)
+        Row::Sealed(row, seal) => return put_record(index, &row, seal, until).map(|()| None),
+    };
+    let (realm, kind, id, level, cutoff) = raised;
+    let kind = kind_of(kind).ok_or(BadRow)?;
+    let mut raise = Raise {
+        kind,
+        id: if kind == Kind::Realm { Id::Uuid(0) } else { id_of(id)? },
+        level: level_of(level).ok_or(BadRow)?,
+        cutoff,
+        until,
+    };
+    let is_future = raise.cutoff.start > latest;
+    raise.cutoff.start = raise.cutoff.start.min(latest);
+    let index = index.realm(realm);
+    index.raise(&raise);
+    index.mark_saved(&raise);
+    Ok(is_future.then(|| FutureCutoff {
+        realm: realm.to_owned(),
+        raise,
+    }))
 }
 
 fn put_record(index: &Index, row: &RecordRow<'_>, seal: Seal, until: Seconds) -> Result<(), BadRow> {

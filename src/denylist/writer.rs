@@ -8,7 +8,8 @@ use std::time::{Duration, Instant};
 use tokio::sync::oneshot;
 
 use super::change::{Change, Kind, Level, Outcome, Raise};
-use super::index::{RealmIndex, Rotation};
+use super::high_water::TrustedClock;
+use super::index::{Index, MintedMark, RealmIndex, Rotation};
 use super::journal::{Forget, Journal, Written, store_error};
 use super::memory::add_session;
 use super::row::{self, Rows};
@@ -29,7 +30,8 @@ const RETRY: Duration = Duration::from_millis(250);
 /// years ahead for some seconds makes nothing forgotten.
 const CATCH_UP: u64 = 60;
 
-pub(super) const MINTED: &str = "minted";
+/// Followed by a realm's name: its high-water mark of minting.
+pub(super) const MINTED: &str = "minted/";
 pub(super) const FORGOTTEN: &str = "forgotten";
 pub(super) const LIFETIME: &str = "lifetime/";
 pub(super) const CURRENT: &str = "current/";
@@ -49,6 +51,7 @@ type Standing = (String, Kind, Id, Level);
 /// The writer, on a thread of its own.
 pub(super) struct Writer {
     pub(super) journal: Journal,
+    pub(super) index: Arc<Index>,
     pub(super) sweeper: Sweeper,
     pub(super) written: Arc<Written>,
     pub(super) fault: Arc<Mutex<Option<StoreError>>>,
@@ -58,7 +61,10 @@ pub(super) struct Writer {
     pub(super) horizon_ms: u64,
     /// As of when the store knows that rows may be forgotten.
     pub(super) forgotten: i64,
-    pub(super) minted: Millis,
+    pub(super) clock: TrustedClock,
+    pub(super) skew_ms: u64,
+    /// High-water marks are written again, as a commit with some failed.
+    pub(super) rewrite_minted: bool,
     pub(super) last_retry: Option<Instant>,
 }
 
@@ -130,7 +136,7 @@ impl Writer {
                 }
             }
             Err(_) => {
-                self.minted = Millis(0); // written with the next tick
+                self.rewrite_minted = true;
                 batch.rotated.iter().for_each(|(realm, old)| realm.remove_rotation(old));
                 let key = |realm: &RealmIndex, raise: &Raise| {
                     (realm.name().to_owned(), raise.kind, raise.id.clone(), raise.level)
@@ -182,26 +188,18 @@ impl Writer {
             }
             Change::Lifetime { max_lifetime, now } => {
                 realm.set_lifetime(max_lifetime, now);
-                for (value, last) in realm.lifetimes() {
-                    batch
-                        .marks
-                        .push((format!("{LIFETIME}{}/{value}", realm.name()), last.0));
-                }
+                put_lifetimes(realm, batch);
                 batch.marks.push((format!("{CURRENT}{}", realm.name()), max_lifetime));
                 Ok(Outcome::Done)
             }
-            Change::Tick {
-                now,
-                elapsed_ms,
-                minted,
-            } => {
-                self.tick(now, elapsed_ms, minted, batch);
+            Change::Tick { now, elapsed_ms } => {
+                self.tick(now, elapsed_ms, batch);
                 Ok(Outcome::Done)
             }
         }
     }
 
-    fn tick(&mut self, now: Millis, elapsed_ms: u64, minted: Millis, batch: &mut Batch) {
+    fn tick(&mut self, now: Millis, elapsed_ms: u64, batch: &mut Batch) {
         let mut fault = self.fault.lock().unwrap_or_else(PoisonError::into_inner);
         if fault.is_none() && !self.journal.is_there() {
             // What is written to a file without a name is gone with us: it must not be acknowledged.
@@ -211,10 +209,7 @@ impl Writer {
         }
         let full = matches!(*fault, Some(StoreError::Full(_)));
         drop(fault);
-        if minted > self.minted {
-            self.minted = minted;
-            batch.marks.push((MINTED.to_owned(), minted.0));
-        }
+        self.check_minted(now, elapsed_ms, batch);
         let before = self.horizon_ms / 1000;
         let ahead = self.horizon_ms.saturating_add(elapsed_ms.saturating_mul(CATCH_UP));
         self.horizon_ms = self.horizon_ms.max(ahead.min(now.0));
@@ -228,6 +223,24 @@ impl Writer {
                 limit: PURGE,
             });
             self.sweeper.forget_by(seconds);
+        }
+    }
+
+    /// Keeps the high-water marks of minting that are believed.
+    fn check_minted(&mut self, now: Millis, elapsed_ms: u64, batch: &mut Batch) {
+        let believed = self.clock.observe(now, elapsed_ms);
+        let rewrite = std::mem::take(&mut self.rewrite_minted);
+        for realm in self.index.realms() {
+            match realm.check_minted(now, believed, self.skew_ms) {
+                MintedMark::Believed(mark) => batch.marks.push((format!("{MINTED}{}", realm.name()), mark.0)),
+                MintedMark::Doubted => put_lifetimes(&realm, batch),
+                MintedMark::Known if rewrite => {
+                    let mark = realm.believed_minted();
+                    batch.marks.push((format!("{MINTED}{}", realm.name()), mark.0));
+                    put_lifetimes(&realm, batch);
+                }
+                MintedMark::Known => {}
+            }
         }
     }
 
@@ -268,6 +281,13 @@ impl Writer {
         }
         *self.fault.lock().unwrap_or_else(PoisonError::into_inner) = result.clone().err();
         result
+    }
+}
+
+fn put_lifetimes(realm: &RealmIndex, batch: &mut Batch) {
+    for (value, last) in realm.lifetimes() {
+        let name = format!("{LIFETIME}{}/{value}", realm.name());
+        batch.marks.push((name, last.0));
     }
 }
 

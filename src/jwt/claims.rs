@@ -4,9 +4,10 @@
 use std::borrow::Cow;
 
 use serde::de::{DeserializeSeed, Deserializer, Error, MapAccess, Visitor};
+use serde_json::value::RawValue;
 
 use super::Malformed;
-use super::json::{Any, Names, Scalar, Text, Texts, read, text};
+use super::json::{Any, Names, Scalar, Text, Texts, check_value, read, text};
 use crate::words::Seconds;
 
 /// The registered claims of a token, and ours. Everything else is carried as text.
@@ -26,14 +27,30 @@ pub struct Claims<'a> {
     pub jti: Cow<'a, str>,
     /// `ver`.
     pub ver: Version<'a>,
-    /// `sid`: the session, by the jti of its first token.
-    pub sid: Option<Cow<'a, str>>,
-    /// `born`: when the login began, in milliseconds, where neither sid nor jti says so.
-    pub born: Option<u64>,
-    /// `lck`: the lock of an asymmetric realm.
-    pub lck: Option<Cow<'a, str>>,
+    /// The daemon's own claim, [`OWN`]; an error where it is not as the daemon writes it.
+    pub own: Result<OwnClaims<'a>, Malformed>,
     /// The claim that names the subject, as text.
     pub subject: Option<Cow<'a, str>>,
+}
+
+/// The name of the one private claim that belongs to the daemon. Every other private claim belongs to the app.
+pub const OWN: &str = "jwtkeeper";
+
+/// The members of the daemon's own claim.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub struct OwnClaims<'a> {
+    /// The session, by the jti of its first token. Only successors have it.
+    pub sid: Option<Cow<'a, str>>,
+    /// The start of the session in milliseconds, where neither jti nor `iat` tells it.
+    pub start: Option<u64>,
+    /// The application of the realm's cutoff that does not cover this session.
+    pub seen_realm: Option<u64>,
+    /// The application of the subject's cutoff that does not cover this session.
+    pub seen_subject: Option<u64>,
+    /// The application of the subject's flag that does not cover this token.
+    pub seen_flag: Option<u64>,
+    /// The hash of the lock cookie, in realms whose key cannot be locked.
+    pub lock: Option<Cow<'a, str>>,
 }
 
 /// `aud` (RFC 7519 section 4.1.3).
@@ -98,7 +115,7 @@ impl<'de> Visitor<'de> for Reader<'_> {
         let (mut exp, mut jti) = (None, None);
         let (mut iss, mut aud) = (None, Audience::None);
         let (mut nbf, mut iat) = (None, None);
-        let (mut ver, mut sid, mut born, mut lck) = (Version::None, None, None, None);
+        let (mut ver, mut own) = (Version::None, Ok(OwnClaims::default()));
         let mut subject = None;
         let (mut seen, mut names) = (0_u16, Names::default());
         while let Some(name) = map.next_key_seed(Text)? {
@@ -107,11 +124,17 @@ impl<'de> Visitor<'de> for Reader<'_> {
                 return Err(wrong("a name occurs twice"));
             }
             seen |= known.bit();
-            let value = if known == Name::Aud {
-                aud = map.next_value_seed(Texts)?;
-                Scalar::Other
-            } else {
-                map.next_value_seed(Any)?
+            let value = match known {
+                Name::Aud => {
+                    aud = map.next_value_seed(Texts)?;
+                    Scalar::Other
+                }
+                Name::Own => {
+                    let text: &'de RawValue = map.next_value()?;
+                    own = read_own(text.get())?;
+                    Scalar::Other
+                }
+                _ => map.next_value_seed(Any)?,
             };
             if name == self.subject {
                 subject = Some(subject_text(&value)?);
@@ -122,13 +145,7 @@ impl<'de> Visitor<'de> for Reader<'_> {
                 Name::Nbf => nbf = Some(date(value)?),
                 Name::Iat => iat = Some(date(value)?),
                 Name::Jti => jti = Some(string(value)?),
-                Name::Sid => sid = Some(string(value)?),
-                Name::Lck => lck = Some(string(value)?),
                 Name::Sub if self.subject != "sub" => drop(string(value)?),
-                Name::Born => match value {
-                    Scalar::Unsigned(ms) => born = Some(ms),
-                    _ => return Err(wrong("born is not a number of milliseconds")),
-                },
                 Name::Ver => {
                     ver = match value {
                         Scalar::Unsigned(number) => Version::Number(number),
@@ -136,7 +153,7 @@ impl<'de> Visitor<'de> for Reader<'_> {
                         _ => Version::Other,
                     }
                 }
-                Name::Aud | Name::Sub => {}
+                Name::Aud | Name::Own | Name::Sub => {}
                 Name::Other => names.add(name)?,
             }
         }
@@ -151,9 +168,7 @@ impl<'de> Visitor<'de> for Reader<'_> {
             iat,
             jti,
             ver,
-            sid,
-            born,
-            lck,
+            own,
             subject,
         })
     }
@@ -169,10 +184,8 @@ enum Name {
     Iat,
     Jti,
     Ver,
-    Sid,
+    Own,
     Sub,
-    Born,
-    Lck,
     Other,
 }
 
@@ -187,16 +200,62 @@ impl Name {
             b"iat" => Name::Iat,
             b"jti" => Name::Jti,
             b"ver" => Name::Ver,
-            b"sid" => Name::Sid,
             b"sub" => Name::Sub,
-            b"born" => Name::Born,
-            b"lck" => Name::Lck,
+            b"jwtkeeper" => Name::Own,
             _ => Name::Other,
         }
     }
 
     fn bit(self) -> u16 {
         1 << self as u16
+    }
+}
+
+/// Reads the daemon's own claim. Only what breaks the rules of JSON is an error of the whole claims set: whoever did not
+/// make the token with us may use the name as they like.
+fn read_own<'a, E: Error>(json: &'a str) -> Result<Result<OwnClaims<'a>, Malformed>, E> {
+    check_value(json).map_err(|malformed| wrong(malformed.0))?;
+    Ok(read(json, OwnReader))
+}
+
+struct OwnReader;
+
+impl<'de> DeserializeSeed<'de> for OwnReader {
+    type Value = OwnClaims<'de>;
+    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<OwnClaims<'de>, D::Error> {
+        deserializer.deserialize_map(self)
+    }
+}
+
+impl<'de> Visitor<'de> for OwnReader {
+    type Value = OwnClaims<'de>;
+
+    fn expecting(&self, f: &mut std::fmt::Formatter) -> std::fmt::Result {
+        f.write_str("the daemon's own claim")
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<OwnClaims<'de>, A::Error> {
+        let mut own = OwnClaims::default();
+        while let Some(name) = map.next_key_seed(Text)? {
+            let value = map.next_value_seed(Any)?;
+            match &*name {
+                "sid" => own.sid = Some(string(value)?),
+                "start" => own.start = Some(unsigned(&value)?),
+                "seen_realm" => own.seen_realm = Some(unsigned(&value)?),
+                "seen_subject" => own.seen_subject = Some(unsigned(&value)?),
+                "seen_flag" => own.seen_flag = Some(unsigned(&value)?),
+                "lock" => own.lock = Some(string(value)?),
+                _ => {} // of a later version
+            }
+        }
+        Ok(own)
+    }
+}
+
+fn unsigned<E: Error>(value: &Scalar<'_>) -> Result<u64, E> {
+    match value {
+        Scalar::Unsigned(number) => Ok(*number),
+        _ => Err(wrong("not an unsigned integer")),
     }
 }
 

@@ -49,6 +49,11 @@ pub fn check_object(bytes: &[u8]) -> Result<(), Malformed> {
     read(text(bytes)?, Object)
 }
 
+/// Checks that `text` is one strict JSON value.
+pub(super) fn check_value(text: &str) -> Result<(), Malformed> {
+    read(text, Strict)
+}
+
 /// The members of a strict JSON object, in order, each value as it was written.
 pub fn members(bytes: &[u8]) -> Result<Vec<Member<'_>>, Malformed> {
     struct Members;

@@ -11,7 +11,7 @@ mod signature;
 
 pub use algorithm::{Algorithm, Family};
 pub use base64url::encode as encode_base64url;
-pub use claims::{Audience, Claims, Version, read_claims};
+pub use claims::{Audience, Claims, OWN, OwnClaims, Version, read_claims};
 pub use compact::{Compact, sign_compact, sign_compact_with};
 pub use header::Header;
 pub use json::{Member, check_object, members};

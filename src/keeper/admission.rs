@@ -5,10 +5,11 @@ use jwtkeeper_wire::Reason;
 use subtle::ConstantTimeEq;
 
 use super::Served;
-use crate::jwt::{Claims, Compact, read_claims};
+use crate::denylist::SessionStart;
+use crate::jwt::{Claims, Compact, OwnClaims, read_claims};
 use crate::keyring::{CookieSecret, Effort, Role};
 use crate::realm::{CookieLock, ForeignIssuer, Policy};
-use crate::words::{Id, Millis};
+use crate::words::{Id, Millis, Seconds};
 
 /// A token whose signature holds.
 pub(super) struct Admitted<'b> {
@@ -20,6 +21,10 @@ pub(super) struct Admitted<'b> {
     pub(super) jti: Id,
     /// Its session: its own jti for a first token.
     pub(super) session: Id,
+    /// The start of its session.
+    pub(super) start: SessionStart,
+    /// The moment at which it was minted.
+    pub(super) issued: Millis,
     /// Whether a retired key signed it.
     pub(super) retired: bool,
     /// Who made it.
@@ -73,6 +78,10 @@ pub(super) fn admit<'b>(
     let mut admitted = read(compact.claims, policy)?;
     admitted.retired = proof.role == Role::Retired;
     admitted.origin = origin(policy, proof.role, admitted.claims.iss.as_deref());
+    if admitted.origin != Origin::Realm {
+        admitted.claims.own = Ok(OwnClaims::default()); // another's claim of the same name
+    }
+    admitted.read_own()?;
     admitted.lock = match proof.locked {
         Some(locked) if locked.lock == policy.lock_key => LockState::Locked(locked.part),
         Some(locked) => LockState::LockedOldWay(locked.part),
@@ -82,37 +91,45 @@ pub(super) fn admit<'b>(
     Ok(admitted)
 }
 
-/// Reads claims and the ids in them; what a signature would tell is left at its plainest.
-pub(super) fn read<'b>(bytes: &'b [u8], policy: &Policy) -> Result<Admitted<'b>, Reason> {
+/// Reads the claims of a token that the realm makes or made; what a signature would tell is left at its plainest.
+pub(super) fn read_own<'b>(bytes: &'b [u8], policy: &Policy) -> Result<Admitted<'b>, Reason> {
+    let mut admitted = read(bytes, policy)?;
+    admitted.read_own()?;
+    Ok(admitted)
+}
+
+/// Reads claims and the ids in them, but for the daemon's own claim: what that is worth depends on who signed.
+fn read<'b>(bytes: &'b [u8], policy: &Policy) -> Result<Admitted<'b>, Reason> {
     let claims = read_claims(bytes, &policy.subject_claim).map_err(|_| Reason::Malformed)?;
     let id = |text: &str| Id::parse(text).map_err(|_| Reason::Malformed);
     let jti = id(&claims.jti)?;
-    let session = claims
-        .sid
-        .as_deref()
-        .map(id)
-        .transpose()?
-        .unwrap_or_else(|| jti.clone());
     if let Some(subject) = subject_of(&claims) {
         Id::check(subject).map_err(|_| Reason::Malformed)?;
     }
-    if let (Some(birth), Some(iat)) = (jti.birth(), claims.iat) {
-        // A birth past its own iat would slip under later cutoffs.
-        let latest = Millis::from_seconds(iat.saturating_add(1)).plus(policy.clock_skew_ms);
-        if birth > latest {
-            return Err(Reason::Malformed);
-        }
-    }
+    let issued = issued(&jti, claims.iat);
     Ok(Admitted {
         claims,
         bytes,
+        session: jti.clone(),
+        start: SessionStart {
+            at: issued,
+            ..SessionStart::default()
+        },
+        issued,
         jti,
-        session,
         retired: false,
         origin: Origin::Realm,
         lock: LockState::Unlocked,
         cookies: Vec::new(),
     })
+}
+
+/// The moment at which a token was minted: that of its jti where its `iat` bears it out, else the start of `iat`'s
+/// second. An id is no proof of a time: any app may have chosen it. Without `iat` it is 0, which every cutoff covers.
+pub(super) fn issued(jti: &Id, iat: Option<Seconds>) -> Millis {
+    let Some(iat) = iat else { return Millis(0) };
+    let of_jti = jti.birth().filter(|birth| birth.seconds() == iat);
+    of_jti.unwrap_or_else(|| Millis::from_seconds(iat))
 }
 
 /// An empty string is a string (RFC 7519 section 4.1.2), and names nobody.
@@ -126,19 +143,24 @@ impl Admitted<'_> {
         subject_of(&self.claims)
     }
 
-    /// When the login began: the millisecond in `sid` or `jti`, else `born`, else the start of `iat`'s second, else 0.
-    pub(super) fn login(&self) -> Millis {
-        let born = || self.claims.born.map(Millis);
-        self.session.birth().or_else(born).unwrap_or_else(|| self.issued())
+    /// Takes in the daemon's own claim.
+    fn read_own(&mut self) -> Result<(), Reason> {
+        let own = self.claims.own.as_ref().map_err(|_| Reason::Malformed)?;
+        if let Some(sid) = &own.sid {
+            self.session = Id::parse(sid).map_err(|_| Reason::Malformed)?;
+            self.start.at = session_start(&self.session, self.issued);
+        }
+        self.start = SessionStart {
+            at: own.start.map_or(self.start.at, Millis),
+            seen_realm: own.seen_realm.unwrap_or(0),
+            seen_subject: own.seen_subject.unwrap_or(0),
+        };
+        Ok(())
     }
 
-    /// When this token itself was born.
-    pub(super) fn birth(&self) -> Millis {
-        self.jti.birth().unwrap_or_else(|| self.issued())
-    }
-
-    fn issued(&self) -> Millis {
-        self.claims.iat.map(Millis::from_seconds).unwrap_or_default()
+    /// A member of the daemon's own claim.
+    pub(super) fn own<T>(&self, member: impl FnOnce(&OwnClaims<'_>) -> Option<T>) -> Option<T> {
+        self.claims.own.as_ref().ok().and_then(member)
     }
 
     /// `iss` and `aud` are the realm's, byte for byte; a foreign token's `iss` is its issuer's.
@@ -163,7 +185,7 @@ impl Admitted<'_> {
         if self.origin == Origin::Foreign {
             return Ok(());
         }
-        if let Some(lock) = &self.claims.lck {
+        if let Some(lock) = self.claims.own.as_ref().ok().and_then(|own| own.lock.as_ref()) {
             let matches = |cookie: &CookieSecret| bool::from(cookie.lock_claim().as_bytes().ct_eq(lock.as_bytes()));
             let part = self.cookies.iter().position(matches).ok_or(Reason::LockRequired)?;
             self.lock = LockState::Locked(part);
@@ -173,6 +195,11 @@ impl Admitted<'_> {
         }
         Ok(())
     }
+}
+
+/// The start of the session of a successor whose own claim does not name it.
+pub(super) fn session_start(session: &Id, issued: Millis) -> Millis {
+    session.birth().unwrap_or(issued)
 }
 
 /// Who made a token that a key of this role signed under this `iss`.

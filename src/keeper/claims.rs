@@ -4,12 +4,10 @@
 use serde_json::value::RawValue;
 
 use super::Refusal;
-use crate::jwt::{Member, Version, members};
+use crate::denylist::SessionStart;
+use crate::jwt::{Member, OWN, Version, members};
 use crate::realm::{OwnClaim, Policy};
-use crate::words::Seconds;
-
-/// Claims that the daemon sets and nobody else.
-const DAEMONS_OWN: [&str; 3] = ["sid", "born", "lck"];
+use crate::words::{Id, Millis, Seconds};
 
 /// What a caller asks to be in a token.
 pub(super) struct Wanted<'a> {
@@ -33,8 +31,8 @@ impl<'a> Wanted<'a> {
             return Ok(wanted);
         }
         for (name, value) in members(bytes).map_err(|malformed| Refusal::ClaimsForm(malformed.0))? {
-            if let Some(own) = DAEMONS_OWN.into_iter().find(|own| *own == name) {
-                return Err(Refusal::ReservedByDaemon(own));
+            if name == OWN {
+                return Err(Refusal::ReservedByDaemon(OWN));
             }
             match OwnClaim::parse(&name) {
                 Some(claim) if policy.allow_overrides.contains(&claim) => wanted.own.push((claim, value)),
@@ -65,10 +63,51 @@ impl<'a> Wanted<'a> {
 }
 
 fn is_private(name: &str) -> bool {
-    OwnClaim::parse(name).is_none() && name != "exp" && !DAEMONS_OWN.contains(&name)
+    OwnClaim::parse(name).is_none() && name != "exp" && name != OWN
+}
+
+/// The daemon's own claim in the making; only members that a reader needs are written.
+#[derive(Default)]
+pub(super) struct OwnDraft<'a> {
+    /// The session of a successor.
+    pub(super) session: Option<&'a Id>,
+    /// The start of the session, where a reader would take it for another.
+    pub(super) start: Option<Millis>,
+    /// The cutoffs that do not cover the session.
+    pub(super) seen: SessionStart,
+    /// The application of the subject's flag that does not cover the token.
+    pub(super) seen_flag: u64,
+    /// The hash of the lock cookie.
+    pub(super) lock: Option<String>,
+}
+
+impl OwnDraft<'_> {
+    /// The claim's value; `None` where it would be empty.
+    pub(super) fn value(&self) -> Option<String> {
+        let mut draft = Draft::new();
+        if let Some(session) = self.session {
+            draft.string("sid", &session.to_string());
+        }
+        if let Some(start) = self.start {
+            draft.number("start", start.0);
+        }
+        let seen = [
+            ("seen_realm", self.seen.seen_realm),
+            ("seen_subject", self.seen.seen_subject),
+            ("seen_flag", self.seen_flag),
+        ];
+        for (name, sequence) in seen.into_iter().filter(|(_, sequence)| *sequence > 0) {
+            draft.number(name, sequence);
+        }
+        if let Some(lock) = &self.lock {
+            draft.string("lock", lock);
+        }
+        (draft.text.len() > 1).then(|| draft.finish())
+    }
 }
 
 /// A claims set in the making.
+#[derive(Clone)]
 pub(super) struct Draft {
     text: String,
 }
@@ -98,6 +137,11 @@ impl Draft {
     /// Adds an integer.
     pub(super) fn number(&mut self, name: &str, value: impl std::fmt::Display) {
         self.raw(name, &value.to_string());
+    }
+
+    /// Adds the daemon's own claim.
+    pub(super) fn own(&mut self, own: &OwnDraft<'_>) {
+        own.value().iter().for_each(|value| self.raw(OWN, value));
     }
 
     /// Adds `aud`: one as a string, several as a list, none not at all.

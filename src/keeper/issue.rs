@@ -1,12 +1,15 @@
 //! Issue: make a token. What validate would refuse is never minted.
 
+use jwtkeeper_wire::Reason;
 use zeroize::Zeroizing;
 
-use super::admission::{Admitted, LockState, read};
-use super::claims::{Draft, Wanted};
+use super::admission::{Admitted, LockState, read_own};
+use super::claims::{Draft, OwnDraft, Wanted};
+use super::jti::new_jti;
 use super::validate::{judge, seconds, session_end};
-use super::{Keeper, Refusal, Served, Unsigned};
-use crate::denylist::Lock;
+use super::{Keeper, Refusal, Rejection, Served, Unsigned};
+use crate::denylist::{Kind, Level, Lock, MAX_SEQUENCE};
+use crate::jwt::Member;
 use crate::keyring::{CookieSecret, LockKey, SigningKey};
 use crate::realm::{CookieLock, OwnClaim, Policy};
 use crate::words::{Id, Millis};
@@ -15,6 +18,18 @@ impl Keeper {
     /// Makes a token with the caller's `claims` (a JSON object, or nothing) that lives `ttl` seconds, or as long as
     /// the realm says.
     pub fn issue(&self, served: &Served, now: Millis, claims: &[u8], ttl: Option<u64>) -> Result<Unsigned, Refusal> {
+        served.index.note_minted(now);
+        self.mint(served, now, claims, ttl)
+    }
+
+    /// The same for a token that nobody gets.
+    pub(super) fn mint(
+        &self,
+        served: &Served,
+        now: Millis,
+        claims: &[u8],
+        ttl: Option<u64>,
+    ) -> Result<Unsigned, Refusal> {
         let policy = &served.realm.policy;
         let key = served.realm.keyring.signing().ok_or(Refusal::ValidateOnly)?;
         let wanted = Wanted::read(claims, policy)?;
@@ -42,9 +57,9 @@ impl Keeper {
                 max: policy.max_lifetime,
             });
         }
-        let jti = self.birth(policy, now)?;
+        let jti = new_jti(now)?;
         if let Some(span) = policy.session_lifetime {
-            exp = exp.min(session_end(jti.birth().unwrap_or(now), span).seconds());
+            exp = exp.min(session_end(now, span).seconds());
         }
         let (lock, cookie) = match policy.cookie_lock {
             CookieLock::Off => (Lock::None, None),
@@ -72,22 +87,17 @@ impl Keeper {
             }
         }
         draft.number("exp", exp);
-        if overridden(OwnClaim::Jti).is_some() {
-            draft.number("born", jti.birth().unwrap_or(now).0);
-        }
-        if let (Lock::Claim, Some(cookie)) = (lock, &cookie) {
-            draft.string("lck", &cookie.lock_claim());
-        }
-        wanted
-            .private
-            .iter()
-            .for_each(|(name, value)| draft.raw(name, value.get()));
-        let claims = draft.finish();
-        let jti = would_validate(served, now, &claims, lock)?;
-        // A successor says which session it belongs to: a token that leaves no room for that could never be rotated.
-        let mut session = Draft::new();
-        session.string("sid", &jti.to_string());
-        check_size(key, claims.len() + session.finish().len() - 1, policy)?;
+        let has_own_time = overridden(OwnClaim::Jti).is_some() || overridden(OwnClaim::Iat).is_some();
+        let mut own = OwnDraft {
+            start: has_own_time.then_some(now),
+            lock: cookie
+                .as_ref()
+                .filter(|_| lock == Lock::Claim)
+                .map(CookieSecret::lock_claim),
+            ..OwnDraft::default()
+        };
+        let (claims, jti) = finish(served, now, &draft, &mut own, &wanted.private, lock)?;
+        check_size(key, claims.len() + successor_room(&own, &jti), policy)?;
         let value = cookie.as_ref().map(|cookie| Zeroizing::new(cookie.expose().to_owned()));
         Ok(Unsigned {
             key: key.verifying.id,
@@ -100,25 +110,83 @@ impl Keeper {
             value,
         })
     }
-
-    /// The next birth in this realm.
-    pub(super) fn birth(&self, policy: &Policy, now: Millis) -> Result<Id, Refusal> {
-        self.minter
-            .next(now, self.denylist.index().highest_cutoff(), policy.clock_skew_ms)
-    }
 }
 
-/// That validate would accept these claims now; their jti.
-fn would_validate(served: &Served, now: Millis, claims: &str, lock: Lock) -> Result<Id, Refusal> {
-    let mut admitted = as_minted(served, claims, lock)?;
-    judge(served, now, &mut admitted).map_err(|rejection| Refusal::DeadOnArrival(rejection.reason))?;
-    Ok(admitted.jti)
+/// How often a login is tried again whose cutoffs climb while it is made.
+const TRIES: usize = 8;
+
+/// Adds the daemon's own claim and the private ones, and checks that validate would accept the token now; returns its
+/// claims and its jti.
+fn finish(
+    served: &Served,
+    now: Millis,
+    draft: &Draft,
+    own: &mut OwnDraft<'_>,
+    private: &[Member<'_>],
+    lock: Lock,
+) -> Result<(String, Id), Refusal> {
+    let index = &served.index;
+    let subject = subject_of(private, &served.realm.policy);
+    let exemption = |subject: &Id, level| index.exemption(Kind::Subject, subject, level, now);
+    for _ in 0..TRIES {
+        own.seen.seen_realm = index.exemption(Kind::Realm, &Id::Uuid(0), Level::Hard, now);
+        own.seen.seen_subject = subject.as_ref().map_or(0, |subject| exemption(subject, Level::Hard));
+        own.seen_flag = subject.as_ref().map_or(0, |subject| exemption(subject, Level::Soft));
+        let mut draft = draft.clone();
+        draft.own(own);
+        private.iter().for_each(|(name, value)| draft.raw(name, value.get()));
+        let claims = draft.finish();
+        let mut admitted = as_minted(served, &claims, lock)?;
+        match judge(served, now, &mut admitted) {
+            Ok(_) => {
+                let jti = admitted.jti;
+                return Ok((claims, jti));
+            }
+            Err(Rejection {
+                reason: Reason::Revoked,
+                ..
+            }) if !index.token_revoked(&admitted.jti) && !index.session_revoked(&admitted.jti) => {}
+            Err(rejection) => return Err(Refusal::DeadOnArrival(rejection.reason)),
+        }
+    }
+    Err(Refusal::Unconfirmed)
+}
+
+/// The subject of a token in the making.
+fn subject_of(private: &[Member<'_>], policy: &Policy) -> Option<Id> {
+    let (_, value) = private.iter().find(|(name, _)| *name == policy.subject_claim)?;
+    let text = match serde_json::from_str(value.get()).ok()? {
+        serde_json::Value::String(text) => text,
+        number @ serde_json::Value::Number(_) => number.to_string(),
+        _ => return None,
+    };
+    Id::parse(&text).ok()
+}
+
+/// The bytes by which the claims of a successor may be longer, for its own claim: a token that leaves no room for that
+/// could never be rotated.
+fn successor_room(own: &OwnDraft<'_>, jti: &Id) -> usize {
+    let successor = OwnDraft {
+        session: Some(jti),
+        seen_flag: MAX_SEQUENCE,
+        lock: own.lock.clone(),
+        ..*own
+    };
+    let length = |own: &OwnDraft<'_>| {
+        let mut draft = Draft::new();
+        draft.own(own);
+        draft.finish().len()
+    };
+    let comma = usize::from(own.value().is_none());
+    (length(&successor) + comma).saturating_sub(length(own))
 }
 
 /// Claims in the making as validate will see them, with the cookie that goes with them.
 pub(super) fn as_minted<'c>(served: &Served, claims: &'c str, lock: Lock) -> Result<Admitted<'c>, Refusal> {
-    let mut admitted = read(claims.as_bytes(), &served.realm.policy).map_err(Refusal::DeadOnArrival)?;
-    admitted.claims.lck = None; // made a moment ago, of that cookie
+    let mut admitted = read_own(claims.as_bytes(), &served.realm.policy).map_err(Refusal::DeadOnArrival)?;
+    if let Ok(own) = &mut admitted.claims.own {
+        own.lock = None; // made a moment ago, of that cookie
+    }
     if lock != Lock::None {
         admitted.lock = LockState::Locked(0);
     }

@@ -4,7 +4,7 @@
 mod admission;
 mod claims;
 mod issue;
-mod minter;
+mod jti;
 mod names;
 mod revoke;
 mod rotate;
@@ -19,9 +19,8 @@ use jwtkeeper_wire::{Cause, ErrorCode, Reason};
 
 use crate::denylist::{Denylist, RealmIndex, StoreError};
 use crate::realm::Realm;
-use crate::words::{Id, IdError, Millis, Seconds};
+use crate::words::{Id, IdError, Seconds};
 
-pub use minter::Minter;
 pub use names::Names;
 pub use revoke::{Before, Flag, Revoke, State};
 pub use self_test::SelfTestError;
@@ -38,26 +37,17 @@ pub struct Served {
 /// Issues, validates, rotates and revokes.
 pub struct Keeper {
     denylist: Arc<dyn Denylist>,
-    minter: Minter,
 }
 
 impl Keeper {
-    /// A keeper over a denylist; nothing is minted at or before `minted`.
-    pub fn new(denylist: Arc<dyn Denylist>, minted: Millis) -> Self {
-        Self {
-            denylist,
-            minter: Minter::new(minted),
-        }
+    /// A keeper over a denylist.
+    pub fn new(denylist: Arc<dyn Denylist>) -> Self {
+        Self { denylist }
     }
 
     /// The denylist.
     pub fn denylist(&self) -> &Arc<dyn Denylist> {
         &self.denylist
-    }
-
-    /// The last moment of minting.
-    pub fn minted(&self) -> Millis {
-        self.minter.last()
     }
 }
 
@@ -154,10 +144,8 @@ pub enum Refusal {
     KeyGone,
     #[error("the record of this token's rotation was not made by this realm's key: it leads to no successor")]
     BadSeal,
-    #[error(
-        "the clock is {behind_ms} ms behind what was minted or cut off before; try again, and check the host's clock"
-    )]
-    ClockBehind { behind_ms: u64 },
+    #[error("a revocation of the subject or the realm is not yet in the shared store; try again in a moment")]
+    Unconfirmed,
     #[error("a signature or random bytes could not be made")]
     Crypto,
 }
@@ -174,8 +162,7 @@ impl Refusal {
             Refusal::ForeignToken => ErrorCode::ForeignToken,
             Refusal::CutoffInFuture => ErrorCode::CutoffInFuture,
             Refusal::BadId { .. } => ErrorCode::BadId,
-            Refusal::Store(_) | Refusal::KeyGone | Refusal::BadSeal => ErrorCode::Unavailable,
-            Refusal::ClockBehind { .. } => ErrorCode::ClockBehind,
+            Refusal::Store(_) | Refusal::Unconfirmed | Refusal::KeyGone | Refusal::BadSeal => ErrorCode::Unavailable,
             Refusal::Crypto => ErrorCode::Internal,
         }
     }

@@ -1,7 +1,7 @@
 //! Whom a token speaks of, for records of what was done with it. Proven by whoever minted or admitted it, not here.
 
 use super::Served;
-use super::admission::read;
+use super::admission::read_own;
 use crate::jwt::Compact;
 use crate::words::Id;
 
@@ -18,7 +18,7 @@ pub struct Names {
 impl Names {
     /// Of claims.
     pub fn of_claims(served: &Served, claims: &[u8]) -> Option<Self> {
-        let admitted = read(claims, &served.realm.policy).ok()?;
+        let admitted = read_own(claims, &served.realm.policy).ok()?;
         Some(Self {
             subject: admitted.subject().map(str::to_owned),
             jti: admitted.jti,

@@ -68,7 +68,7 @@ impl Keeper {
         target: Revoke<'_>,
         effort: &mut Effort,
     ) -> Result<Result<(), Rejection>, Refusal> {
-        let until = self.retention(served, now);
+        let until = retention(served, now);
         let hard = |kind, id| Raise::hard(kind, id, until);
         let mut ends_session_of = None;
         let entries = match target {
@@ -96,18 +96,12 @@ impl Keeper {
             }
             Revoke::Session(session) => vec![hard(Kind::Session, id("the session", session)?)],
             Revoke::Subject(subject, before) => {
-                let cutoff = self.cutoff(served, now, before)?;
-                vec![Raise {
-                    cutoff,
-                    ..hard(Kind::Subject, id("the subject", subject)?)
-                }]
+                let raise = hard(Kind::Subject, id("the subject", subject)?);
+                vec![with_cutoff(served, now, before, raise)?]
             }
             Revoke::IssuedBefore(before) => {
-                let cutoff = self.cutoff(served, now, before)?;
-                vec![Raise {
-                    cutoff,
-                    ..hard(Kind::Realm, Id::Uuid(0))
-                }]
+                let raise = hard(Kind::Realm, Id::Uuid(0));
+                vec![with_cutoff(served, now, before, raise)?]
             }
         };
         self.denylist
@@ -124,22 +118,19 @@ impl Keeper {
 
     /// Flags: rotation is due on next sight.
     pub async fn flag(&self, served: &Served, now: Millis, target: Flag<'_>) -> Result<(), Refusal> {
-        let until = self.retention(served, now);
-        let (kind, id, cutoff) = match target {
-            Flag::Jti(jti) => (Kind::Token, id("the jti", jti)?, Millis(0)),
-            Flag::Subject(subject, before) => (
-                Kind::Subject,
-                id("the subject", subject)?,
-                self.cutoff(served, now, before)?,
-            ),
-        };
-        let entries = vec![Raise {
-            kind,
-            id,
+        let until = retention(served, now);
+        let soft = |kind, id| Raise {
             level: Level::Soft,
-            cutoff,
-            until,
-        }];
+            ..Raise::hard(kind, id, until)
+        };
+        let raise = match target {
+            Flag::Jti(jti) => soft(Kind::Token, id("the jti", jti)?),
+            Flag::Subject(subject, before) => {
+                let raise = soft(Kind::Subject, id("the subject", subject)?);
+                with_cutoff(served, now, before, raise)?
+            }
+        };
+        let entries = vec![raise];
         self.denylist.apply(&served.index, Change::raise(entries)).await?;
         Ok(())
     }
@@ -188,25 +179,29 @@ impl Keeper {
             until,
         })
     }
+}
 
-    /// Until when an entry must stand, also where the clock was set back since tokens were minted.
-    fn retention(&self, served: &Served, now: Millis) -> Seconds {
-        served.index.retention(now.max(self.minter.last()))
-    }
+/// The second until which an entry is kept, also where the clock was set back since tokens were minted.
+fn retention(served: &Served, now: Millis) -> Seconds {
+    served.index.retention(now.max(served.index.minted()))
+}
 
-    /// The moment that a cutoff holds up to.
-    fn cutoff(&self, served: &Served, now: Millis, before: Before) -> Result<Millis, Refusal> {
-        let skew = served.realm.policy.clock_skew_ms;
-        match before {
-            Before::At(at) if at > now.plus(skew) => Err(Refusal::CutoffInFuture),
-            Before::At(at) => Ok(at),
-            // Whoever logged in between the first asking and this retry did so after the cutoff.
-            Before::Now {
-                first_asked: Some(first),
-            } => Ok(first.min(now).plus(skew)),
-            Before::Now { first_asked: None } => Ok(now.plus(skew).max(self.minter.last())),
-        }
-    }
+/// The raise that applies a cutoff. Clocks differ by `clock_skew` at most: a session that began by the time asked for
+/// began, by the clock of its own host, no later than that much after it.
+fn with_cutoff(served: &Served, now: Millis, before: Before, raise: Raise) -> Result<Raise, Refusal> {
+    let (index, skew) = (&served.index, served.realm.policy.clock_skew_ms);
+    let start = match before {
+        Before::At(at) if at > now.plus(skew) => return Err(Refusal::CutoffInFuture),
+        Before::At(at) => at.min(now).plus(skew),
+        // Sessions that began between the first asking and this retry did so after the cutoff.
+        Before::Now {
+            first_asked: Some(first),
+        } => first.min(now).plus(skew),
+        // Tokens minted before the clock was set back are covered too.
+        Before::Now { first_asked: None } => now.plus(skew).max(index.minted()),
+    };
+    let cutoff = index.next_cutoff(raise.kind, &raise.id, raise.level, start, now, skew);
+    Ok(Raise { cutoff, ..raise })
 }
 
 /// A token in hand: form, signature, names and lock; its times and its state do not matter.

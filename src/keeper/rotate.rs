@@ -6,13 +6,14 @@ use aws_lc_rs::rand;
 use jwtkeeper_wire::Reason;
 use zeroize::Zeroizing;
 
-use super::admission::{Admitted, LockState, Origin};
-use super::claims::{Draft, Wanted};
+use super::admission::{Admitted, LockState, Origin, session_start};
+use super::claims::{Draft, OwnDraft, Wanted};
 use super::issue::{as_minted, check_size, lock_of};
+use super::jti::new_jti;
 use super::seal::sealed;
 use super::validate::{accept, judge_claims, reused, seconds, session_end};
 use super::{Keeper, Refusal, Rotated, Served, Unsigned};
-use crate::denylist::{Change, Lock, MARGIN, Outcome, Record, Rotate};
+use crate::denylist::{Change, Kind, Level, Lock, MARGIN, Outcome, Record, Rotate};
 use crate::jwt::read_claims;
 use crate::keyring::{CookieSecret, Effort, Seal, SigningKey};
 use crate::realm::{CookieLock, OwnClaim, Policy};
@@ -62,7 +63,7 @@ impl Keeper {
                 what: "the subject",
                 problem,
             })?,
-            login: admitted.login(),
+            start: admitted.start,
             now,
             grace_until: record.grace_until,
             record,
@@ -94,7 +95,8 @@ impl Keeper {
             Some(claims) => Wanted::read(claims, policy)?,
             None => Wanted::carried(old.bytes)?,
         };
-        let jti = self.birth(policy, now)?;
+        let jti = new_jti(now)?;
+        served.index.note_minted(now);
         let mut nonce = [0; 16];
         rand::fill(&mut nonce).map_err(|_| Refusal::Crypto)?;
         let lock = match policy.cookie_lock {
@@ -161,13 +163,16 @@ fn compose(
         }
     }
     draft.number("exp", expiry(policy, now, old, wanted.exp)?);
-    draft.string("sid", &old.session.to_string());
-    if old.session.birth().is_none() {
-        draft.number("born", old.login().0);
-    }
-    if let Some(lock) = lock_claim {
-        draft.string("lck", &lock);
-    }
+    let start = old.start.at;
+    let subject = old.subject().and_then(|subject| Id::parse(subject).ok());
+    let exemption = |subject: &Id| served.index.exemption(Kind::Subject, subject, Level::Soft, now);
+    draft.own(&OwnDraft {
+        session: Some(&old.session),
+        start: Some(start).filter(|start| *start != session_start(&old.session, now)),
+        seen: old.start,
+        seen_flag: subject.as_ref().map_or(0, exemption),
+        lock: lock_claim,
+    });
     if let Some(subject) = old_value(subject_claim) {
         draft.raw(subject_claim, subject);
     }
@@ -187,7 +192,7 @@ fn expiry(policy: &Policy, now: Millis, old: &Admitted<'_>, wanted: Option<Secon
         exp = exp.min(wanted);
     }
     if let Some(span) = policy.session_lifetime {
-        exp = exp.min(session_end(old.login(), span).seconds());
+        exp = exp.min(session_end(old.start.at, span).seconds());
     }
     if exp <= iat {
         return Err(Refusal::ClaimValue {
@@ -198,7 +203,7 @@ fn expiry(policy: &Policy, now: Millis, old: &Admitted<'_>, wanted: Option<Secon
     Ok(exp)
 }
 
-/// The claim `lck` of a successor that is locked so.
+/// The member `lock` of a successor that is locked so.
 fn successor_lock(key: &SigningKey, lock: Lock, nonce: &[u8; 16]) -> Result<Option<String>, Refusal> {
     if lock != Lock::Claim {
         return Ok(None);

@@ -4,7 +4,6 @@
 use jwtkeeper_wire::{Cause, Reason};
 
 use super::admission::{Admitted, LockState, Origin, admit};
-use super::minter::end_of_second;
 use super::seal::is_forged;
 use super::{Keeper, Rejection, Reuse, Served, Verdict};
 use crate::denylist::{Level, Rotation, Stands};
@@ -76,36 +75,34 @@ fn check_times(served: &Served, now: Millis, admitted: &Admitted<'_>) -> Result<
     }
     if policy
         .session_lifetime
-        .is_some_and(|span| now >= session_end(admitted.login(), span))
+        .is_some_and(|span| now >= session_end(admitted.start.at, span))
     {
         return Err(Reason::Expired);
     }
     let latest = now.plus(policy.clock_skew_ms);
     let future = |date: Option<Seconds>| date.is_some_and(|date| Millis::from_seconds(date) > latest);
-    // A birth later than any host can have minted by now would slip under cutoffs to come.
-    let latest_birth = end_of_second(latest).plus(policy.clock_skew_ms);
-    let unborn = admitted.birth().max(admitted.login()) > latest_birth;
-    if unborn || future(claims.nbf) || future(claims.iat) {
+    // A start later than any host's clock would escape cutoffs to come.
+    let is_early = admitted.issued.max(admitted.start.at) > latest;
+    if is_early || future(claims.nbf) || future(claims.iat) {
         return Err(Reason::NotYetValid);
     }
     Ok(())
 }
 
-/// When a login's whole life is over.
-pub(super) fn session_end(login: Millis, span: u64) -> Millis {
-    login.plus(span.saturating_mul(1000))
+/// The end of a session's whole life.
+pub(super) fn session_end(start: Millis, span: u64) -> Millis {
+    start.plus(span.saturating_mul(1000))
 }
 
 /// What the denylist says; past this, the token is valid.
 fn check_denylist(served: &Served, now: Millis, admitted: &Admitted<'_>) -> Result<Stands, Rejection> {
     let index = &served.index;
     let stands = index.look(&admitted.jti, &admitted.session, admitted.subject());
-    let login = admitted.login();
-    let ended = |cutoff: Option<Millis>| cutoff.is_some_and(|cutoff| login <= cutoff);
+    let start = admitted.start;
     let revoked = stands.token == Some(Level::Hard)
         || stands.session_revoked
-        || ended(index.realm_cutoff())
-        || ended(stands.subject.hard);
+        || index.realm_cutoff().covers(start.at, start.seen_realm)
+        || stands.subject.hard.covers(start.at, start.seen_subject);
     if revoked {
         return Err(Reason::Revoked.into());
     }
@@ -147,7 +144,7 @@ fn rotation_cause(served: &Served, now: Millis, admitted: &Admitted<'_>, stands:
         return Cause::Flagged;
     }
     // Two hosts on two versions, or on two keys, must not rotate a session on every request.
-    let fresh = admitted.claims.sid.is_some() && now.since(admitted.birth()) < policy.rotation_grace_ms;
+    let fresh = admitted.session != admitted.jti && now.since(admitted.issued) < policy.rotation_grace_ms;
     if !fresh && !same_version(&admitted.claims.ver, &served.realm.version) {
         return Cause::StaleVersion;
     }
@@ -161,7 +158,8 @@ fn rotation_cause(served: &Served, now: Millis, admitted: &Admitted<'_>, stands:
 }
 
 fn is_flagged(admitted: &Admitted<'_>, stands: &Stands) -> bool {
-    stands.token == Some(Level::Soft) || stands.subject.soft.is_some_and(|cutoff| admitted.birth() <= cutoff)
+    let seen = admitted.own(|own| own.seen_flag).unwrap_or(0);
+    stands.token == Some(Level::Soft) || stands.subject.soft.covers(admitted.issued, seen)
 }
 
 fn same_version(token: &Version<'_>, realm: &Version<'_>) -> bool {

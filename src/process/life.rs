@@ -212,7 +212,7 @@ async fn context(
         what: "make random bytes",
         error: std::io::ErrorKind::Other.into(),
     })?;
-    let keeper = Keeper::new(denylist, store.minted());
+    let keeper = Keeper::new(denylist);
     let process = OfProcess {
         clock: clock::now,
         set_log_level: log::set_level,
@@ -239,7 +239,7 @@ async fn obey(mut signals: Signals, context: Arc<Context>, manager: &Manager, st
     std::future::pending().await
 }
 
-/// Tells the store, each second, what time it is and when the last token was minted.
+/// Tells the store, each second, what time it is.
 async fn tick(context: Arc<Context>) {
     let mut interval = tokio::time::interval(TICK);
     interval.set_missed_tick_behavior(MissedTickBehavior::Delay);
@@ -264,11 +264,8 @@ async fn report_suppressed_lines() {
 
 async fn remember(context: &Context, elapsed: Duration) {
     let elapsed_ms = u64::try_from(elapsed.as_millis()).unwrap_or(u64::MAX);
-    let change = Change::Tick {
-        now: clock::now(),
-        elapsed_ms,
-        minted: context.keeper.minted(),
-    };
+    let now = clock::now();
+    let change = Change::Tick { now, elapsed_ms };
     let denylist = context.keeper.denylist();
     let any = denylist.index().realm(jwtkeeper_wire::DEFAULT_REALM);
     let _ = denylist.apply(&any, change).await; // the store says itself, in log and health, what it cannot write

@@ -23,6 +23,11 @@ impl Millis {
         Millis(self.0.saturating_add(ms))
     }
 
+    /// The moment in microseconds.
+    pub fn micros(self) -> u64 {
+        self.0.saturating_mul(1000)
+    }
+
     /// How many milliseconds after `earlier` it lies; 0 if before.
     pub fn since(self, earlier: Millis) -> u64 {
         self.0.saturating_sub(earlier.0)

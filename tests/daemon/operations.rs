@@ -69,7 +69,7 @@ fn whole_life(client: &blocking::Client, algorithm: &str, locked: bool) {
     client.flag_jti(&issued.jti).unwrap();
     assert_eq!(client.validate(validate()).unwrap().rotation(), Some(Cause::Flagged));
     let rotated = rotate(client, Rotate::new(issued.token()).cookie(cookie.as_deref()));
-    assert_eq!(claim(&rotated.claims, "sid"), json!(issued.jti));
+    assert_eq!(claim(&rotated.claims, "jwtkeeper")["sid"], json!(issued.jti));
     assert_eq!(claim(&rotated.claims, "sub"), json!("42"));
     assert_eq!(client.validate(validate()).unwrap().rotation(), Some(Cause::Rotated));
     assert_eq!(client.status(&issued.jti).unwrap().state, State::Rotated);
@@ -175,8 +175,7 @@ fn what_may_not_be_issued_is_refused_by_name() {
     let cases = [
         (r#"{"iss":"me"}"#, "the claim iss is the realm's"),
         (r#"{"jti":"x"}"#, "the claim jti is the realm's"),
-        (r#"{"sid":"x"}"#, "the claim sid is the daemon's own"),
-        (r#"{"lck":"x"}"#, "the claim lck is the daemon's own"),
+        (r#"{"jwtkeeper":{}}"#, "the claim jwtkeeper is the daemon's own"),
         (r#"{"exp":1}"#, "the claim exp must be later than now"),
         (r#"{"exp":99999999999}"#, "max_lifetime"),
         (r#"{"a":1,"a":2}"#, "strict JSON object"),

@@ -46,7 +46,7 @@ fn nothing_secret_is_ever_said() {
             .validate(Validate::new(&forged).cookie(new_cookie.as_str()))
             .unwrap(),
     );
-    for claims in [r#"{"sid":"canary-subject-claim"}"#, r#"{"canary-subject-claim"}"#] {
+    for claims in [r#"{"jwtkeeper":"canary-subject-claim"}"#, r#"{"canary-subject-claim"}"#] {
         said.push_str(&client.issue(Issue::new().claims(claims)).unwrap_err().to_string());
     }
     // Tokens where names belong.

@@ -126,7 +126,7 @@ def make(directory):
             locked["concat"] = jwt.encode(claims(now), secret + COOKIE, algorithm=alg)
         else:
             lck = b64(hashlib.sha256(COOKIE).digest())
-            locked["claim"] = jwt.encode({**claims(now), "lck": lck}, key, algorithm=alg)
+            locked["claim"] = jwt.encode({**claims(now), "jwtkeeper": {"lock": lck}}, key, algorithm=alg)
         answer["algorithms"][alg] = {
             "files": made,
             "token": jwt.encode(claims(now), key, algorithm=alg),

@@ -53,7 +53,7 @@ impl Directory {
             .map_err(|error| error.to_string())?;
         Ok(Configured {
             live: Arc::new(live),
-            keeper: Keeper::new(denylist, Millis(0)),
+            keeper: Keeper::new(denylist),
             now: MOMENT,
         })
     }

@@ -11,7 +11,6 @@ use jwtkeeper::jwt::Algorithm;
 use jwtkeeper::keeper::{Keeper, Verdict};
 use jwtkeeper::keyring::{Effort, LockKey};
 use jwtkeeper::realm::CookieLock;
-use jwtkeeper::words::Millis;
 use jwtkeeper_wire::Cause;
 use serde_json::json;
 
@@ -57,7 +56,7 @@ async fn tokens_locked_the_gems_way_survive_a_rollover_to_a_curve() {
     let live = Live::start(settings, &mut Files::new(), denylist.clone(), 0, MOMENT)
         .await
         .unwrap_or_else(|error| panic!("{error}"));
-    let keeper = Keeper::new(denylist, Millis(0));
+    let keeper = Keeper::new(denylist);
     let mut buffer = Vec::new();
     let cookie = old.cookie.as_ref().map(|cookie| cookie.as_str());
     let snapshot = live.snapshot();

@@ -38,8 +38,8 @@ fn what_one_revokes_holds_on_all() {
         until("all kinds hold there", || {
             let subject = realm.subject(&id("u"));
             realm.session_revoked(&id("a session"))
-                && (subject.hard, subject.soft) == (Some(moment(-5)), Some(moment(-1)))
-                && realm.realm_cutoff() == Some(moment(-9))
+                && (subject.hard.start, subject.soft.start) == (moment(-5), moment(-1))
+                && realm.realm_cutoff().start == moment(-9)
         });
     }
 }

@@ -4,7 +4,7 @@
 use jwtkeeper::denylist::{Change, Denylist, Embedded, Kind, Level, MARGIN, Raise};
 use jwtkeeper::words::Millis;
 
-use crate::support::{NOW, apply, cutoff, directory, entries, id, moment, open, open_at, raise, realm, uuid};
+use crate::support::{NOW, apply, by, cutoff, directory, entries, id, moment, open, open_at, raise, realm, uuid};
 
 #[test]
 fn retention_survives_and_still_falls_by_itself() {
@@ -23,10 +23,10 @@ fn retention_survives_and_still_falls_by_itself() {
     set(&store, 7 * day, 100);
     set(&store, 2 * day, 200);
     set(&store, hour, 300);
+    realm(store.index()).note_minted(moment(400));
     let tick = Change::Tick {
         now: moment(400),
         elapsed_ms: 1000,
-        minted: moment(400),
     };
     apply(&store, &realm(store.index()), tick).unwrap();
     drop(store);
@@ -51,10 +51,10 @@ fn what_was_in_force_when_a_life_ended_counts_until_its_last_token() {
         now: moment(second),
     };
     apply(&store, &realm(store.index()), lifetime(30, 0)).unwrap();
+    realm(store.index()).note_minted(moment(5 * day));
     let tick = Change::Tick {
         now: moment(5 * day),
         elapsed_ms: 1_000_000_000,
-        minted: moment(5 * day),
     };
     apply(&store, &realm(store.index()), tick).unwrap();
     drop(store);
@@ -72,17 +72,20 @@ fn what_was_in_force_when_a_life_ended_counts_until_its_last_token() {
 fn the_high_mark_of_minting_survives() {
     let directory = directory();
     let store = open(&directory);
-    assert_eq!(store.minted(), Millis(0));
+    let minted = |store: &Embedded| realm(store.index()).minted();
+    assert_eq!(minted(&store), Millis(0));
     for minted in [moment(5), moment(9), moment(7)] {
+        realm(store.index()).note_minted(minted);
         let tick = Change::Tick {
             now: moment(10),
-            elapsed_ms: 1000,
-            minted,
+            elapsed_ms: 10_000,
         };
         apply(&store, &realm(store.index()), tick).unwrap();
     }
     drop(store);
-    assert_eq!(open(&directory).minted(), moment(9));
+    assert_eq!(minted(&open(&directory)), moment(9));
+    let other = open(&directory).index().realm("other");
+    assert_eq!(other.minted(), Millis(0), "each realm has a mark of its own");
 }
 
 #[test]
@@ -101,15 +104,14 @@ fn a_cutoff_from_the_future_is_reported_and_counts_from_when_it_was_first_seen()
     let store = open_at(&directory, 10);
     assert_eq!(store.future_cutoffs(), 2);
     let (seen, realm_of) = (moment(12), |store: &Embedded| realm(store.index()));
-    assert_eq!(realm_of(&store).subject(&id("u")).hard, Some(seen));
-    assert_eq!(realm_of(&store).realm_cutoff(), Some(seen));
-    assert_eq!(store.index().highest_cutoff(), seen);
+    assert_eq!(realm_of(&store).subject(&id("u")).hard.start, seen);
+    assert_eq!(realm_of(&store).realm_cutoff().start, seen);
     drop(store);
     // The next start does not move it: who logged in meanwhile stays logged in.
     let store = open_at(&directory, 1000);
     assert_eq!(store.future_cutoffs(), 0, "it was put right");
-    assert_eq!(realm_of(&store).subject(&id("u")).hard, Some(seen));
-    assert_eq!(realm_of(&store).realm_cutoff(), Some(seen));
+    assert_eq!(realm_of(&store).subject(&id("u")).hard.start, seen);
+    assert_eq!(realm_of(&store).realm_cutoff().start, seen);
 }
 
 /// Cutoffs up to the skew are nothing unusual. And where the store knows that it is later than the clock says, it is the
@@ -121,10 +123,10 @@ fn a_clock_that_is_behind_lowers_no_cutoff() {
     let hard = cutoff(Kind::Subject, &id("u"), Level::Hard, moment(100_000));
     let until = NOW + 1_000_000;
     apply(&store, &realm(store.index()), entries(vec![Raise { until, ..hard }])).unwrap();
+    realm(store.index()).note_minted(moment(99_998));
     let tick = Change::Tick {
         now: moment(99_998),
-        elapsed_ms: 1000,
-        minted: moment(99_998),
+        elapsed_ms: 99_998_000,
     };
     apply(&store, &realm(store.index()), tick).unwrap();
     drop(store);
@@ -133,7 +135,7 @@ fn a_clock_that_is_behind_lowers_no_cutoff() {
         assert_eq!(store.future_cutoffs(), 0, "at {second}");
         assert_eq!(
             realm(store.index()).subject(&id("u")).hard,
-            Some(moment(100_000)),
+            by(moment(100_000)),
             "at {second}"
         );
     }
@@ -158,7 +160,6 @@ fn the_file_stays_small_however_much_comes_and_goes() {
         let tick = Change::Tick {
             now: Millis::from_seconds(now),
             elapsed_ms: 60_000,
-            minted: Millis::from_seconds(now),
         };
         apply(&store, &realm(store.index()), tick).unwrap();
         if second == 5 {

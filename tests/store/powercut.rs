@@ -2,8 +2,8 @@
 
 use std::collections::HashMap;
 
-use jwtkeeper::denylist::{Change, Denylist, Embedded, Kind, Level, Outcome, Raise};
-use jwtkeeper::words::{Id, Millis};
+use jwtkeeper::denylist::{Change, Cutoff, Denylist, Embedded, Kind, Level, Outcome, Raise};
+use jwtkeeper::words::Id;
 
 use crate::disk::{Disk, Fault};
 use crate::support::{
@@ -23,10 +23,9 @@ fn cuts() -> u64 {
 struct Acknowledged {
     tokens: Vec<(Id, Level)>,
     sessions: Vec<Id>,
-    subjects: HashMap<Id, Millis>,
+    subjects: HashMap<Id, Cutoff>,
     rotations: Vec<(Id, Id)>,
-    realm: Option<Millis>,
-    minted: Millis,
+    realm: Cutoff,
 }
 
 /// Changes as a busy daemon makes them, several at a time; `work` is a number that no other run shares.
@@ -53,7 +52,6 @@ fn changes(work: u64) -> Vec<Vec<Change>> {
         vec![Change::Tick {
             now: at(200),
             elapsed_ms: 200_000,
-            minted: Millis(at(3).0 + work),
         }],
         vec![
             entries(vec![cutoff(Kind::Realm, &uuid(0), Level::Hard, at(-100))]),
@@ -83,14 +81,13 @@ impl Acknowledged {
                         Kind::Token => self.tokens.push((entry.id.clone(), entry.level)),
                         Kind::Session => self.sessions.push(entry.id.clone()),
                         Kind::Subject => drop(self.subjects.insert(entry.id.clone(), entry.cutoff)),
-                        Kind::Realm => self.realm = Some(entry.cutoff),
+                        Kind::Realm => self.realm = entry.cutoff,
                     })
             }
             Change::Rotate(rotate) if matches!(outcome, Outcome::First(_)) => {
                 self.rotations
                     .push((rotate.old.clone(), rotate.record.successor.clone()));
             }
-            Change::Tick { minted, .. } => self.minted = self.minted.max(*minted),
             _ => {}
         }
     }
@@ -103,16 +100,15 @@ impl Acknowledged {
         let subject = self
             .subjects
             .iter()
-            .find(|(id, cutoff)| realm.subject(id).hard < Some(**cutoff));
+            .find(|(id, cutoff)| !realm.subject(id).hard.includes(**cutoff));
         let lost = |(old, new): &&(Id, Id)| {
             let found = realm.rotation(old);
             found.is_none_or(|found| found.successor != *new || found.record.is_none())
         };
         let rotation = self.rotations.iter().find(lost);
-        let realm_cutoff = (realm.realm_cutoff() < self.realm).then_some(self.realm);
-        let minted = (store.minted() < self.minted).then_some(self.minted);
-        let all = (token, session, subject, rotation, realm_cutoff, minted);
-        (all != (None, None, None, None, None, None)).then(|| format!("{all:?}"))
+        let realm_cutoff = (!realm.realm_cutoff().includes(self.realm)).then_some(self.realm);
+        let all = (token, session, subject, rotation, realm_cutoff);
+        (all != (None, None, None, None, None)).then(|| format!("{all:?}"))
     }
 }
 

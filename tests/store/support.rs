@@ -3,8 +3,8 @@
 use std::sync::Arc;
 
 use jwtkeeper::denylist::{
-    Change, Cutoffs, Denylist, Embedded, Index, Kind, Level, Lock, Outcome, Raise, RealmIndex, Record, Rotate,
-    StoreError,
+    Change, Cutoff, Cutoffs, Denylist, Embedded, Index, Kind, Level, Lock, Outcome, Raise, RealmIndex, Record, Rotate,
+    SessionStart, StoreError,
 };
 use jwtkeeper::keyring::KeyId;
 use jwtkeeper::words::{Id, Millis, Seconds};
@@ -53,7 +53,7 @@ pub(crate) fn raise(kind: Kind, id: &Id, level: Level, until: Seconds) -> Raise 
         kind,
         id: id.clone(),
         level,
-        cutoff: Millis(0),
+        cutoff: Cutoff::default(),
         until,
     }
 }
@@ -63,9 +63,15 @@ pub(crate) fn hard(kind: Kind, id: &Id) -> Raise {
     raise(kind, id, Level::Hard, NOW + 3600)
 }
 
-pub(crate) fn cutoff(kind: Kind, id: &Id, level: Level, cutoff: Millis) -> Raise {
+/// The first cutoff that covers what began by `start`.
+pub(crate) fn by(start: Millis) -> Cutoff {
+    let sequence = start.micros();
+    Cutoff { start, sequence }
+}
+
+pub(crate) fn cutoff(kind: Kind, id: &Id, level: Level, start: Millis) -> Raise {
     Raise {
-        cutoff,
+        cutoff: by(start),
         ..raise(kind, id, level, NOW + 3600)
     }
 }
@@ -105,7 +111,10 @@ pub(crate) fn rotate_in(session: &Id, old: &Id, successor: &Id, second: i64) -> 
         until: NOW + 3600,
         session: session.clone(),
         subject: Some(id("u")),
-        login: moment(0),
+        start: SessionStart {
+            at: moment(0),
+            ..SessionStart::default()
+        },
         now: moment(second),
         grace_until: moment(second + 30),
         record: Arc::new(Record {
@@ -120,7 +129,6 @@ pub(crate) fn tick(second: i64) -> Change {
     Change::Tick {
         now: moment(second),
         elapsed_ms: 1_000_000_000,
-        minted: Millis(0),
     }
 }
 
@@ -131,7 +139,7 @@ pub(crate) struct Said {
     session: bool,
     subject: Cutoffs,
     pub(crate) rotation: Option<(Id, Millis, bool)>,
-    realm: Option<Millis>,
+    realm: Cutoff,
 }
 
 pub(crate) fn say(realm: &RealmIndex, id: &Id, horizon: Seconds) -> Said {

@@ -8,7 +8,6 @@ use jwtkeeper::jwt::Version;
 use jwtkeeper::keeper::{Keeper, Served};
 use jwtkeeper::keyring::{Keyring, Role};
 use jwtkeeper::realm::{Policy, Realm};
-use jwtkeeper::words::Millis;
 
 use super::keys::Key;
 use super::{MOMENT, World};
@@ -101,7 +100,7 @@ impl Builder {
     /// Served over a new denylist.
     pub fn serve(self) -> World {
         let denylist: Arc<dyn Denylist> = Arc::new(Memory::default());
-        let keeper = Arc::new(Keeper::new(denylist, Millis(0)));
+        let keeper = Arc::new(Keeper::new(denylist));
         self.serve_by(&keeper)
     }
 

@@ -190,7 +190,6 @@ impl World {
         self.apply(Change::Tick {
             now: self.now,
             elapsed_ms: 1000,
-            minted: self.keeper.minted(),
         });
     }
 

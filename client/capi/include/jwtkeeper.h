@@ -103,7 +103,7 @@ enum {
     JWTKEEPER_ERROR_SHUTTING_DOWN = 502,
     /** A fault of the daemon; its log says more. */
     JWTKEEPER_ERROR_INTERNAL = 503,
-    /** The clock is behind the last token minted or a cutoff; try again, and check the clock. */
+    /** No longer sent: no clock stops a login. */
     JWTKEEPER_ERROR_CLOCK_BEHIND = 504,
     /** The files are not right; what was in force stays in force. */
     JWTKEEPER_ERROR_RELOAD_REFUSED = 505,
@@ -123,7 +123,7 @@ enum {
     JWTKEEPER_REASON_LIFETIME_TOO_LONG = 5,
     /** Its exp, or its session's whole lifetime, has passed. */
     JWTKEEPER_REASON_EXPIRED = 6,
-    /** Its nbf, its iat or its birth lies in the future. */
+    /** Its nbf, its iat or the start of its session lies in the future. */
     JWTKEEPER_REASON_NOT_YET_VALID = 7,
     /** Its iss is not the realm's. */
     JWTKEEPER_REASON_WRONG_ISSUER = 8,
@@ -346,7 +346,7 @@ int32_t jwtkeeper_revoke_jti(const jwtkeeper_client *client,
                              jwtkeeper_reply *reply);
 
 /**
- * Revokes all tokens of a session: the `sid` of a successor, the `jti` of a first token.
+ * Revokes all tokens of a session, named by the `jti` of its first token: `jwtkeeper.sid` in its successors.
  */
 int32_t jwtkeeper_revoke_session(const jwtkeeper_client *client,
                                  const char *session,

@@ -201,7 +201,7 @@ pub unsafe extern "C" fn jwtkeeper_revoke_jti(
     unsafe { ask(client, reply, work) }
 }
 
-/// Revokes all tokens of a session: the `sid` of a successor, the `jti` of a first token.
+/// Revokes all tokens of a session, named by the `jti` of its first token: `jwtkeeper.sid` in its successors.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn jwtkeeper_revoke_session(
     client: *const ClientHandle,

@@ -109,7 +109,7 @@ codes! {
         Overloaded = 501, "overloaded", "A limit is reached; try again later.";
         ShuttingDown = 502, "shutting_down", "The daemon is stopping; connect again.";
         Internal = 503, "internal", "A fault of the daemon; its log says more.";
-        ClockBehind = 504, "clock_behind", "The clock is behind the last token minted or a cutoff; try again, and check the clock.";
+        ClockBehind = 504, "clock_behind", "No longer sent: no clock stops a login.";
         ReloadRefused = 505, "reload_refused", "The files are not right; what was in force stays in force.";
     }
 }
@@ -138,7 +138,7 @@ codes! {
         BadSignature = 4, "bad_signature", "No key of the realm signed it, or its cookie is missing or wrong.";
         LifetimeTooLong = 5, "lifetime_too_long", "It lives longer than the realm's max_lifetime.";
         Expired = 6, "expired", "Its exp, or its session's whole lifetime, has passed.";
-        NotYetValid = 7, "not_yet_valid", "Its nbf, its iat or its birth lies in the future.";
+        NotYetValid = 7, "not_yet_valid", "Its nbf, its iat or the start of its session lies in the future.";
         WrongIssuer = 8, "wrong_issuer", "Its iss is not the realm's.";
         WrongAudience = 9, "wrong_audience", "None of its aud is the realm's.";
         LockRequired = 10, "lock_required", "The realm requires the cookie lock, and it is unlocked or its cookie is missing or wrong.";

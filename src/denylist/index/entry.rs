@@ -5,6 +5,7 @@ use std::collections::HashMap;
 use super::clamp;
 use super::rotation::Rotation;
 use crate::denylist::change::{Level, Raise};
+use crate::denylist::cutoff::Cutoff;
 use crate::words::{Id, Millis};
 
 /// Which reading of a shared store something was seen in.
@@ -22,7 +23,9 @@ pub(super) struct Standing {
 
 #[derive(Default, Clone, Copy)]
 pub(super) struct Mark {
-    pub(super) cutoff: Millis,
+    pub(super) cutoff: Cutoff,
+    /// The highest sequence number that a shared store has shown.
+    pub(super) confirmed: u64,
     pub(super) saved: bool,
     pub(super) shared: Reading,
     pub(super) until: u32,
@@ -31,8 +34,8 @@ pub(super) struct Mark {
 impl Mark {
     pub(super) fn join(&mut self, raise: &Raise) -> bool {
         let until = clamp(raise.until);
-        let grew = raise.cutoff > self.cutoff || until > self.until;
-        self.cutoff = self.cutoff.max(raise.cutoff);
+        let grew = !self.cutoff.includes(raise.cutoff) || until > self.until;
+        self.cutoff = self.cutoff.join(raise.cutoff);
         self.until = self.until.max(until);
         if grew {
             (self.saved, self.shared) = (false, 0);
@@ -41,11 +44,23 @@ impl Mark {
     }
 
     pub(super) fn covers(&self, raise: &Raise) -> bool {
-        self.saved && self.cutoff >= raise.cutoff && self.until >= clamp(raise.until)
+        self.saved && self.cutoff.includes(raise.cutoff) && self.until >= clamp(raise.until)
     }
 
     pub(super) fn mark_saved(&mut self, raise: &Raise) {
         self.saved |= self.cutoff == raise.cutoff && self.until == clamp(raise.until);
+    }
+}
+
+impl Mark {
+    /// The number that exempts what begins at `start`; 0 where the cutoff does not reach that far.
+    pub(super) fn exemption(&self, start: Millis, is_shared: bool) -> u64 {
+        match is_shared {
+            _ if start > self.cutoff.start => 0,
+            // Another host may be about to apply the same number: only what the store has shown is unique.
+            true => self.confirmed,
+            false => self.cutoff.sequence,
+        }
     }
 }
 

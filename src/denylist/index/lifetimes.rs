@@ -13,6 +13,16 @@ pub(super) struct Lifetimes {
     last: HashMap<u64, Millis>,
 }
 
+impl Lifetimes {
+    /// Takes note that tokens of this lifetime were minted at `at`; says whether that was news.
+    pub(super) fn raise_last(&mut self, value: u64, at: Millis) -> bool {
+        let last = self.last.entry(value).or_default();
+        let grew = *last < at;
+        *last = (*last).max(at);
+        grew
+    }
+}
+
 impl RealmIndex {
     /// Until when an entry must stand that knows no token's `exp`: the last moment at which a token minted by now can
     /// live, over every `max_lifetime` that was ever in force; and the margin.

@@ -4,6 +4,7 @@
 mod entry;
 mod expiry;
 mod lifetimes;
+mod minted;
 mod raise;
 mod realm;
 mod rotation;
@@ -14,9 +15,11 @@ use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 
 use super::MARGIN;
+use super::cutoff::Cutoff;
 use crate::words::{Millis, Seconds};
 
 pub(super) use entry::Reading;
+pub(super) use minted::MintedMark;
 pub use realm::{RealmIndex, Stands};
 pub use rotation::Rotation;
 pub(super) use rotation::record_until;
@@ -25,17 +28,16 @@ pub(super) use shared::{NONE, PARTS};
 /// What stands for a subject.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Cutoffs {
-    /// Logins begun by then are revoked.
-    pub hard: Option<Millis>,
-    /// Tokens born by then are flagged.
-    pub soft: Option<Millis>,
+    /// The sessions that are revoked.
+    pub hard: Cutoff,
+    /// The tokens that are flagged.
+    pub soft: Cutoff,
 }
 
 /// All realms.
 #[derive(Default)]
 pub struct Index {
     realms: RwLock<HashMap<String, Arc<RealmIndex>>>,
-    highest_cutoff: Arc<AtomicU64>,
     forgotten: Arc<AtomicU64>,
     /// Up to when entries may be forgotten, and up to when they are.
     horizon: AtomicI64,
@@ -48,13 +50,7 @@ impl Index {
         if let Some(realm) = read(&self.realms).get(name) {
             return realm.clone();
         }
-        let new = || {
-            Arc::new(RealmIndex::new(
-                name,
-                self.highest_cutoff.clone(),
-                self.forgotten.clone(),
-            ))
-        };
+        let new = || Arc::new(RealmIndex::new(name, self.forgotten.clone()));
         write(&self.realms).entry(name.to_owned()).or_insert_with(new).clone()
     }
 
@@ -63,9 +59,13 @@ impl Index {
         read(&self.realms).values().cloned().collect()
     }
 
-    /// The latest cutoff of any kind in any realm: what is minted must be born later.
-    pub fn highest_cutoff(&self) -> Millis {
-        Millis(self.highest_cutoff.load(Ordering::Acquire))
+    /// The latest moment at which a token was minted in any realm, by this host's wall clock.
+    pub fn minted(&self) -> Millis {
+        self.realms()
+            .iter()
+            .map(|realm| realm.minted())
+            .max()
+            .unwrap_or_default()
     }
 
     /// Entries may have been forgotten of tokens that expired by this second; such tokens stay expired whatever the

@@ -15,7 +15,6 @@ impl RealmIndex {
             Kind::Token => self.raise_standing(Expiring::Token, &raise.id, raise.level, until),
             Kind::Session => self.raise_standing(Expiring::Session, &raise.id, raise.level, until),
             Kind::Subject => {
-                self.highest_cutoff.fetch_max(raise.cutoff.0, Ordering::AcqRel);
                 let mut shard = write(self.shard(&raise.id));
                 if !shard.subjects.contains_key(&raise.id) {
                     self.count_of(Expiring::Subject).fetch_add(1, Ordering::AcqRel);
@@ -33,8 +32,9 @@ impl RealmIndex {
                 grew
             }
             Kind::Realm => {
-                self.highest_cutoff.fetch_max(raise.cutoff.0, Ordering::AcqRel);
-                self.realm_cutoff.fetch_max(raise.cutoff.0, Ordering::AcqRel);
+                // Readers load them the other way round: whoever sees the new start sees its number too.
+                self.realm_sequence.fetch_max(raise.cutoff.sequence, Ordering::AcqRel);
+                self.realm_start.fetch_max(raise.cutoff.start.0, Ordering::AcqRel);
                 lock(&self.realm_mark).join(raise)
             }
         }

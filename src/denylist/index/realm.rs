@@ -8,9 +8,11 @@ use std::sync::{Arc, Mutex, RwLock};
 use super::entry::{Expiring, Mark, Shard, halves};
 use super::expiry::Bucket;
 use super::lifetimes::Lifetimes;
+use super::minted::Minted;
 use super::rotation::Rotation;
-use super::{Cutoffs, read};
+use super::{Cutoffs, lock, read};
 use crate::denylist::change::{Kind, Level};
+use crate::denylist::cutoff::{Cutoff, SessionStart};
 use crate::words::{Id, Millis, Seconds};
 
 /// So many that each map is small: of seven million entries one holds 7,000, and grows in a fraction of a millisecond.
@@ -37,32 +39,34 @@ pub struct RealmIndex {
     /// Keys of the choice of a UUID's shard.
     keys: [u64; 2],
     pub(super) shards: Box<[RwLock<Shard>]>,
-    pub(super) realm_cutoff: AtomicU64,
+    pub(super) realm_start: AtomicU64,
+    pub(super) realm_sequence: AtomicU64,
     pub(super) realm_mark: Mutex<Mark>,
     /// How many tokens, sessions, subjects and rotations there are: a lookup among none costs nothing.
     pub(super) counts: [AtomicU64; 4],
     pub(super) buckets: Mutex<BTreeMap<i64, Bucket>>,
     pub(super) lifetimes: Mutex<Lifetimes>,
-    pub(super) highest_cutoff: Arc<AtomicU64>,
+    pub(super) minted: Minted,
     pub(super) forgotten: Arc<AtomicU64>,
     /// As of which state of what is shared it is shared as it is now.
     pub(super) shared_since: AtomicU64,
 }
 
 impl RealmIndex {
-    pub(super) fn new(name: &str, highest_cutoff: Arc<AtomicU64>, forgotten: Arc<AtomicU64>) -> Self {
+    pub(super) fn new(name: &str, forgotten: Arc<AtomicU64>) -> Self {
         let hasher = RandomState::new();
         Self {
             name: name.to_owned(),
             keys: [0_u8, 1].map(|key| hasher.hash_one(key)),
             hasher,
             shards: (0..SHARDS).map(|_| RwLock::default()).collect(),
-            realm_cutoff: AtomicU64::new(0),
+            realm_start: AtomicU64::new(0),
+            realm_sequence: AtomicU64::new(0),
             realm_mark: Mutex::default(),
             counts: Default::default(),
             buckets: Mutex::default(),
             lifetimes: Mutex::default(),
-            highest_cutoff,
+            minted: Minted::default(),
             forgotten,
             shared_since: AtomicU64::new(0),
         }
@@ -120,18 +124,48 @@ impl RealmIndex {
         let Some(marks) = shard.subjects.get(id) else {
             return Cutoffs::default();
         };
-        let some = |mark: Mark| (mark.cutoff > Millis(0)).then_some(mark.cutoff);
         Cutoffs {
-            hard: some(marks.hard),
-            soft: some(marks.soft),
+            hard: marks.hard.cutoff,
+            soft: marks.soft.cutoff,
         }
     }
 
-    /// Logins of the realm begun by then are revoked.
-    pub fn realm_cutoff(&self) -> Option<Millis> {
-        match self.realm_cutoff.load(Ordering::Acquire) {
-            0 => None,
-            cutoff => Some(Millis(cutoff)),
+    /// The sessions of the realm that are revoked.
+    pub fn realm_cutoff(&self) -> Cutoff {
+        let start = Millis(self.realm_start.load(Ordering::Acquire));
+        let sequence = self.realm_sequence.load(Ordering::Acquire);
+        Cutoff { start, sequence }
+    }
+
+    /// The number with which a token that is minted now is exempt from a cutoff; 0 where it needs none. `id` is any for
+    /// the realm's.
+    pub fn exemption(&self, kind: Kind, id: &Id, level: Level, now: Millis) -> u64 {
+        self.mark(kind, id, level).exemption(now, self.shared_since() > 0)
+    }
+
+    /// Returns true if a shared store has not answered yet with the number of a cutoff.
+    pub(in crate::denylist) fn is_unconfirmed(&self, kind: Kind, id: &Id, level: Level) -> bool {
+        let mark = self.mark(kind, id, level);
+        mark.cutoff.sequence > mark.confirmed
+    }
+
+    /// The cutoff that a new application at `start` makes.
+    pub fn next_cutoff(&self, kind: Kind, id: &Id, level: Level, start: Millis, now: Millis, skew_ms: u64) -> Cutoff {
+        self.mark(kind, id, level).cutoff.next(start, now, skew_ms)
+    }
+
+    fn mark(&self, kind: Kind, id: &Id, level: Level) -> Mark {
+        match kind {
+            Kind::Realm => *lock(&self.realm_mark),
+            Kind::Subject if !self.none(Expiring::Subject) => {
+                let shard = read(self.shard(id));
+                let marks = shard.subjects.get(id);
+                marks.map_or_else(Mark::default, |marks| match level {
+                    Level::Hard => marks.hard,
+                    Level::Soft => marks.soft,
+                })
+            }
+            _ => Mark::default(),
         }
     }
 
@@ -159,13 +193,11 @@ impl RealmIndex {
         rotated.or_else(|| shard.origins.get(id)).cloned()
     }
 
-    /// Whether something else than time stands against a login: its session, its subject or its realm.
-    pub fn login_revoked(&self, session: &Id, subject: Option<&Id>, login: Millis) -> bool {
-        self.realm_cutoff().is_some_and(|cutoff| login <= cutoff)
+    /// Returns true if a session is revoked, by its id or by a cutoff of its subject or realm.
+    pub fn is_session_over(&self, session: &Id, subject: Option<&Id>, start: SessionStart) -> bool {
+        self.realm_cutoff().covers(start.at, start.seen_realm)
             || self.session_revoked(session)
-            || subject
-                .and_then(|subject| self.subject(subject).hard)
-                .is_some_and(|cutoff| login <= cutoff)
+            || subject.is_some_and(|subject| self.subject(subject).hard.covers(start.at, start.seen_subject))
     }
 
     /// Returns the last token of a session that was rotated, as long as its rotation is remembered.
@@ -196,7 +228,7 @@ impl RealmIndex {
 
     pub(super) fn count(&self) -> u64 {
         let entries: u64 = self.counts.iter().map(|count| count.load(Ordering::Relaxed)).sum();
-        entries + u64::from(self.realm_cutoff().is_some())
+        entries + u64::from(!self.realm_cutoff().is_none())
     }
 
     pub(super) fn standing(&self, kind: Kind, id: &Id) -> Option<(Level, Seconds)> {

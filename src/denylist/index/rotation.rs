@@ -126,7 +126,7 @@ impl RealmIndex {
     /// What a rotation finds: `None` when it is the first.
     pub fn decide(&self, rotate: &Rotate) -> Option<Outcome> {
         if self.token(&rotate.old) == Some(Level::Hard)
-            || self.login_revoked(&rotate.session, rotate.subject.as_ref(), rotate.login)
+            || self.is_session_over(&rotate.session, rotate.subject.as_ref(), rotate.start)
         {
             return Some(Outcome::Revoked);
         }

@@ -7,7 +7,8 @@ use super::entry::{Mark, Marks, Reading, Standing};
 use super::realm::SHARDS;
 use super::{RealmIndex, lock, read, write};
 use crate::denylist::change::{Kind, Level, Raise};
-use crate::words::{Id, Millis, Seconds};
+use crate::denylist::cutoff::Cutoff;
+use crate::words::{Id, Seconds};
 
 /// A reading that shows nothing.
 pub(in crate::denylist) const NONE: Reading = Reading::MAX;
@@ -36,13 +37,13 @@ impl RealmIndex {
             until: Seconds::from(until),
         };
         let of_marks = |marks: [(Level, Mark); 2]| -> Vec<Raise> {
-            let some = marks.into_iter().filter(|(_, mark)| mark.cutoff.0 > 0);
+            let some = marks.into_iter().filter(|(_, mark)| !mark.cutoff.is_none());
             some.map(|(level, mark)| raise(level, mark.cutoff, mark.until))
                 .collect()
         };
         let of_standing = |standing: Option<Standing>| -> Vec<Raise> {
             let all = standing.into_iter();
-            all.map(|standing| raise(standing.level, Millis(0), standing.until))
+            all.map(|standing| raise(standing.level, Cutoff::default(), standing.until))
                 .collect()
         };
         match kind {
@@ -79,7 +80,7 @@ impl RealmIndex {
                 } else {
                     &mut shard.sessions
                 };
-                if let Some(standing) = map.get_mut(id).filter(|at| saw(at.level, Millis(0), at.until)) {
+                if let Some(standing) = map.get_mut(id).filter(|at| saw(at.level, Cutoff::default(), at.until)) {
                     standing.shared = reading;
                 }
                 if let Some(rotation) = shard.rotations.get_mut(id).filter(|_| kind == Kind::Token) {
@@ -93,6 +94,20 @@ impl RealmIndex {
                 }
             }
             Kind::Realm => mark(Level::Hard, &mut lock(&self.realm_mark)),
+        }
+    }
+
+    /// Takes note of the number of a cutoff that a shared store has.
+    pub(in crate::denylist) fn confirm(&self, raise: &Raise) {
+        let confirm = |mark: &mut Mark| mark.confirmed = mark.confirmed.max(raise.cutoff.sequence);
+        match raise.kind {
+            Kind::Realm => confirm(&mut lock(&self.realm_mark)),
+            Kind::Subject => {
+                if let Some(marks) = write(self.shard(&raise.id)).subjects.get_mut(&raise.id) {
+                    confirm(marks.of(raise.level));
+                }
+            }
+            Kind::Token | Kind::Session => {}
         }
     }
 
@@ -210,7 +225,7 @@ impl Unshared {
     }
 
     fn mark(&self, mark: &Mark) -> bool {
-        mark.cutoff.0 > 0 && self.since(mark.shared, mark.until)
+        !mark.cutoff.is_none() && self.since(mark.shared, mark.until)
     }
 
     fn marks(&self, marks: &Marks) -> bool {

@@ -8,7 +8,7 @@ use futures_util::future::join_all;
 use redis::{Pipeline, RedisError, Value};
 
 use super::connection::Connection;
-use super::copy::{Shared, join_rotation};
+use super::copy::{Shared, join_all as join_raises, join_rotation};
 use super::fleet::Fleet;
 use super::foreign::shown;
 use super::link::{ends, has_moved, in_words, is_elsewhere};
@@ -124,11 +124,12 @@ impl Fleet {
         let writes = writes(node)?;
         let now = (self.clock)();
         let mut pipeline = Pipeline::new();
-        let mut keys = Vec::new();
+        let (mut keys, mut counts) = (Vec::new(), Vec::new());
         for job in jobs {
             let key = naming::entry(&job.shared.prefix, job.kind, &job.id);
             let commands = self.write(&mut pipeline, job, now, true);
             keys.extend(std::iter::repeat_n(key, commands));
+            counts.push(commands);
         }
         let commands = keys.len();
         if commands == 0 {
@@ -139,7 +140,28 @@ impl Fleet {
         self.wait_for_replicas(node, connection).await?;
         // That it is there is noted once it was read there: the news of it comes as any other.
         self.changes.fetch_add(commands as u64, Ordering::Relaxed);
-        Ok(answers.into_iter().filter_map(rotation).collect())
+        let mut answers = answers.into_iter();
+        let mut rotations = Vec::new();
+        for (job, count) in jobs.iter().zip(counts) {
+            for answer in answers.by_ref().take(count) {
+                match job.kind {
+                    Kind::Token => rotations.extend(rotation(answer)),
+                    Kind::Session => {}
+                    // A login that follows the acknowledgement carries the number that Redis gave.
+                    Kind::Subject | Kind::Realm => self.join_cutoffs(job, answer, now),
+                }
+            }
+        }
+        Ok(rotations)
+    }
+
+    /// Joins in the cutoffs that an entry holds in Redis, as the script answered.
+    fn join_cutoffs(&self, job: &Job, answer: Value, now: Millis) {
+        let Ok(text) = redis::from_redis_value::<String>(answer) else {
+            return;
+        };
+        let said = value::read(job.kind, &job.id, &text, now.seconds(), now);
+        join_raises(self, job, &said.raises, !said.unknown, now);
     }
 
     async fn run(
@@ -288,8 +310,11 @@ impl Fleet {
                 }
                 Kind::Subject | Kind::Realm => {
                     let mut call = self.scripts.cutoff.key(&key);
-                    call.arg(if hard { "h" } else { "s" }).arg(raise.cutoff.0);
-                    pipeline.invoke_script(call.arg(raise.until.max(0)).arg(now.0).arg(touch));
+                    call.arg(if hard { "revoked" } else { "flagged" });
+                    call.arg(raise.cutoff.start.0).arg(raise.cutoff.sequence);
+                    call.arg(raise.until.max(0)).arg(now.0).arg(touch);
+                    let apply = realm.is_unconfirmed(job.kind, &job.id, raise.level);
+                    pipeline.invoke_script(call.arg(u8::from(apply)));
                 }
             }
             count += 1;

@@ -13,6 +13,7 @@ use super::node::{Job, Node};
 use super::value::{self, Decided};
 use crate::denylist::MARGIN;
 use crate::denylist::change::{Kind, Level, Raise};
+use crate::denylist::cutoff::Cutoff;
 use crate::denylist::index::RealmIndex;
 use crate::words::{Id, Millis, Seconds};
 
@@ -175,7 +176,7 @@ fn settle(fleet: &Fleet, node: &Node, job: Job, found: Option<Found>, now: Milli
             // Revoked here, and rotated elsewhere before that was known there: its session ends, and its successor with it.
             Some(decided) if realm.token(id) == Some(Level::Hard) => follow(fleet, &job, decided),
             Some(decided) => join_rotation(realm, id, decided, now),
-            None => found.raises.iter().for_each(|raise| join(fleet, &job, raise, now)),
+            None => join_all(fleet, &job, &found.raises, !found.unknown, now),
         }
     }
     let stands = realm.raises_of(kind, id);
@@ -212,9 +213,9 @@ pub(super) fn soon(fleet: &Fleet, now: Millis) -> Seconds {
 impl Found {
     /// Whether nothing more stands here.
     fn is_all(&self, stands: &[Raise], realm: &RealmIndex, kind: Kind, id: &Id, now: Millis) -> bool {
-        let has = |level: Level, cutoff: Millis, until: Seconds| {
+        let has = |level: Level, cutoff: Cutoff, until: Seconds| {
             let covers = |raise: &Raise| {
-                raise.level >= level && raise.cutoff >= cutoff && raise.until.saturating_add(TOLERANCE) >= until
+                raise.level >= level && raise.cutoff.includes(cutoff) && raise.until.saturating_add(TOLERANCE) >= until
             };
             self.raises.iter().any(covers)
         };
@@ -223,7 +224,7 @@ impl Found {
         let rotated = rotation.is_none_or(|rotation| {
             let leads_on = now < rotation.grace_until && realm.token(id) != Some(Level::Hard);
             let needs_record = rotation.record.is_some() && leads_on;
-            has(Level::Hard, Millis(0), rotation.until()) && (self.decided.is_some() || !needs_record)
+            has(Level::Hard, Cutoff::default(), rotation.until()) && (self.decided.is_some() || !needs_record)
         });
         all_raised && rotated && !self.unknown
     }
@@ -247,6 +248,16 @@ fn deadline(fleet: &Fleet, ttl: i64, now: Millis) -> Seconds {
         .seconds()
 }
 
+/// Joins in what Redis has of an entry; where that is `valid`, the numbers of its cutoffs are confirmed by it.
+pub(super) fn join_all(fleet: &Fleet, job: &Job, raises: &[Raise], valid: bool, now: Millis) {
+    for raise in raises {
+        join(fleet, job, raise, now);
+        if valid {
+            job.shared.realm.confirm(raise);
+        }
+    }
+}
+
 /// Joins a raise in; for no longer than any token can live.
 fn join(fleet: &Fleet, job: &Job, raise: &Raise, now: Millis) {
     let realm = &job.shared.realm;
@@ -263,7 +274,7 @@ fn join(fleet: &Fleet, job: &Job, raise: &Raise, now: Millis) {
     let known = |standing: &Raise| {
         let skew = Seconds::try_from(fleet.terms.clock_skew_ms / 1000).unwrap_or(0) + 2;
         standing.level >= raise.level
-            && standing.cutoff >= raise.cutoff
+            && standing.cutoff.includes(raise.cutoff)
             && standing.until.saturating_add(skew) >= raise.until
     };
     if !stands.iter().any(known) {

@@ -22,6 +22,7 @@ use super::node::{Job, Node};
 use super::servers::{Reach, Servers};
 use crate::denylist::StoreError;
 use crate::denylist::change::{Kind, Level, Raise};
+use crate::denylist::cutoff::Cutoff;
 use crate::denylist::index::{NONE, Reading, RealmIndex};
 use crate::log_limit::limited;
 use crate::words::{Id, Millis};
@@ -246,38 +247,42 @@ impl Fleet {
 
     /// As of when a cutoff is applied: one that lies further in the future than clocks may differ, as of when it was
     /// first seen.
-    pub(super) fn judge_cutoff(&self, job: &Job, raise: &Raise, now: Millis) -> Millis {
-        if raise.cutoff == Millis(0) {
-            return raise.cutoff;
+    pub(super) fn judge_cutoff(&self, job: &Job, raise: &Raise, now: Millis) -> Cutoff {
+        let start = self.judge_start(job, raise, now);
+        Cutoff { start, ..raise.cutoff }
+    }
+
+    fn judge_start(&self, job: &Job, raise: &Raise, now: Millis) -> Millis {
+        let start = raise.cutoff.start;
+        if raise.cutoff.is_none() {
+            return start;
         }
         // Whoever made it put it ahead by the skew, and may have a clock ahead by as much.
         let latest = now.plus(2 * self.terms.clock_skew_ms);
         let mut future = self.future.lock().unwrap_or_else(PoisonError::into_inner);
-        if raise.cutoff <= latest && future.is_empty() {
-            return raise.cutoff;
+        if start <= latest && future.is_empty() {
+            return start;
         }
         let key = naming::entry(&job.shared.prefix, job.kind, &job.id);
-        if raise.cutoff <= latest {
+        if start <= latest {
             // Its time has come since, and it stays as it was first seen.
-            let seen = future.get(&(key, raise.level, raise.cutoff));
-            return seen.copied().unwrap_or(raise.cutoff);
+            let seen = future.get(&(key, raise.level, start));
+            return seen.copied().unwrap_or(start);
         }
         if future.len() >= FUTURE {
             return latest; // too many to be remembered, and one warning is enough
         }
-        *future
-            .entry((key.clone(), raise.level, raise.cutoff))
-            .or_insert_with(|| {
-                let ahead_s = raise.cutoff.since(now) / 1000;
-                let key = shown(&key);
-                limited!(
-                    warn,
-                    "future cutoff in Redis",
-                    %key, ahead_s,
-                    "a cutoff in Redis lies in the future: it holds as of now; check the hosts' clocks"
-                );
-                latest
-            })
+        *future.entry((key.clone(), raise.level, start)).or_insert_with(|| {
+            let ahead_s = start.since(now) / 1000;
+            let key = shown(&key);
+            limited!(
+                warn,
+                "future cutoff in Redis",
+                %key, ahead_s,
+                "a cutoff in Redis lies in the future: it holds as of now; check the hosts' clocks"
+            );
+            latest
+        })
     }
 
     /// In builds for tests: a copy that is lost with its connection, for the harness that must find it.

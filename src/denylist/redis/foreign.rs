@@ -11,6 +11,7 @@ use super::naming;
 use super::node::Job;
 use super::value::{self, Decided, Said};
 use crate::denylist::change::Level;
+use crate::denylist::cutoff::Cutoff;
 use crate::words::Millis;
 
 /// So many are remembered, of each kind.
@@ -37,9 +38,11 @@ impl Foreign {
             }
             return;
         }
-        let dated = |raise: &&mut crate::denylist::Raise| raise.cutoff > Millis(0) && raise.level == Level::Hard;
+        let dated = |raise: &&mut crate::denylist::Raise| !raise.cutoff.is_none() && raise.level == Level::Hard;
         for raise in said.raises.iter_mut().filter(dated) {
-            raise.cutoff = *remember(&mut first_seen, key, now);
+            let start = *remember(&mut first_seen, key, now);
+            let sequence = start.micros();
+            raise.cutoff = Cutoff { start, sequence };
         }
     }
 

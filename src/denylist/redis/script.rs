@@ -25,34 +25,41 @@ local record = KEYS[2] and redis.pcall('GETRANGE', KEYS[2], 0, 524287)
 return type(record) == 'string' and record ~= '' and record
 ";
 
-/// Raises a subject's or a realm's cutoffs. KEYS: the entry. ARGV: `h` or `s`, the cutoff in milliseconds, the deadline
-/// in seconds, now in milliseconds, `1` as of [`RAISE`]. Returns what stood there.
-pub(super) const CUTOFF: &str = r"
+/// Raises the cutoffs of a subject or a realm. KEYS: the entry. ARGV: `revoked` or `flagged`, the start in milliseconds,
+/// the sequence number, the deadline in seconds, now in milliseconds, `1` as of [`RAISE`], and `1` to apply the cutoff
+/// anew: its number is then above the one before, so no token carries it yet. Returns what the entry holds now.
+pub(super) const CUTOFF: &str = r#"
+local most, now = 9007199254740991, tonumber(ARGV[5])
+local function number(value, limit)
+  return type(value) == 'number' and value >= 0 and value <= limit and value or 0
+end
 local before = redis.pcall('GETRANGE', KEYS[1], 0, 1023)
 if type(before) ~= 'string' then before = '' end
-local function read(which)
-  local cutoff, deadline = string.match(before, which .. ':(%d+):(%d+)')
-  cutoff, deadline = tonumber(cutoff) or 0, tonumber(deadline) or 0
-  if cutoff > 2 ^ 53 or deadline > 2 ^ 43 then return 0, 0 end
-  return cutoff, deadline
-end
-local marks = {}
-for _, which in ipairs({ 'h', 's' }) do
-  local cutoff, deadline = read(which)
+local readable, marks = pcall(cjson.decode, before)
+if not readable or type(marks) ~= 'table' then marks = {} end
+local members, last = {}, 0
+for _, which in ipairs({ 'revoked', 'flagged' }) do
+  local mark = type(marks[which]) == 'table' and marks[which] or {}
+  local start, sequence = number(mark['start'], most), number(mark['sequence'], most)
+  local deadline = number(mark['until'], 2 ^ 43)
   if which == ARGV[1] then
-    cutoff, deadline = math.max(cutoff, tonumber(ARGV[2])), math.max(deadline, tonumber(ARGV[3]))
+    start, deadline = math.max(start, tonumber(ARGV[2])), math.max(deadline, tonumber(ARGV[4]))
+    if ARGV[7] == '1' then sequence = math.min(sequence + 1, most) end
+    sequence = math.max(sequence, tonumber(ARGV[3]))
   end
-  marks[which] = { cutoff, deadline }
+  if sequence > 0 then
+    members[#members + 1] = string.format('"%s":{"start":%.0f,"sequence":%.0f,"until":%.0f}', which, start, sequence, deadline)
+    last = math.max(last, deadline)
+  end
 end
-local h, s = marks.h, marks.s
-local after = string.format('h:%.0f:%.0f,s:%.0f:%.0f', h[1], h[2], s[1], s[2])
-local ttl = math.max(h[2], s[2]) * 1000 - tonumber(ARGV[4])
+local after = '{' .. table.concat(members, ',') .. '}'
+local ttl = last * 1000 - now
 local left = redis.call('PTTL', KEYS[1])
-if after ~= before or ARGV[5] == '1' or (left >= 0 and left + 60000 < ttl) then
+if after ~= before or ARGV[6] == '1' or (left >= 0 and left + 60000 < ttl) then
   redis.call('SET', KEYS[1], after, 'PX', math.max(ttl, 1000))
 end
-return before
-";
+return after
+"#;
 
 /// Decides a rotation. KEYS: the old token's entry, and the record. ARGV: the record, milliseconds to live, `1` as of
 /// [`RAISE`], and the SHA-1 of a record that cannot be read. Returns the record that counts, or `false` where the token is revoked.

@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::denylist::Rotation;
 use crate::denylist::change::{Kind, Level, Lock, Raise, Record};
+use crate::denylist::cutoff::{Cutoff, MAX_SEQUENCE};
 use crate::keyring::{KeyId, Seal};
 use crate::words::{Id, Millis, Seconds};
 
@@ -30,36 +31,72 @@ pub(super) fn read(kind: Kind, id: &Id, value: &str, until: Seconds, now: Millis
         Kind::Token | Kind::Session => {
             let level = if value == "soft" { Level::Soft } else { Level::Hard };
             Said {
-                raises: vec![raise(level, Millis(0), until)],
+                raises: vec![raise(level, Cutoff::default(), until)],
                 unknown: !["soft", "hard"].contains(&value),
             }
         }
         Kind::Subject | Kind::Realm => {
-            let marks: Option<Vec<_>> = value.split(',').map(mark).collect();
+            let marks = serde_json::from_str::<Marks>(value).ok().filter(Marks::are_possible);
             let unknown = marks.is_none();
-            let marks = marks.unwrap_or_else(|| vec![(Level::Hard, now, until)]);
-            let raises = marks.into_iter().filter(|(_, cutoff, _)| cutoff.0 > 0);
+            let marks = marks.unwrap_or_else(|| Marks::revoked(now, until));
+            let raises = [(Level::Hard, marks.revoked), (Level::Soft, marks.flagged)];
+            let raises = raises.into_iter().filter_map(|(level, mark)| {
+                let mark = mark?;
+                Some(raise(level, mark.cutoff(), mark.until))
+            });
             Said {
-                raises: raises
-                    .map(|(level, cutoff, until)| raise(level, cutoff, until))
-                    .collect(),
+                raises: raises.collect(),
                 unknown,
             }
         }
     }
 }
 
-fn mark(text: &str) -> Option<(Level, Millis, Seconds)> {
-    let mut parts = text.split(':');
-    let level = match parts.next()? {
-        "h" => Level::Hard,
-        "s" => Level::Soft,
-        _ => return None,
-    };
-    let (cutoff, until) = (parts.next()?.parse().ok()?, parts.next()?.parse().ok()?);
-    // The scripts count with doubles.
-    let fits = cutoff <= 1 << 53 && (0..=1 << 43).contains(&until);
-    (parts.next().is_none() && fits).then_some((level, Millis(cutoff), until))
+/// The cutoffs of a subject or a realm.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Marks {
+    revoked: Option<Mark>,
+    flagged: Option<Mark>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Mark {
+    start: u64,
+    sequence: u64,
+    until: Seconds,
+}
+
+impl Marks {
+    fn revoked(start: Millis, until: Seconds) -> Self {
+        let revoked = Some(Mark {
+            start: start.0,
+            sequence: start.micros(),
+            until,
+        });
+        let flagged = None;
+        Self { revoked, flagged }
+    }
+
+    fn are_possible(&self) -> bool {
+        // The scripts count with doubles.
+        let is_possible = |mark: &Mark| {
+            (1..=MAX_SEQUENCE).contains(&mark.sequence)
+                && mark.start <= MAX_SEQUENCE
+                && (0..=1 << 43).contains(&mark.until)
+        };
+        self.revoked.iter().chain(&self.flagged).all(is_possible)
+    }
+}
+
+impl Mark {
+    fn cutoff(&self) -> Cutoff {
+        Cutoff {
+            start: Millis(self.start),
+            sequence: self.sequence,
+        }
+    }
 }
 
 /// A rotation as its record says it.

@@ -61,13 +61,10 @@ fn daemon(context: &Context, condition: &Condition, families: &mut Families<'_>)
         tests.map(|(realm, fault)| ([label("realm", realm)], u64::from(fault.is_none()))),
     )?;
     let now = (context.clock)();
-    let last = context
-        .keeper
-        .minted()
-        .max(context.keeper.denylist().index().highest_cutoff());
+    let last = context.keeper.denylist().index().minted();
     families.gauge(
         "jwtkeeper_clock_behind_seconds",
-        "How far the clock is behind the last token minted and the last cutoff; up to clock_skew is as it should be.",
+        "How far the clock is behind the last token minted; beyond clock_skew such tokens are not yet valid.",
         last.since(now) as f64 / 1e3,
     )?;
     families.counter(

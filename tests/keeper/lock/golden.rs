@@ -67,7 +67,7 @@ fn a_fixed_claim_locks_an_asymmetric_token() {
     let world = Kind::Claim.realm(CookieLock::Required);
     let lck = "1Bc9IuGmVA9NnofmwVMox--muU6Ekg_Opfl3wSLF4Ec";
     let say = |lck: &str| -> Said {
-        let claims = format!(r#"{{"exp":{},"jti":"a","lck":"{lck}"}}"#, NOW + 60);
+        let claims = format!(r#"{{"exp":{},"jti":"a","jwtkeeper":{{"lock":"{lck}"}}}}"#, NOW + 60);
         world.say_with(&world.forge_claims(&claims), Some(RIGHT))
     };
     assert_eq!(say(lck), VALID);

@@ -57,7 +57,11 @@ impl Kind {
             Kind::Derived => signing.sign(&fewest(), Some((LockKey::Derived, &cookie))).unwrap(),
             Kind::Concat => signing.sign(&fewest(), Some((LockKey::Concat, &cookie))).unwrap(),
             Kind::Claim => {
-                let claims = format!(r#"{{"exp":{},"jti":"a","lck":"{}"}}"#, NOW + 60, cookie.lock_claim());
+                let claims = format!(
+                    r#"{{"exp":{},"jti":"a","jwtkeeper":{{"lock":"{}"}}}}"#,
+                    NOW + 60,
+                    cookie.lock_claim()
+                );
                 signing.sign(&claims, None).unwrap()
             }
         }
@@ -239,14 +243,16 @@ fn the_end_of_a_secret_is_not_moved_into_a_cookie() {
 #[test]
 fn nobody_else_sets_the_lock_claim() {
     for kind in KINDS {
-        let refusal = kind.realm(CookieLock::Optional).try_issue(json!({"lck": "x"}), None);
+        let refusal = kind
+            .realm(CookieLock::Optional)
+            .try_issue(json!({"jwtkeeper": {"lock": "x"}}), None);
         assert!(
-            matches!(refusal, Err(jwtkeeper::keeper::Refusal::ReservedByDaemon("lck"))),
+            matches!(refusal, Err(jwtkeeper::keeper::Refusal::ReservedByDaemon("jwtkeeper"))),
             "{kind:?}"
         );
     }
     let world = Kind::Claim.realm(CookieLock::Required);
     let minted = world.issue(json!({}));
     let cookie = CookieSecret::parse(minted.cookie.as_ref().unwrap().as_bytes()).unwrap();
-    assert_eq!(claims(&minted)["lck"], cookie.lock_claim());
+    assert_eq!(claims(&minted)["jwtkeeper"]["lock"], cookie.lock_claim());
 }

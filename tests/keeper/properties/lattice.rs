@@ -1,7 +1,7 @@
 //! State never falls: any order of issue, revoke, flag, rotate and passing time, held against a model that is so plain
 //! that it can be read.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 
 use jwtkeeper::keeper::{Before, Flag, Minted, Revoke};
 use jwtkeeper::words::{Id, Millis};
@@ -57,25 +57,51 @@ struct Token {
     minted: Minted,
     session: Id,
     subject: usize,
+    /// What its session and the token itself are exempt from: applications up to these.
+    seen: Seen,
     /// When its grace ends, and which token it leads to.
     rotated: Option<(u64, usize)>,
 }
 
+/// Which applications of the realm's and the subject's cutoffs were known.
+#[derive(Clone, Copy)]
+struct Seen {
+    realm: u64,
+    subject: u64,
+    flag: u64,
+}
+
+/// Covers what began by `start`, unless it knows of the last application.
+#[derive(Default, Clone, Copy)]
+struct Cutoff {
+    start: u64,
+    last: u64,
+}
+
+impl Cutoff {
+    fn apply(&mut self, start: u64, count: u64) {
+        if start + SKEW >= self.start {
+            self.last = count;
+        }
+        self.start = self.start.max(start);
+    }
+
+    fn covers(self, start: u64, seen: u64) -> bool {
+        start <= self.start && seen < self.last
+    }
+}
+
 #[derive(Default)]
 struct Model {
+    /// How many cutoffs were applied.
+    count: u64,
     tokens: Vec<Token>,
     hard: BTreeSet<String>,
     soft: BTreeSet<String>,
     sessions: BTreeSet<String>,
-    subject_hard: BTreeMap<usize, u64>,
-    subject_soft: BTreeMap<usize, u64>,
-    realm_hard: u64,
-    highest_birth: u64,
-}
-
-fn raise(map: &mut BTreeMap<usize, u64>, key: usize, to: u64) {
-    let stands = map.entry(key).or_default();
-    *stands = (*stands).max(to);
+    subject_hard: [Cutoff; 2],
+    subject_soft: [Cutoff; 2],
+    realm_hard: Cutoff,
 }
 
 fn birth(id: &Id) -> u64 {
@@ -83,12 +109,21 @@ fn birth(id: &Id) -> u64 {
 }
 
 impl Model {
-    fn add(&mut self, minted: Minted, session: Id, subject: usize) -> usize {
-        self.highest_birth = self.highest_birth.max(birth(&minted.jti));
+    fn add(&mut self, minted: Minted, session: Id, subject: usize, of_session: Option<Seen>) -> usize {
+        let knows = Seen {
+            realm: self.realm_hard.last,
+            subject: self.subject_hard[subject].last,
+            flag: self.subject_soft[subject].last,
+        };
+        let seen = Seen {
+            flag: knows.flag,
+            ..of_session.unwrap_or(knows)
+        };
         self.tokens.push(Token {
             minted,
             session,
             subject,
+            seen,
             rotated: None,
         });
         self.tokens.len() - 1
@@ -103,20 +138,14 @@ impl Model {
         let login = birth(&token.session);
         self.hard.contains(&self.jti(place))
             || self.sessions.contains(&token.session.to_string())
-            || self
-                .subject_hard
-                .get(&token.subject)
-                .is_some_and(|cutoff| login <= *cutoff)
-            || login <= self.realm_hard
+            || self.subject_hard[token.subject].covers(login, token.seen.subject)
+            || self.realm_hard.covers(login, token.seen.realm)
     }
 
     fn say(&self, place: usize, now: u64) -> Said {
         let token = &self.tokens[place];
         let flagged = self.soft.contains(&self.jti(place))
-            || self
-                .subject_soft
-                .get(&token.subject)
-                .is_some_and(|cutoff| birth(&token.minted.jti) <= *cutoff);
+            || self.subject_soft[token.subject].covers(birth(&token.minted.jti), token.seen.flag);
         match token.rotated {
             _ if self.revoked(place) => Said::Invalid(Reason::Revoked),
             Some((grace_until, _)) if now >= grace_until => Said::Invalid(Reason::Revoked),
@@ -129,24 +158,25 @@ impl Model {
     /// What the step should do, done to the model and to the world.
     fn step(&mut self, world: &mut World, step: Step) -> Result<(), TestCaseError> {
         let now = world.now.0;
-        let cutoff_now = (now + SKEW).max(self.highest_birth);
+        self.count += 1;
+        let count = self.count;
         let pick = |place: usize| place % self.tokens.len().max(1);
         match step {
             Step::Issue(subject) => {
                 if let Ok(minted) = world.try_issue(json!({"sub": SUBJECTS[subject]}), None) {
                     let session = minted.jti.clone();
-                    self.add(minted, session, subject);
+                    self.add(minted, session, subject, None);
                 }
             }
             Step::Pass(ms) => world.now = Millis(now + ms),
             Step::Tick => world.tick(),
             Step::RevokeSubject(subject) => {
                 world.revoke(Revoke::Subject(SUBJECTS[subject], JUST_NOW));
-                raise(&mut self.subject_hard, subject, cutoff_now);
+                self.subject_hard[subject].apply(now + SKEW, count);
             }
             Step::FlagSubject(subject) => {
                 world.flag(Flag::Subject(SUBJECTS[subject], JUST_NOW));
-                raise(&mut self.subject_soft, subject, cutoff_now);
+                self.subject_soft[subject].apply(now + SKEW, count);
             }
             _ if self.tokens.is_empty() => {}
             Step::Rotate(place) => self.rotate(world, pick(place))?,
@@ -178,20 +208,20 @@ impl Model {
             }
             Step::RevokeSubjectAt(place) | Step::FlagSubjectAt(place) | Step::RevokeRealmAt(place) => {
                 let token = &self.tokens[pick(place)];
-                let (subject, at) = (token.subject, birth(&token.minted.jti).min(now + SKEW));
+                let (subject, at) = (token.subject, birth(&token.minted.jti));
                 let before = Before::At(Millis(at));
                 match step {
                     Step::RevokeSubjectAt(_) => {
                         world.revoke(Revoke::Subject(SUBJECTS[subject], before));
-                        raise(&mut self.subject_hard, subject, at);
+                        self.subject_hard[subject].apply(at + SKEW, count);
                     }
                     Step::FlagSubjectAt(_) => {
                         world.flag(Flag::Subject(SUBJECTS[subject], before));
-                        raise(&mut self.subject_soft, subject, at);
+                        self.subject_soft[subject].apply(at + SKEW, count);
                     }
                     _ => {
                         world.revoke(Revoke::IssuedBefore(before));
-                        self.realm_hard = self.realm_hard.max(at);
+                        self.realm_hard.apply(at + SKEW, count);
                     }
                 }
             }
@@ -213,8 +243,9 @@ impl Model {
         match self.tokens[place].rotated {
             Some((_, successor)) => prop_assert_eq!(&new.token, &self.tokens[successor].minted.token),
             None => {
-                let (session, subject) = (self.tokens[place].session.clone(), self.tokens[place].subject);
-                let successor = self.add(new, session, subject);
+                let old = &self.tokens[place];
+                let (session, subject, seen) = (old.session.clone(), old.subject, old.seen);
+                let successor = self.add(new, session, subject, Some(seen));
                 self.tokens[place].rotated = Some((now + GRACE, successor));
             }
         }

@@ -20,7 +20,7 @@ fn a_cutoff_catches_what_is_equal_and_nothing_after() {
         let mut world = plain();
         let tokens: Vec<_> = (0..5_i64)
             .map(|ms| {
-                world.now = at(ms * 10);
+                world.now = at(ms * 3000);
                 world.issue(json!({"sub": "u"}))
             })
             .collect();
@@ -118,8 +118,9 @@ fn a_retried_now_keeps_its_first_time() {
             .served
             .index
             .subject(&jwtkeeper::words::Id::parse("u").unwrap())
-            .hard,
-        Some(at(12_000))
+            .hard
+            .start,
+        at(12_000)
     );
 }
 
@@ -161,32 +162,86 @@ fn after(cutoff: Millis, members: &str) -> (World, crate::world::Said) {
 }
 
 #[test]
-fn a_login_is_born_when_sid_jti_born_or_iat_says() {
+fn a_session_starts_when_its_own_claim_or_its_jti_or_iat_says() {
     let uuid = |ms: u64| format!("{:08x}-{:04x}-7000-8000-000000000000", ms >> 16, ms & 0xffff);
-    let (ms, second) = (MOMENT.0 - 5_000, NOW - 5);
+    let (ms, second) = (MOMENT.0 - 15_000, NOW - 15);
     let v4 = "11111111-1111-4111-8111-111111111111";
-    for (members, birth) in [
-        (format!(r#""jti":"{}""#, uuid(ms)), ms),
-        (format!(r#""jti":"{}","sid":"{}""#, uuid(ms + 3000), uuid(ms)), ms),
+    let of_second = second as u64 * 1000;
+    for (members, start) in [
+        (format!(r#""jti":"{}","iat":{second}"#, uuid(ms)), ms),
         (
             format!(
-                r#""jti":"{}","sid":"{}","born":1,"iat":{NOW}"#,
+                r#""jti":"{}","iat":{NOW},"jwtkeeper":{{"sid":"{}"}}"#,
                 uuid(ms + 3000),
                 uuid(ms)
             ),
             ms,
         ),
-        (format!(r#""jti":"x","born":{ms},"iat":{NOW}"#), ms),
-        (format!(r#""jti":"{v4}","sid":"s","born":{ms}"#), ms),
-        (format!(r#""jti":"x","iat":{second}"#), second as u64 * 1000),
-        (format!(r#""jti":"x","iat":{second}.9"#), second as u64 * 1000),
-        (format!(r#""jti":"x","iat":{second},"sid":"y""#), second as u64 * 1000),
+        (format!(r#""jti":"x","iat":{NOW},"jwtkeeper":{{"start":{ms}}}"#), ms),
+        (
+            format!(
+                r#""jti":"x","iat":{NOW},"jwtkeeper":{{"sid":"{}","start":{ms}}}"#,
+                uuid(1)
+            ),
+            ms,
+        ),
+        (format!(r#""jti":"{v4}","iat":{second}"#), of_second),
+        (format!(r#""jti":"x","iat":{second}.9"#), of_second),
+        (
+            format!(r#""jti":"x","iat":{second},"jwtkeeper":{{"sid":"y"}}"#),
+            of_second,
+        ),
+        // An app's own jti is no proof of a time.
+        (format!(r#""jti":"{}","iat":{second}"#, uuid(ms + 5000)), of_second),
+        (format!(r#""jti":"{}","iat":{second}"#, uuid(1 << 47)), of_second),
+        // Claims of the app.
+        (
+            format!(r#""jti":"x","iat":{second},"sid":7,"born":1,"lck":true"#),
+            of_second,
+        ),
     ] {
-        assert_eq!(after(Millis(birth - 1), &members).1, VALID, "{members}");
-        assert_eq!(after(Millis(birth), &members).1, refused(Revoked), "{members}");
+        let skew = 2000;
+        assert_eq!(after(Millis(start - skew - 1), &members).1, VALID, "{members}");
+        assert_eq!(after(Millis(start - skew), &members).1, refused(Revoked), "{members}");
     }
-    // Nothing says when: born at 0, and caught by every cutoff.
+    // Nothing says when: every cutoff covers it.
     assert_eq!(after(Millis(1), r#""jti":"x""#).1, refused(Revoked));
+    assert_eq!(
+        after(Millis(1), &format!(r#""jti":"{}""#, uuid(ms))).1,
+        refused(Revoked)
+    );
+}
+
+#[test]
+fn the_members_of_the_daemons_own_claim_have_their_types() {
+    let world = plain();
+    let say = |own: &str| {
+        let claims = format!(r#"{{"iat":{NOW},"exp":{},"jti":"a","jwtkeeper":{own}}}"#, NOW + 60);
+        world.say(&world.forge_claims(&claims))
+    };
+    for own in [
+        "{}",
+        r#"{"sid":"s","start":5,"later":[1]}"#,
+        r#"{"seen_realm":1,"seen_subject":2,"seen_flag":3}"#,
+    ] {
+        assert_eq!(say(own), VALID, "{own}");
+    }
+    for own in [
+        "null",
+        "[]",
+        "1",
+        r#"{"sid":1}"#,
+        r#"{"sid":""}"#,
+        r#"{"start":"1"}"#,
+        r#"{"start":-1}"#,
+        r#"{"start":1.5}"#,
+        r#"{"seen_realm":null}"#,
+        r#"{"lock":1}"#,
+        r#"{"sid":"a","sid":"a"}"#,
+        r#"{"x":{"y":1,"y":2}}"#,
+    ] {
+        assert_eq!(say(own), refused(jwtkeeper_wire::Reason::Malformed), "{own}");
+    }
 }
 
 #[test]
@@ -202,7 +257,7 @@ fn a_jti_of_the_callers_own_is_born_by_the_keepers_clock() {
     assert_eq!(
         world.say(&later.token),
         VALID,
-        "a login after the cutoff, by its claim born"
+        "a login after the cutoff, by the number that it carries"
     );
     let next = world.rotate(&later);
     assert_eq!(world.say(&next.token), VALID);

@@ -31,7 +31,7 @@ fn a_planned_rollover_logs_no_one_out() {
                 .serve();
             assert_eq!(world.say_of(&old), due(RetiredKey), "{before} to {after}, {lock:?}");
             let new = world.rotate(&old);
-            assert_eq!(claims(&new)["sid"], old.jti.to_string());
+            assert_eq!(claims(&new)["jwtkeeper"]["sid"], old.jti.to_string());
             assert_eq!(world.say_of(&new), VALID, "{before} to {after}, {lock:?}");
             let alone = Builder::signing(&next).with(|policy| policy.cookie_lock = lock).serve();
             assert_eq!(alone.say_of(&new), VALID, "by the new key alone");

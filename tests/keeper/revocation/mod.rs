@@ -1,6 +1,6 @@
 //! Rotation and revocation: state only climbs, and every token leads to one successor.
 
-mod births;
+mod clocks;
 mod cutoffs;
 mod flags;
 mod keys;

@@ -298,14 +298,20 @@ fn the_jti_of_a_rotated_token_ends_its_session_after_its_predecessor_is_forgotte
     assert_eq!(world.say(&fourth.token), refused(Revoked));
 }
 
-/// A birth that nobody can have had by now would slip under every cutoff to come.
+/// A start that no clock can show by now would escape every cutoff to come.
 #[test]
-fn births_of_the_future_are_not_yet_valid() {
+fn sessions_of_the_future_are_not_yet_valid() {
     let world = plain();
-    let say = |claims: &str| world.say(&world.forge_claims(&format!(r#"{{"exp":{},{claims}}}"#, NOW + 60)));
+    let say = |claims: &str| world.say(&world.forge_claims(&format!(r#"{{"iat":{NOW},"exp":{},{claims}}}"#, NOW + 60)));
     let later = "01ff0000-7a3c-7def-8123-456789abcdef";
-    assert_eq!(say(&format!(r#""jti":"{later}""#)), refused(NotYetValid));
-    assert_eq!(say(&format!(r#""jti":"x","sid":"{later}""#)), refused(NotYetValid));
-    assert_eq!(say(r#""jti":"x","born":9999999999999"#), refused(NotYetValid));
-    assert_eq!(say(r#""jti":"x","born":1000"#), VALID);
+    assert_eq!(say(&format!(r#""jti":"{later}""#)), VALID, "an id is no time");
+    assert_eq!(
+        say(&format!(r#""jti":"x","jwtkeeper":{{"sid":"{later}"}}"#)),
+        refused(NotYetValid)
+    );
+    assert_eq!(
+        say(r#""jti":"x","jwtkeeper":{"start":9999999999999}"#),
+        refused(NotYetValid)
+    );
+    assert_eq!(say(r#""jti":"x","jwtkeeper":{"start":1000}"#), VALID);
 }

@@ -79,7 +79,7 @@ fn token(wrong: &[Wrong]) -> String {
     let lck = if is(Wrong::Lock) {
         String::new()
     } else {
-        format!(r#","lck":"{lock}""#)
+        format!(r#","jwtkeeper":{{"lock":"{lock}"}}"#)
     };
     let twice = if is(Wrong::Claims) { r#","x":1,"x":2"# } else { "" };
     let pad = if is(Wrong::Size) {

@@ -4,11 +4,12 @@ mod rotation;
 
 use std::sync::Arc;
 
-use jwtkeeper::denylist::{Change, Cutoffs, Denylist, Kind, Level, MARGIN, Memory, Outcome, Raise, RealmIndex, Rotate};
-use jwtkeeper::words::Millis;
+use jwtkeeper::denylist::{
+    Change, Cutoff, Cutoffs, Denylist, Kind, Level, MARGIN, Memory, Outcome, Raise, RealmIndex, Rotate, SessionStart,
+};
 
 use crate::support::{
-    NOW, apply, cutoff, directory, entries, hard, id, moment, open, raise, realm, rotate, tick, uuid,
+    NOW, apply, by, cutoff, directory, entries, hard, id, moment, open, raise, realm, rotate, tick, uuid,
 };
 
 /// A new, empty store.
@@ -74,7 +75,7 @@ suite! {
     a_change_may_raise_many_entries
     kinds_ids_and_realms_are_apart
     cutoffs_only_grow
-    the_highest_cutoff_is_of_all_realms
+    each_application_of_a_cutoff_has_a_number_of_its_own
     what_is_revoked_is_in_force_before_it_is_durable
     the_first_rotation_wins
     what_is_revoked_is_not_rotated
@@ -166,30 +167,53 @@ fn cutoffs_only_grow(store: &Store) {
         (Level::Soft, 30, Some(20), Some(30)),
     ] {
         store.apply(entries(vec![cutoff(Kind::Subject, &subject, level, moment(at))]));
+        let by = |second: Option<i64>| second.map_or_else(Cutoff::default, |second| by(moment(second)));
         let expected = Cutoffs {
-            hard: hard.map(moment),
-            soft: soft.map(moment),
+            hard: by(hard),
+            soft: by(soft),
         };
         assert_eq!(store.realm().subject(&subject), expected);
     }
     for (at, stands) in [(10, 10), (5, 10), (11, 11)] {
         store.apply(entries(vec![cutoff(Kind::Realm, &uuid(0), Level::Hard, moment(at))]));
-        assert_eq!(store.realm().realm_cutoff(), Some(moment(stands)));
+        assert_eq!(store.realm().realm_cutoff(), by(moment(stands)));
     }
     let realm = store.realm();
-    assert!(realm.login_revoked(&uuid(9), None, moment(11)));
-    assert!(!realm.login_revoked(&uuid(9), None, Millis(moment(11).0 + 1)));
-    assert!(realm.login_revoked(&uuid(9), Some(&subject), moment(20)));
-    assert!(!realm.login_revoked(&uuid(9), Some(&subject), Millis(moment(20).0 + 1)));
+    let is_over = |subject, at, seen_realm, seen_subject| {
+        let start = SessionStart {
+            at,
+            seen_realm,
+            seen_subject,
+        };
+        realm.is_session_over(&uuid(9), subject, start)
+    };
+    assert!(is_over(None, moment(11), 0, 0));
+    assert!(!is_over(None, moment(11).plus(1), 0, 0));
+    assert!(is_over(Some(&subject), moment(20), 0, 0));
+    assert!(!is_over(Some(&subject), moment(20).plus(1), 0, 0));
+    let (of_realm, of_subject) = (realm.realm_cutoff().sequence, realm.subject(&subject).hard.sequence);
+    assert!(!is_over(Some(&subject), moment(11), of_realm, of_subject));
+    assert!(is_over(Some(&subject), moment(11), of_realm - 1, of_subject));
+    assert!(is_over(Some(&subject), moment(11), of_realm, of_subject - 1));
 }
 
-fn the_highest_cutoff_is_of_all_realms(store: &Store) {
-    assert_eq!(store.denylist.index().highest_cutoff(), Millis(0));
-    store.apply(entries(vec![cutoff(Kind::Subject, &id("u"), Level::Soft, moment(7))]));
-    let other = store.denylist.index().realm("other");
-    let change = entries(vec![cutoff(Kind::Realm, &uuid(0), Level::Hard, moment(3))]);
-    apply(store.denylist.as_ref(), &other, change).unwrap();
-    assert_eq!(store.denylist.index().highest_cutoff(), moment(7));
+/// What a host makes after a cutoff carries the cutoff's number, and the next application has another.
+fn each_application_of_a_cutoff_has_a_number_of_its_own(store: &Store) {
+    let (subject, start) = (id("u"), moment(9));
+    let mut last = 0;
+    for _ in 0..3 {
+        let realm = store.realm();
+        let cutoff = realm.next_cutoff(Kind::Subject, &subject, Level::Hard, start, moment(7), 2000);
+        store.apply(entries(vec![Raise {
+            cutoff,
+            ..hard(Kind::Subject, &subject)
+        }]));
+        let exemption = |at| realm.exemption(Kind::Subject, &subject, Level::Hard, at);
+        assert!(exemption(moment(8)) > last);
+        assert_eq!(exemption(moment(8)), realm.subject(&subject).hard.sequence);
+        assert_eq!(exemption(start.plus(1)), 0);
+        last = exemption(moment(8));
+    }
 }
 
 fn what_is_revoked_is_in_force_before_it_is_durable(store: &Store) {
@@ -222,7 +246,7 @@ fn what_is_past_is_forgotten_and_nothing_else(store: &Store) {
             let kept = 100 * i64::try_from(n).unwrap() >= second;
             if kept {
                 assert!(realm.token_revoked(&uuid(n)), "{n} at {second}");
-                assert!(realm.subject(&uuid(n)).hard.is_some(), "{n} at {second}");
+                assert!(!realm.subject(&uuid(n)).hard.is_none(), "{n} at {second}");
                 assert!(realm.rotation(&uuid(1000 + n)).is_some(), "{n} at {second}");
             } else if 100 * i64::try_from(n).unwrap() < second - 128 {
                 assert!(realm.token(&uuid(n)).is_none(), "{n} at {second}");

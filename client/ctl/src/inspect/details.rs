@@ -151,7 +151,7 @@ impl Inspected {
             .map(|(name, date)| format!("{name} {}", when(*date, self.now)))
             .collect();
         if failed && !ahead {
-            said.push("its birth, in its jti or sid, lies in the future".to_owned());
+            said.push("the start of its session lies in the future".to_owned());
         }
         if said.is_empty() {
             "neither nbf nor iat".to_owned()

@@ -61,6 +61,11 @@ impl Decoded {
         self.claim(name)?.as_str().map(str::to_owned)
     }
 
+    /// The session that a successor names in the daemon's own claim.
+    pub(super) fn session(&self) -> Option<String> {
+        self.claim("jwtkeeper")?.get("sid")?.as_str().map(str::to_owned)
+    }
+
     /// A NumericDate, floored.
     pub(super) fn date(&self, name: &str) -> Option<u64> {
         date(&self.claim(name)?)
@@ -143,14 +148,24 @@ fn claims_fault(claims: &Members) -> Option<String> {
         let Some(value) = find(claims, name) else { continue };
         let wanted = match name.as_str() {
             "exp" | "nbf" | "iat" if !value.is_number() => "a number",
-            "born" if !value.is_u64() => "a number of milliseconds",
-            "iss" | "jti" | "sid" | "lck" if !value.is_string() => "a string",
+            "iss" | "jti" if !value.is_string() => "a string",
+            "jwtkeeper" if !is_own(&value) => "as the daemon writes it",
             "aud" if !is_audience(&value) => "a string or a list of strings",
             _ => continue,
         };
         return Some(format!("{name} is not {wanted}"));
     }
     None
+}
+
+/// Returns true if the members of the daemon's own claim have their types.
+fn is_own(value: &Value) -> bool {
+    let is_right = |(name, value): (&String, &Value)| match name.as_str() {
+        "sid" | "lock" => value.is_string(),
+        "start" | "seen_realm" | "seen_subject" | "seen_flag" => value.is_u64(),
+        _ => true,
+    };
+    value.as_object().is_some_and(|members| members.iter().all(is_right))
 }
 
 fn is_audience(value: &Value) -> bool {

@@ -104,7 +104,7 @@ impl Inspected {
         // An id is believed only where the signature holds.
         if let (None | Some(Reason::Revoked), Some(jti)) = (reason, self.decoded.claim_text("jti")) {
             self.status = Told::from(client.status(&jti));
-            if let Some(sid) = self.decoded.claim_text("sid").filter(|sid| *sid != jti) {
+            if let Some(sid) = self.decoded.session().filter(|sid| *sid != jti) {
                 self.session = Told::from(client.status(&sid));
             }
         }

@@ -44,7 +44,7 @@ fn a_time_that_lies_ahead_is_named() {
         ),
         (
             "eyJleHAiOjEsImp0aSI6ImoifQ",
-            "its birth, in its jti or sid, lies in the future",
+            "the start of its session lies in the future",
         ),
     ] {
         let (code, shape) = daemon.json(&["--json", "inspect", &format!("eyJhbGciOiJIUzI1NiJ9.{claims}.")]);

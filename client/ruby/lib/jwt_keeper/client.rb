@@ -96,7 +96,7 @@ module JWTKeeper
       ask(:revoke_jti, *text(jti)) { nil }
     end
 
-    # Revokes all tokens of a session: the `sid` of a successor, the `jti` of a first token.
+    # Revokes all tokens of a session, named by the `jti` of its first token: `jwtkeeper.sid` in its successors.
     def revoke_session(session)
       ask(:revoke_session, *text(session)) { nil }
     end
