@@ -43,9 +43,9 @@ impl Embedded {
         Journal::create(&state_dir.join(FILE))
     }
 
-    /// Whether there is a store in `state_dir`.
+    /// Returns true unless it is certain that there is no store in `state_dir`.
     pub fn exists(state_dir: &Path) -> bool {
-        state_dir.join(FILE).exists()
+        state_dir.join(FILE).try_exists().unwrap_or(true)
     }
 
     /// How many bytes the store in `state_dir` has on its disk.

@@ -154,6 +154,25 @@ pub struct Journal {
     sequence: u64,
 }
 
+/// A store file under a name of its own, which no other process makes and which goes however its making ends.
+struct Unfinished(PathBuf);
+
+impl Unfinished {
+    fn beside(path: &Path) -> Self {
+        // Not the process id: two containers that share a directory can have the same.
+        let mut random = [0; 8];
+        let _ = aws_lc_rs::rand::fill(&mut random); // without, two that start at once collide, and one fails
+        let name = format!("{:016x}.{}.new", u64::from_le_bytes(random), std::process::id());
+        Self(path.with_extension(name))
+    }
+}
+
+impl Drop for Unfinished {
+    fn drop(&mut self) {
+        let _ = std::fs::remove_file(&self.0); // where it cannot be removed, it harms nobody
+    }
+}
+
 /// Counts what was written, for health.
 pub struct Written {
     /// Changes made durable.
@@ -189,24 +208,19 @@ impl Journal {
             path: name.clone(),
             why: error.to_string(),
         };
-        if path.exists() {
+        if path.try_exists().map_err(io)? {
             return Err(OpenError::Exists(name));
         }
         let directory = path.parent().unwrap_or(Path::new("."));
         std::fs::create_dir_all(directory).map_err(io)?;
-        // Another process may make one at the same time.
-        let new = path.with_extension(format!("{}.new", std::process::id()));
-        match std::fs::remove_file(&new) {
-            Err(error) if error.kind() != std::io::ErrorKind::NotFound => return Err(io(error)),
-            _ => {}
-        }
-        Self::create_on(Box::new(File::new(new.clone())))?;
+        let new = Unfinished::beside(path);
+        Self::create_on(Box::new(File::new(new.0.clone())))?;
         // A hard link fails where a file has appeared meanwhile; a rename would replace it.
-        std::fs::hard_link(&new, path).map_err(|error| match error.kind() {
+        std::fs::hard_link(&new.0, path).map_err(|error| match error.kind() {
             std::io::ErrorKind::AlreadyExists => OpenError::Exists(name.clone()),
             _ => io(error),
         })?;
-        std::fs::remove_file(&new).map_err(io)?;
+        drop(new);
         std::fs::File::open(directory)
             .and_then(|directory| directory.sync_all())
             .map_err(io)
@@ -231,8 +245,15 @@ impl Journal {
 
     /// Opens a store file, its whole content checked against its checksums.
     pub fn open(path: &Path) -> Result<Self, OpenError> {
-        if !path.exists() {
-            return Err(OpenError::Missing(path.display().to_string()));
+        // A directory that we may not search is no reason to advise --init: the store may well be in it.
+        let name = || path.display().to_string();
+        match path.try_exists() {
+            Ok(true) => {}
+            Ok(false) => return Err(OpenError::Missing(name())),
+            Err(error) => {
+                let why = format!("{error}; let the daemon's user search the directories on the way to it");
+                return Err(OpenError::Io { path: name(), why });
+            }
         }
         Self::open_on(Box::new(File::new(path.to_owned())))
     }

@@ -1,12 +1,12 @@
 //! What keeps the daemon from starting: each with a clear error, its exit status, and nothing harmed.
 
 use std::os::unix::fs::FileTypeExt;
-use std::process::Output;
+use std::process::{Command, Output};
 
 use jwtkeeper_client::Issue;
 
 use crate::support::daemon::{SECRET, chmod};
-use crate::support::{Daemon, Setup, until, wait_for};
+use crate::support::{Daemon, Setup, exit_of, until, wait_for};
 
 fn refused(output: &Output, code: i32, says: &[&str]) {
     let said = String::from_utf8_lossy(&output.stderr).into_owned();
@@ -14,6 +14,28 @@ fn refused(output: &Output, code: i32, says: &[&str]) {
     for text in says {
         assert!(said.contains(text), "{text:?} is not in: {said}");
     }
+}
+
+/// The store may be there: nobody is told to make an empty one.
+#[test]
+fn unreadable_state_dir_is_not_a_missing_store() {
+    let setup = Setup::new();
+    setup.init();
+    chmod(&setup.state_dir(), 0o000);
+    for args in [&[][..], &["--init"]] {
+        let plain = setup.command(args);
+        let mut command = Command::new("setpriv");
+        if nix::unistd::geteuid().is_root() {
+            command.arg("--bounding-set=-dac_override,-dac_read_search");
+        }
+        command.arg(plain.get_program()).args(plain.get_args());
+        let output = exit_of(command);
+        refused(&output, 69, &["Permission denied", "denylist.redb cannot be opened"]);
+        let said = String::from_utf8_lossy(&output.stderr).into_owned();
+        assert!(!said.contains("--init") && !said.contains("there is no"), "{said}");
+    }
+    chmod(&setup.state_dir(), 0o700);
+    drop(Daemon::start(setup));
 }
 
 #[test]

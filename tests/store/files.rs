@@ -48,6 +48,33 @@ fn a_store_is_never_made_over_another() {
     assert_eq!(names, ["denylist.redb"], "no leavings");
 }
 
+/// Of several at once one makes the store, and the others leave nothing behind.
+#[test]
+fn concurrent_inits_make_one_store_and_leave_no_file() {
+    const INITS: usize = 4;
+    for _ in 0..10 {
+        let directory = tempfile::tempdir().unwrap();
+        let together = std::sync::Barrier::new(INITS);
+        let made = std::thread::scope(|scope| {
+            let init = || {
+                together.wait();
+                Embedded::create(directory.path())
+            };
+            let inits: Vec<_> = (0..INITS).map(|_| scope.spawn(init)).collect();
+            let outcomes: Vec<_> = inits.into_iter().map(|init| init.join().unwrap()).collect();
+            for error in outcomes.iter().filter_map(|outcome| outcome.as_ref().err()) {
+                assert!(matches!(error, OpenError::Exists(_)), "{error}");
+            }
+            outcomes.iter().filter(|outcome| outcome.is_ok()).count()
+        });
+        assert_eq!(made, 1);
+        let names = std::fs::read_dir(directory.path()).unwrap();
+        let names: Vec<_> = names.map(|entry| entry.unwrap().file_name()).collect();
+        assert_eq!(names, ["denylist.redb"]);
+        drop(open(&directory));
+    }
+}
+
 #[test]
 fn what_an_interrupted_init_left_is_no_store_and_in_nobodys_way() {
     let directory = tempfile::tempdir().unwrap();
