@@ -34,7 +34,7 @@ BUILT ?= $(TARGET)/release
 MANUALS := $(TARGET)/manuals
 VERSION := $(shell sed -n 's/^version = "\(.*\)"$$/\1/p' Cargo.toml | head -n 1)
 
-.PHONY: run test check prove $(PROOFS) bench docs manuals install install-lib install-manuals deb need-cargo-deb clean need-for-tests
+.PHONY: run test check prove $(PROOFS) prove-fuzz need-cargo-fuzz bench docs manuals install install-lib install-manuals deb need-cargo-deb clean need-for-tests
 
 # A daemon on a throw-away secret and an embedded store in target/dev; it prints how to use it.
 run:
@@ -107,6 +107,21 @@ prove-syscalls: need-for-tests
 	@found=$$(cat $(PROVE_STATE)/syscalls/* | grep -v -e '<detached' -e '???(' | cut -d' ' -f2- | sort | uniq -c); \
 	    echo "daemons watched: $$(ls $(PROVE_STATE)/syscalls | wc -l); calls outside of the filter: $${found:-none}"; [ -z "$$found" ]
 
+# Each fuzz target for FUZZ_SECONDS, one after another; the bodies are tests/fuzz, and `make test` runs them over fuzz/corpus.
+# Stable Rust has no sanitizers; coverage guides the fuzzer all the same. New inputs go to $(TARGET)/fuzz/found.
+FUZZ_SECONDS ?= 600
+FUZZ_TARGETS ?= wire token keys config reply
+FUZZ := PATH=$(abspath $(TARGET))/tools/bin:$$PATH $(CARGO) fuzz
+prove-fuzz: need-cargo-fuzz
+	@$(NEED) g++
+	@failed=; for target in $(FUZZ_TARGETS); do \
+	    found=$(abspath $(TARGET))/fuzz/found/$$target log=$(abspath $(TARGET))/fuzz/$$target.log; mkdir -p $$found; \
+	    $(FUZZ) run -s none --target-dir $(abspath $(TARGET))/fuzz $$target $$found fuzz/corpus/$$target -- \
+	        -max_total_time=$(FUZZ_SECONDS) -timeout=10 -rss_limit_mb=2048 -print_final_stats=1 >$$log 2>&1 || failed="$$failed $$target"; \
+	    echo "$$target: $$(sed -n 's/^stat::number_of_executed_units: *//p' $$log) executions in $(FUZZ_SECONDS) s;" \
+	        "findings: $$(grep -c 'ERROR: libFuzzer' $$log)"; \
+	done; [ -z "$$failed" ] || { echo "failed:$$failed; see $(TARGET)/fuzz/*.log" >&2; exit 1; }
+
 # Rates beside their peers', in one run; target/bench/summary.json keeps them.
 bench:
 	@$(NEED) $(BENCH_PACKAGES)
@@ -158,6 +173,11 @@ CARGO_DEB := 3.8.0
 need-cargo-deb:
 	@[ "$$($(TARGET)/tools/bin/cargo-deb --version 2>/dev/null)" = $(CARGO_DEB) ] || \
 	    $(CARGO) install --locked --quiet --version $(CARGO_DEB) --root $(TARGET)/tools --target-dir $(TARGET)/tools/build cargo-deb
+
+CARGO_FUZZ := 0.13.2
+need-cargo-fuzz:
+	@[ "$$($(TARGET)/tools/bin/cargo-fuzz --version 2>/dev/null)" = "cargo-fuzz $(CARGO_FUZZ)" ] || \
+	    $(CARGO) install --locked --quiet --version $(CARGO_FUZZ) --root $(TARGET)/tools --target-dir $(TARGET)/tools/build cargo-fuzz
 
 # libjwtkeeper alone, as it lies in $(BUILT).
 install-lib: LIB = $(DESTDIR)$(PREFIX)/lib

@@ -173,12 +173,15 @@ impl World {
         self.try_revoke(target).unwrap().unwrap();
     }
 
-    pub fn flag(&self, target: Flag<'_>) {
+    pub fn try_flag(&self, target: Flag<'_>) -> Result<(), Refusal> {
         self.keeper
             .flag(&self.served, self.now, target)
             .now_or_never()
             .expect("memory answers at once")
-            .unwrap();
+    }
+
+    pub fn flag(&self, target: Flag<'_>) {
+        self.try_flag(target).unwrap();
     }
 
     pub fn status(&self, jti: &str) -> State {
