@@ -47,6 +47,8 @@ pub(crate) enum Part {
     Rotate,
     /// Revoke
     Revoke,
+    /// What one uid gets with the default limits, for each algorithm
+    Limits,
     /// Memory, and the time from start to service
     Startup,
     /// Validate and revoke with the redis store, beside the embedded one

@@ -11,6 +11,7 @@ mod fault;
 mod fleet;
 mod in_process;
 mod languages;
+mod limits;
 mod machine;
 mod measure;
 mod peers;
@@ -92,6 +93,9 @@ fn bench(args: &Args) -> Result<()> {
         .any(|part| args.wants(part))
     {
         changes(args, &Changes::start(&home, pace, loops)?, &mut report)?;
+    }
+    if args.wants(Part::Limits) {
+        report.limits(&limits::measure(&program, disk.path(), sockets.path(), pace, loops)?);
     }
     if args.wants(Part::Stores) {
         report.stores(&stores::measure(

@@ -46,6 +46,23 @@ fn what_a_fleet_shares_is_measured_and_written_down() {
 }
 
 #[test]
+fn what_default_limits_allow_is_measured_and_written_down() {
+    let dir = tempfile::tempdir().unwrap();
+    let output = Command::new(env!("CARGO_BIN_EXE_jwtkeeper-bench"))
+        .args(["--quick", "--only", "limits", "--dir"])
+        .arg(dir.path())
+        .output()
+        .unwrap();
+    assert!(output.status.success(), "{output:?}");
+    let summary = std::fs::read(dir.path().join("summary.json")).unwrap();
+    let summary: serde_json::Value = serde_json::from_slice(&summary).unwrap();
+    for algorithm in ["hs256", "rs256", "eddsa", "es256"] {
+        let share = &summary["default_limits_allow_percent"][algorithm];
+        assert!(share.as_f64().unwrap() > 0.0, "{summary}");
+    }
+}
+
+#[test]
 fn a_daemon_that_is_not_there_is_named_with_a_remedy() {
     let dir = tempfile::tempdir().unwrap();
     let output = Command::new(env!("CARGO_BIN_EXE_jwtkeeper-bench"))

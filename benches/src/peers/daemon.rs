@@ -8,7 +8,9 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
-use aws_lc_rs::signature::{ECDSA_P256_SHA256_FIXED_SIGNING, EcdsaKeyPair};
+use aws_lc_rs::encoding::{AsDer, Pkcs8V1Der};
+use aws_lc_rs::rsa::KeySize;
+use aws_lc_rs::signature::{ECDSA_P256_SHA256_FIXED_SIGNING, EcdsaKeyPair, Ed25519KeyPair, RsaKeyPair};
 use jwtkeeper_wire::{Answer, Op, Reply, Request, decode, put_frame};
 use serde_json::Value;
 
@@ -24,6 +26,11 @@ pub(crate) const ISSUER: &str = "api.example.com";
 pub(crate) const AUDIENCE: &str = "example.com";
 /// The realm with ES256.
 pub(crate) const ES256: &str = "es256";
+/// The realms with RS256 and EdDSA.
+pub(crate) const RS256: &str = "rs256";
+pub(crate) const EDDSA: &str = "eddsa";
+/// What lifts the limits that a bench would meet: it asks as one uid.
+const UNLIMITED: &str = "[limits]\nrequests_per_uid = 0\nentries_per_realm = 0\nentries_per_uid = 0\n";
 /// Requests on their way in [`Daemon::ask_all`].
 const WINDOW: usize = 256;
 /// How long the store may take until it is complete.
@@ -65,8 +72,13 @@ impl Home {
         write_private(&disk.join("secret"), SECRET)?;
         let key = EcdsaKeyPair::generate(&ECDSA_P256_SHA256_FIXED_SIGNING).doing("an ES256 key")?;
         let key = key.to_pkcs8v1().doing("an ES256 key")?;
-        let key = pem::encode(&pem::Pem::new("PRIVATE KEY", key.as_ref()));
-        write_private(&disk.join("es256.pem"), key.as_bytes())?;
+        write_key(&disk.join("es256.pem"), key.as_ref())?;
+        let key = RsaKeyPair::generate(KeySize::Rsa2048).doing("an RS256 key")?;
+        let key = AsDer::<Pkcs8V1Der<'_>>::as_der(&key).doing("an RS256 key")?;
+        write_key(&disk.join("rs256.pem"), key.as_ref())?;
+        let key = Ed25519KeyPair::generate().doing("an EdDSA key")?;
+        let key = AsDer::<Pkcs8V1Der<'_>>::as_der(&key).doing("an EdDSA key")?;
+        write_key(&disk.join("eddsa.pem"), key.as_ref())?;
         fs::write(&home.config, home.text(store)).doing("the daemon's configuration")?;
         Ok(home)
     }
@@ -83,10 +95,18 @@ impl Home {
         let names =
             format!("issuer = \"{ISSUER}\"\naudience = \"{AUDIENCE}\"\nexpiry = \"24h\"\nmax_lifetime = \"30d\"");
         format!(
-            "socket = \"{socket}\"\nstate_dir = \"{state}\"\n\n[log]\nlevel = \"warn\"\n\n[limits]\nrequests_per_uid = 0\n\n{store}\
+            "socket = \"{socket}\"\nstate_dir = \"{state}\"\n\n[log]\nlevel = \"warn\"\n\n{UNLIMITED}\n{store}\
              [realms.default]\nalgorithm = \"HS256\"\nsecret_file = \"secret\"\n{names}\n\n\
-             [realms.{ES256}]\nalgorithm = \"ES256\"\nkey_file = \"es256.pem\"\n{names}\n"
+             [realms.{ES256}]\nalgorithm = \"ES256\"\nkey_file = \"es256.pem\"\n{names}\n\n\
+             [realms.{RS256}]\nalgorithm = \"RS256\"\nkey_file = \"rs256.pem\"\n{names}\n\n\
+             [realms.{EDDSA}]\nalgorithm = \"EdDSA\"\nkey_file = \"eddsa.pem\"\n{names}\n"
         )
+    }
+
+    /// Leaves every limit at its default.
+    pub(crate) fn set_default_limits(&self) -> Result<()> {
+        let text = fs::read_to_string(&self.config).doing("the daemon's configuration")?;
+        fs::write(&self.config, text.replace(UNLIMITED, "")).doing("the daemon's configuration")
     }
 
     /// The configuration file.
@@ -137,6 +157,11 @@ impl Home {
         daemon.ask(Op::Ping, |answer| Ok(*answer == Answer::Pong))?;
         Ok(daemon)
     }
+}
+
+fn write_key(path: &Path, pkcs8: &[u8]) -> Result<()> {
+    let text = pem::encode(&pem::Pem::new("PRIVATE KEY", pkcs8));
+    write_private(path, text.as_bytes())
 }
 
 fn write_private(path: &Path, bytes: &[u8]) -> Result<()> {

@@ -8,6 +8,7 @@ use serde_json::{Map, Value, json};
 use crate::changes::Rows;
 use crate::compare::{Compared, PEERS};
 use crate::in_process::InProcess;
+use crate::limits::Share;
 use crate::measure::{Measured, round};
 use crate::rounds::Rounds;
 use crate::shape::{C1, C50, C50_LOOPS, C50X32, C50X32_LOOPS, SHAPES};
@@ -110,6 +111,23 @@ impl Report {
         self.note("decode_in_process_ns", json!(figures.decode_ns.round()));
         self.figure("validate in process", figures.keeper_ns, "ns");
         self.figure("jsonwebtoken decode in process", figures.decode_ns, "ns");
+    }
+
+    /// One uid with the default limits.
+    pub(crate) fn limits(&mut self, shares: &[Share]) {
+        let mut json = Map::new();
+        for share in shares {
+            let algorithm = share.algorithm;
+            self.row(&format!("validate_{algorithm}"), "no limit", &share.possible);
+            self.row(&format!("validate_{algorithm}"), "default", &share.limited);
+            let percent = share.of_possible() * 100.0;
+            self.figure(&format!("default limits allow, {algorithm}"), percent, "%");
+            json.insert(algorithm.to_owned(), json!(round(percent)));
+        }
+        self.note("default_limits_allow_percent", Value::Object(json));
+        let all = || shares.iter().map(Share::of_possible);
+        let alike = all().fold(f64::MAX, f64::min) / all().fold(0.0, f64::max);
+        self.target("default limits, least / most share", alike, Bound::AtLeast(0.6), "");
     }
 
     /// Memory and starts.
