@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use jwtkeeper::denylist::{Change, Denylist, Embedded, Kind, Level, Record};
+use jwtkeeper::denylist::{Change, Denylist, Embedded, Kind, Level, Raise, Record};
 
 use crate::support::{
     NOW, Said, apply, cutoff, directory, entries, hard, id, moment, open, raise, realm, rotate, say, uuid,
@@ -101,4 +101,38 @@ fn a_hundred_thousand_entries_load_right() {
         }
     }
     assert!(realm.token(&uuid(100_001)).is_none());
+}
+
+#[test]
+fn a_deadline_beyond_2106_is_kept() {
+    let later = i64::from(u32::MAX) + 1000;
+    let now = jwtkeeper::words::Millis::from_seconds(later);
+    let directory = directory();
+    let revoked = |store: &Embedded| {
+        let realm = realm(store.index());
+        realm.token_revoked(&uuid(1)) && realm.session_revoked(&uuid(2)) && realm.subject(&uuid(3)).hard.is_some()
+    };
+    let open = || Embedded::open(directory.path(), now, 2000).unwrap();
+    let store = open();
+    let until = later + 5000;
+    let all = vec![
+        raise(Kind::Token, &uuid(1), Level::Hard, until),
+        raise(Kind::Session, &uuid(2), Level::Hard, until),
+        Raise {
+            until,
+            ..cutoff(Kind::Subject, &uuid(3), Level::Hard, moment(1))
+        },
+    ];
+    apply(&store, &realm(store.index()), entries(all)).unwrap();
+    for _ in 0..2 {
+        let tick = Change::Tick {
+            now,
+            elapsed_ms: u64::MAX,
+            minted: now,
+        };
+        apply(&store, &realm(store.index()), tick).unwrap();
+        assert!(revoked(&store), "forgotten before its time");
+    }
+    drop(store);
+    assert!(revoked(&open()), "forgotten by a restart");
 }

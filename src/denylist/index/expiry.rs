@@ -4,7 +4,7 @@ use std::sync::atomic::Ordering;
 
 use super::entry::{Expiring, Mark, halves, whole};
 use super::rotation::record_until;
-use super::{RealmIndex, lock, write};
+use super::{ENDLESS, RealmIndex, is_past, lock, write};
 use crate::words::{Id, Seconds};
 
 /// Seconds to a bucket of expiry.
@@ -63,6 +63,9 @@ impl Bucket {
 
 impl RealmIndex {
     pub(super) fn expire(&self, kind: Expiring, id: &Id, until: u32) {
+        if until == ENDLESS {
+            return;
+        }
         let bucket = i64::from(until) / BUCKET;
         lock(&self.buckets).entry(bucket).or_default().add(kind, id);
     }
@@ -98,7 +101,7 @@ impl RealmIndex {
     }
 
     fn forget(&self, kind: Expiring, id: &Id, now: Seconds) {
-        let past = |until: u32| Seconds::from(until) < now;
+        let past = |until| is_past(until, now);
         let mut shard = write(self.shard(id));
         let gone = match kind {
             Expiring::Token => {

@@ -121,9 +121,22 @@ impl Index {
     }
 }
 
-/// Deadlines fit 32 bits until 2106; later ones stay as long as that.
+/// A deadline that 32 bits do not hold, as those after 2106: memory keeps the entry without end.
+const ENDLESS: u32 = u32::MAX;
+
+/// A deadline as memory keeps it.
 fn clamp(until: Seconds) -> u32 {
-    u32::try_from(until.max(0)).unwrap_or(u32::MAX)
+    u32::try_from(until.max(0)).unwrap_or(ENDLESS)
+}
+
+/// Returns true if an entry may be forgotten by `now`.
+fn is_past(until: u32, now: Seconds) -> bool {
+    until != ENDLESS && Seconds::from(until) < now
+}
+
+/// The deadline of a row for an entry of memory's: none of its rows may end before it.
+fn row_until(until: u32) -> Seconds {
+    if until == ENDLESS { Seconds::MAX } else { until.into() }
 }
 
 // A panic elsewhere must not turn every later validate into one: what the maps hold is joined, never half-written.

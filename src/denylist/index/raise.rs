@@ -3,9 +3,9 @@
 use std::sync::atomic::Ordering;
 
 use super::entry::{Expiring, Mark, Standing};
-use super::{RealmIndex, clamp, lock, read, write};
+use super::{RealmIndex, clamp, lock, read, row_until, write};
 use crate::denylist::change::{Kind, Level, Raise};
-use crate::words::{Id, Seconds};
+use crate::words::Id;
 
 impl RealmIndex {
     /// Joins one entry in. Says whether anything climbed or grew.
@@ -45,12 +45,12 @@ impl RealmIndex {
     pub(in crate::denylist) fn stands(&self, raise: &Raise) -> Raise {
         let standing = |standing: Standing| Raise {
             level: standing.level,
-            until: Seconds::from(standing.until),
+            until: row_until(standing.until),
             ..raise.clone()
         };
         let mark = |mark: &Mark| Raise {
             cutoff: mark.cutoff,
-            until: Seconds::from(mark.until),
+            until: row_until(mark.until),
             ..raise.clone()
         };
         let found = match raise.kind {
