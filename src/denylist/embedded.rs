@@ -19,6 +19,7 @@ use super::journal::{Journal, OpenError, Written};
 use super::memory::add_session;
 use super::row::{self, Rows};
 use super::sweep::Sweeper;
+use super::upkeep::Upkeep;
 use super::writer::{CURRENT, FORGOTTEN, Job, LIFETIME, MINTED, Writer};
 use super::{Applied, Denylist, StoreError, StoreHealth, TOOK};
 use crate::words::{Histogram, Millis};
@@ -85,9 +86,11 @@ impl Embedded {
         } else {
             now.plus(skew_ms)
         };
+        // What was forgotten in an earlier life may still have rows: they are passed over, and deleted later.
+        let from = forgotten.map_or(0, |seconds| i64::try_from(seconds).unwrap_or(i64::MAX));
         let (mut wrong, mut right) = (Vec::new(), Rows::new());
         journal
-            .each_row(|key, bytes| {
+            .each_row(from, |key, bytes| {
                 if let Some(future) = row::load(&index, key.0, bytes, latest)? {
                     row::put_raise(&future.realm, &future.raise, &mut right).map_err(|_| row::BadRow)?;
                     wrong.push(key);
@@ -124,6 +127,7 @@ impl Embedded {
             skew_ms,
             rewrite_minted: false,
             last_retry: None,
+            upkeep: Upkeep::default(),
         };
         let (written, fault) = (writer.written.clone(), writer.fault.clone());
         let thread = std::thread::Builder::new()

@@ -1,13 +1,15 @@
 //! The file of the embedded store: rows ordered by their deadline in redb, and marks. Whatever is committed here is
 //! on disk; whatever was refused is not half there.
 
-use std::os::unix::fs::MetadataExt;
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Mutex, PoisonError};
 
-use redb::{Database, DatabaseError, ReadableTable, StorageBackend, StorageError, TableDefinition};
+use redb::{Database, DatabaseError, ReadableTable, StorageError, TableDefinition};
 
+use super::backend::{Backend, File, Watch};
+use super::compaction::{Compaction, remove_leavings};
 use super::row::Rows;
 use super::{StoreError, TOOK};
 use crate::words::{Histogram, Seconds};
@@ -15,100 +17,20 @@ use crate::words::{Histogram, Seconds};
 /// Deadline and sequence. Ordered by time, so that writes lie close together and the past goes in one piece.
 pub(super) type RowKey = (Seconds, u64);
 
-const ROWS: TableDefinition<RowKey, &[u8]> = TableDefinition::new("rows");
+pub(super) const ROWS: TableDefinition<RowKey, &[u8]> = TableDefinition::new("rows");
 /// Numbers by name.
-const MARKS: TableDefinition<&str, u64> = TableDefinition::new("marks");
+pub(super) const MARKS: TableDefinition<&str, u64> = TableDefinition::new("marks");
 /// The mark that says that the file is ours.
 const FORMAT: &str = "format";
 const FORMAT_NOW: u64 = 2;
-/// What redb may keep of the file: the index in memory answers every read.
-const CACHE: usize = 2 * 1024 * 1024;
+/// Seconds to a span of deadlines, of which it is known how much there is.
+const SPAN: Seconds = 64;
 
 /// What a commit forgets: rows whose deadline lies before this second, so many at the most.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Forget {
     pub(super) before: Seconds,
     pub(super) limit: usize,
-}
-
-/// Where the bytes of a store go: a file, or what a test puts in its place.
-pub trait Backend: Send {
-    /// Opens it; `create` makes a new one.
-    fn open(&self, create: bool) -> Result<Database, DatabaseError>;
-    /// Its name in messages.
-    fn name(&self) -> String;
-
-    /// Whether the next start will find it.
-    fn is_there(&self) -> bool {
-        true
-    }
-}
-
-/// A file.
-pub(super) struct File {
-    path: PathBuf,
-    /// The one that was opened: device and inode.
-    opened: Mutex<Option<(u64, u64)>>,
-}
-
-impl File {
-    fn new(path: PathBuf) -> Self {
-        Self {
-            path,
-            opened: Mutex::default(),
-        }
-    }
-
-    fn identity(&self) -> Option<(u64, u64)> {
-        let found = std::fs::metadata(&self.path).ok()?;
-        Some((found.dev(), found.ino()))
-    }
-}
-
-impl Backend for File {
-    fn open(&self, create: bool) -> Result<Database, DatabaseError> {
-        if !self.is_there() {
-            let other = std::io::Error::other("its file was removed or replaced");
-            return Err(DatabaseError::Storage(StorageError::Io(other)));
-        }
-        let mut builder = builder();
-        let database = if create {
-            builder.create(&self.path)?
-        } else {
-            builder.set_check_integrity_on_open(true).open(&self.path)?
-        };
-        *self.opened.lock().unwrap_or_else(PoisonError::into_inner) = self.identity();
-        Ok(database)
-    }
-
-    fn name(&self) -> String {
-        self.path.display().to_string()
-    }
-
-    fn is_there(&self) -> bool {
-        let opened = *self.opened.lock().unwrap_or_else(PoisonError::into_inner);
-        opened.is_none() || opened == self.identity()
-    }
-}
-
-impl<F, S> Backend for F
-where
-    F: Fn() -> S + Send,
-    S: StorageBackend,
-{
-    fn open(&self, _create: bool) -> Result<Database, DatabaseError> {
-        builder().set_check_integrity_on_open(true).create_with_backend(self())
-    }
-
-    fn name(&self) -> String {
-        "a store of the test's own".to_owned()
-    }
-}
-
-fn builder() -> redb::Builder {
-    let mut builder = Database::builder();
-    builder.set_cache_size(CACHE);
-    builder
 }
 
 /// Why a store cannot be opened, and how to go on.
@@ -149,9 +71,14 @@ pub enum OpenError {
 
 /// An open store file.
 pub struct Journal {
-    backend: Box<dyn Backend>,
-    database: Option<Database>,
+    pub(super) backend: Box<dyn Backend>,
+    pub(super) database: Option<Database>,
+    pub(super) watch: Arc<Watch>,
     sequence: u64,
+    /// Bytes of rows, by spans of their deadlines.
+    bytes: BTreeMap<Seconds, u64>,
+    /// A copy under way that is to take the file's place.
+    pub(super) compaction: Option<Compaction>,
 }
 
 /// A store file under a name of its own, which no other process makes and which goes however its making ends.
@@ -228,19 +155,20 @@ impl Journal {
 
     /// Makes a new store on a backend.
     pub fn create_on(backend: Box<dyn Backend>) -> Result<(), OpenError> {
+        Self::create_at(backend).map(drop)
+    }
+
+    pub(super) fn create_at(backend: Box<dyn Backend>) -> Result<Self, OpenError> {
         let name = backend.name();
-        let database = backend.open(true).map_err(|error| open_error(&name, error))?;
-        let mut journal = Self {
-            backend,
-            database: Some(database),
-            sequence: 0,
-        };
+        let opened = backend.open(true).map_err(|error| open_error(&name, error))?;
+        let mut journal = Self::with(backend, opened);
         journal
             .commit(&Rows::new(), &[(FORMAT.to_owned(), FORMAT_NOW)], None)
             .map_err(|error| OpenError::Io {
                 path: name,
                 why: error.to_string(),
-            })
+            })?;
+        Ok(journal)
     }
 
     /// Opens a store file, its whole content checked against its checksums.
@@ -255,7 +183,9 @@ impl Journal {
                 return Err(OpenError::Io { path: name(), why });
             }
         }
-        Self::open_on(Box::new(File::new(path.to_owned())))
+        let journal = Self::open_on(Box::new(File::new(path.to_owned())))?;
+        remove_leavings(path);
+        Ok(journal)
     }
 
     /// Opens a store on a backend.
@@ -267,16 +197,12 @@ impl Journal {
         };
         // A file that is not what it seems may still trip an assertion below.
         let opened = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| backend.open(false)));
-        let database = match opened {
-            Ok(Ok(database)) => database,
+        let opened = match opened {
+            Ok(Ok(opened)) => opened,
             Ok(Err(error)) => return Err(open_error(&name, error)),
             Err(_) => return Err(corrupt("it cannot be read".to_owned())),
         };
-        let mut journal = Self {
-            backend,
-            database: Some(database),
-            sequence: 0,
-        };
+        let journal = Self::with(backend, opened);
         match journal.mark(FORMAT) {
             Ok(Some(FORMAT_NOW)) => {}
             Ok(Some(other)) => {
@@ -287,8 +213,18 @@ impl Journal {
             Ok(None) => return Err(corrupt("it is not a denylist store".to_owned())),
             Err(error) => return Err(corrupt(error.to_string())),
         }
-        journal.sequence = journal.rows().map_err(|error| corrupt(error.to_string()))?;
         Ok(journal)
+    }
+
+    fn with(backend: Box<dyn Backend>, (database, watch): (Database, Arc<Watch>)) -> Self {
+        Self {
+            backend,
+            database: Some(database),
+            watch,
+            sequence: 0,
+            bytes: BTreeMap::new(),
+            compaction: None,
+        }
     }
 
     /// A mark's value.
@@ -306,28 +242,51 @@ impl Journal {
             .collect()
     }
 
-    /// Gives each row, with its key, to `each`.
+    /// Gives each row whose deadline is not before `from`, with its key, to `each`.
     pub(super) fn each_row<E>(
-        &self,
+        &mut self,
+        from: Seconds,
         mut each: impl FnMut(RowKey, &[u8]) -> Result<(), E>,
     ) -> Result<Result<(), E>, redb::Error> {
         let table = self.read()?.open_table(ROWS)?;
-        for entry in table.iter()? {
+        for entry in table.range((from, 0)..)? {
             let (key, row) = entry?;
-            if let Err(error) = each(key.value(), row.value()) {
+            let (key, row) = (key.value(), row.value());
+            self.sequence = self.sequence.max(key.1);
+            self.count(key.0, row.len());
+            if let Err(error) = each(key, row) {
                 return Ok(Err(error));
             }
         }
         Ok(Ok(()))
     }
 
-    /// Writes rows and marks, and forgets some rows: on disk when it returns.
+    /// Writes rows and marks, and forgets some rows: on disk when it returns. Returns how many were forgotten.
     pub(super) fn commit(
         &mut self,
         rows: &Rows,
         marks: &[(String, u64)],
         forget: Option<Forget>,
-    ) -> Result<(), redb::Error> {
+    ) -> Result<usize, StoreError> {
+        let written = self.write(&[], rows, marks, forget);
+        written.map_err(|error| self.store_error(&error))
+    }
+
+    /// Writes rows in place of others: on disk, all or none, when it returns.
+    pub(super) fn replace(&mut self, gone: &[RowKey], rows: &Rows) -> Result<(), StoreError> {
+        let written = self.write(gone, rows, &[], None);
+        written.map(drop).map_err(|error| self.store_error(&error))
+    }
+
+    fn write(
+        &mut self,
+        gone: &[RowKey],
+        rows: &Rows,
+        marks: &[(String, u64)],
+        forget: Option<Forget>,
+    ) -> Result<usize, redb::Error> {
+        let mut forgotten = 0;
+        let first = self.sequence + 1;
         let database = self.database.as_ref().ok_or(redb::Error::PreviousIo)?;
         let transaction = database.begin_write()?;
         {
@@ -336,11 +295,14 @@ impl Journal {
                 let past = table.extract_from_if(..(forget.before, 0), |_, _| true)?;
                 for entry in past.take(forget.limit) {
                     entry?;
+                    forgotten += 1;
                 }
             }
-            for (until, row) in rows {
-                self.sequence += 1;
-                table.insert((*until, self.sequence), row.as_slice())?;
+            for key in gone {
+                table.remove(key)?;
+            }
+            for ((until, row), sequence) in rows.iter().zip(first..) {
+                table.insert((*until, sequence), row.as_slice())?;
             }
             let mut table = transaction.open_table(MARKS)?;
             for (name, value) in marks {
@@ -348,63 +310,60 @@ impl Journal {
             }
         }
         transaction.commit()?; // redb::Durability::Immediate: returns after fsync
-        Ok(())
-    }
-
-    /// Writes rows in place of others: on disk, all or none, when it returns.
-    pub(super) fn replace(&mut self, gone: &[RowKey], rows: &Rows) -> Result<(), redb::Error> {
-        let database = self.database.as_ref().ok_or(redb::Error::PreviousIo)?;
-        let transaction = database.begin_write()?;
-        {
-            let mut table = transaction.open_table(ROWS)?;
-            for key in gone {
-                table.remove(key)?;
-            }
-            for (until, row) in rows {
-                self.sequence += 1;
-                table.insert((*until, self.sequence), row.as_slice())?;
+        for ((until, row), sequence) in rows.iter().zip(first..) {
+            self.sequence = sequence;
+            self.count(*until, row.len());
+            if let Some(compaction) = &mut self.compaction {
+                compaction.note((*until, sequence), row);
             }
         }
-        transaction.commit()?;
-        Ok(())
+        if let Some(forget) = forget {
+            self.bytes = self.bytes.split_off(&(forget.before / SPAN));
+        }
+        Ok(forgotten)
     }
 
-    /// Whether the next start will find it.
-    pub(super) fn is_there(&self) -> bool {
-        self.backend.is_there()
+    fn count(&mut self, until: Seconds, bytes: usize) {
+        *self.bytes.entry(until / SPAN).or_default() += bytes as u64;
+    }
+
+    /// Bytes of rows that are not to be forgotten.
+    pub(super) fn live_bytes(&self) -> u64 {
+        self.bytes.values().sum()
+    }
+
+    /// Why the file is no longer the one that was written; `None` while it is.
+    pub(super) fn changed(&self) -> Option<&'static str> {
+        self.watch.changed(self.backend.as_ref())
     }
 
     /// Opens the file again after a failed write: what was committed is there, what was not is gone.
     pub fn reopen(&mut self) -> Result<(), StoreError> {
+        self.compaction = None;
         self.database = None; // its lock goes first
-        match self.backend.open(false) {
-            Ok(database) => {
-                self.database = Some(database);
-                Ok(())
+        let (database, watch) = self.backend.open(false).map_err(|error| kind_of(&error.into()))?;
+        (self.database, self.watch) = (Some(database), watch);
+        Ok(())
+    }
+
+    /// Returns what a failed write means: after one for want of room, writing may be tried again. Any other leaves in
+    /// doubt what is on disk, and so does an fsync that failed, whatever it failed for.
+    pub(super) fn store_error(&self, error: &redb::Error) -> StoreError {
+        match kind_of(error) {
+            StoreError::Full(why) if self.watch.sync_failed() => {
+                StoreError::Failed(format!("an fsync failed, and what it was to write may be lost: {why}"))
             }
-            Err(error) => Err(store_error(&error.into())),
+            other => other,
         }
     }
 
-    fn read(&self) -> Result<redb::ReadTransaction, redb::Error> {
+    pub(super) fn read(&self) -> Result<redb::ReadTransaction, redb::Error> {
         use redb::ReadableDatabase;
         Ok(self.database.as_ref().ok_or(redb::Error::PreviousIo)?.begin_read()?)
     }
-
-    /// The highest sequence number of any row.
-    fn rows(&self) -> Result<u64, redb::Error> {
-        let mut highest = 0;
-        let table = self.read()?.open_table(ROWS)?;
-        for entry in table.iter()? {
-            highest = highest.max(entry?.0.value().1);
-        }
-        Ok(highest)
-    }
 }
 
-/// Whether a failed write is one of no room, after which writing may be tried again, or one that leaves in doubt what
-/// is on disk.
-pub(super) fn store_error(error: &redb::Error) -> StoreError {
+fn kind_of(error: &redb::Error) -> StoreError {
     use std::io::ErrorKind::{FileTooLarge, QuotaExceeded, StorageFull};
     match error {
         redb::Error::Io(io) if matches!(io.kind(), StorageFull | QuotaExceeded | FileTooLarge) => {

@@ -1,7 +1,9 @@
 //! Floor 4: the denylist: what is revoked, flagged or rotated. Reads come from memory ([`RealmIndex`]); a store behind
 //! makes changes durable, one atomic step each. State only ever climbs: none < soft < hard; expiry only grows.
 
+mod backend;
 mod change;
+mod compaction;
 mod cutoff;
 mod embedded;
 mod high_water;
@@ -11,6 +13,7 @@ mod memory;
 mod redis;
 mod row;
 mod sweep;
+mod upkeep;
 mod writer;
 
 use std::future::Future;
@@ -20,11 +23,12 @@ use std::time::Duration;
 
 use crate::words::{Durations, Millis};
 
+pub use backend::{Backend, Watch};
 pub use change::{Change, Kind, Level, Lock, Outcome, Raise, Record, Rotate};
 pub use cutoff::{Cutoff, MAX_SEQUENCE, SessionStart};
 pub use embedded::Embedded;
 pub use index::{Cutoffs, Index, RealmIndex, Rotation, Stands};
-pub use journal::{Backend, Journal, OpenError, Written};
+pub use journal::{Journal, OpenError, Written};
 pub use memory::Memory;
 pub use redis::{Keys, Reach, ReadKeys, Redis, Servers, Terms};
 pub(crate) use redis::{RECORDS, SENTINELS};

@@ -10,10 +10,11 @@ use tokio::sync::oneshot;
 use super::change::{Change, Kind, Level, Outcome, Raise};
 use super::high_water::TrustedClock;
 use super::index::{Index, MintedMark, RealmIndex, Rotation};
-use super::journal::{Forget, Journal, Written, store_error};
+use super::journal::{Forget, Journal, Written};
 use super::memory::add_session;
 use super::row::{self, Rows};
 use super::sweep::Sweeper;
+use super::upkeep::Upkeep;
 use super::{MARGIN, StoreError};
 use crate::log_limit::limited;
 use crate::words::{Id, Millis};
@@ -66,14 +67,15 @@ pub(super) struct Writer {
     /// High-water marks are written again, as a commit with some failed.
     pub(super) rewrite_minted: bool,
     pub(super) last_retry: Option<Instant>,
+    pub(super) upkeep: Upkeep,
 }
 
 /// What one commit carries.
 #[derive(Default)]
-struct Batch {
+pub(super) struct Batch {
     rows: Rows,
     marks: Vec<(String, u64)>,
-    forget: Option<Forget>,
+    pub(super) forget: Option<Forget>,
     raised: Vec<(Arc<RealmIndex>, Raise)>,
     rotated: Vec<(Arc<RealmIndex>, Id)>,
     replies: Vec<(Reply, Outcome)>,
@@ -83,10 +85,23 @@ impl Writer {
     /// Works until nobody can ask any more. Returns how many entries are in force in memory alone, and end with it.
     pub(super) fn run(&mut self, queue: &Receiver<Job>) -> usize {
         let mut company = 1;
-        while let Ok(first) = queue.recv() {
-            let jobs = gather(first, queue, company);
-            company = jobs.len();
-            self.make_durable(jobs);
+        loop {
+            let next = match self.upkeep.wait() {
+                Some(wait) => queue.recv_timeout(wait),
+                None => queue.recv().map_err(|_| RecvTimeoutError::Disconnected),
+            };
+            match next {
+                Ok(first) => {
+                    let jobs = gather(first, queue, company);
+                    company = jobs.len();
+                    self.make_durable(jobs);
+                    if self.upkeep.is_late() {
+                        self.do_upkeep();
+                    }
+                }
+                Err(RecvTimeoutError::Timeout) => self.do_upkeep(),
+                Err(RecvTimeoutError::Disconnected) => break,
+            }
         }
         if !self.unsaved.is_empty() {
             self.last_retry = None; // there may be room since a moment ago
@@ -126,11 +141,14 @@ impl Writer {
             std::thread::park_timeout(Duration::from_millis(2));
         }
         let idle = batch.rows.is_empty() && batch.marks.is_empty() && batch.forget.is_none();
-        let result = if idle { Ok(()) } else { self.commit(&batch) };
+        let result = if idle { Ok(0) } else { self.commit(&batch) };
         match &result {
-            Ok(()) => {
+            Ok(deleted) => {
                 batch.raised.iter().for_each(|(realm, raise)| realm.mark_saved(raise));
-                self.forgotten = batch.forget.map_or(self.forgotten, |forget| forget.before);
+                if let Some(forget) = batch.forget {
+                    self.forgotten = forget.before;
+                    self.plan_upkeep(*deleted < forget.limit);
+                }
                 if !idle {
                     self.written.add(batch.replies.len() as u64);
                 }
@@ -149,7 +167,7 @@ impl Writer {
             }
         }
         for (reply, outcome) in batch.replies {
-            let _ = reply.send(result.clone().map(|()| outcome)); // the asker may have gone
+            let _ = reply.send(result.clone().map(|_| outcome)); // the asker may have gone
         }
     }
 
@@ -200,15 +218,11 @@ impl Writer {
     }
 
     fn tick(&mut self, now: Millis, elapsed_ms: u64, batch: &mut Batch) {
-        let mut fault = self.fault.lock().unwrap_or_else(PoisonError::into_inner);
-        if fault.is_none() && !self.journal.is_there() {
-            // What is written to a file without a name is gone with us: it must not be acknowledged.
-            let gone = StoreError::Failed("its file was removed or replaced".to_owned());
-            tracing::error!(error = %gone, "nothing is acknowledged any more");
-            *fault = Some(gone);
+        let fault = self.fault.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        if fault.is_none() {
+            self.is_unchanged();
         }
-        let full = matches!(*fault, Some(StoreError::Full(_)));
-        drop(fault);
+        let full = matches!(fault, Some(StoreError::Full(_)));
         self.check_minted(now, elapsed_ms, batch);
         let before = self.horizon_ms / 1000;
         let ahead = self.horizon_ms.saturating_add(elapsed_ms.saturating_mul(CATCH_UP));
@@ -244,8 +258,22 @@ impl Writer {
         }
     }
 
-    /// Commits, after opening the file again where an earlier commit failed for want of room.
-    fn commit(&mut self, batch: &Batch) -> Result<(), StoreError> {
+    /// Returns false, from then on, if the file is no longer the one that was written: what is written to a file without a
+    /// name, or that another program changed, is gone with us. It must not be acknowledged.
+    fn is_unchanged(&mut self) -> bool {
+        let changed = self.journal.changed();
+        if let Some(why) = changed {
+            self.fail(StoreError::Failed(why.to_owned()));
+        }
+        changed.is_none()
+    }
+
+    /// Commits, after opening the file again where an earlier commit failed for want of room. Returns how many rows were
+    /// forgotten.
+    pub(super) fn commit(&mut self, batch: &Batch) -> Result<usize, StoreError> {
+        if self.fault.lock().unwrap_or_else(PoisonError::into_inner).is_none() {
+            self.is_unchanged();
+        }
         let standing = self.fault.lock().unwrap_or_else(PoisonError::into_inner).clone();
         if let Some(fault) = &standing {
             let early = self.last_retry.is_some_and(|last| last.elapsed() < RETRY);
@@ -253,18 +281,15 @@ impl Writer {
                 return Err(fault.clone());
             }
             self.last_retry = Some(Instant::now());
-            self.journal.reopen()?;
         }
         let began = Instant::now();
-        let result = self
-            .journal
-            .commit(&batch.rows, &batch.marks, batch.forget)
-            .map_err(|error| store_error(&error));
+        let opened = standing.as_ref().map_or(Ok(()), |_| self.journal.reopen());
+        let result = opened.and_then(|()| self.journal.commit(&batch.rows, &batch.marks, batch.forget));
         if result.is_ok() {
             self.written.took.count(began.elapsed());
         }
         match (&standing, &result) {
-            (Some(_), Ok(())) => limited!(info, "store commits again", "the denylist store takes commits again"),
+            (Some(_), Ok(_)) => limited!(info, "store commits again", "the denylist store takes commits again"),
             (None, Err(error)) => limited!(
                 error,
                 "store commit failed",

@@ -21,8 +21,10 @@ pub(crate) enum Fault {
     ErrorAt(u64),
     /// The next sync panics, as a library may that finds what it never expected.
     PanicInSync,
-    /// From this operation on there is no room, until the given number of operations has failed.
+    /// From this operation on there is no room to write, until the given number of operations has failed.
     FullFrom(u64, u64),
+    /// The first sync from this operation on fails for want of room: a file system that finds room only then.
+    FullSyncFrom(u64),
 }
 
 #[derive(Debug, Clone)]
@@ -138,14 +140,17 @@ impl Disk {
     }
 
     /// One more operation that changes the disk: whether it works.
-    fn step(&self) -> io::Result<()> {
+    fn step(&self, syncs: bool) -> io::Result<()> {
         let mut state = self.0.state.lock().unwrap();
         let number = state.operations;
         state.operations += 1;
         let error = match *self.0.fault.lock().unwrap() {
             Fault::PowerOff(from) if number >= from => Some(io::ErrorKind::NotConnected.into()),
             Fault::ErrorAt(at) if number == at => Some(io::Error::other("input/output error")),
-            Fault::FullFrom(from, times) if number >= from && state.failed < times => {
+            Fault::FullFrom(from, times) if !syncs && number >= from && state.failed < times => {
+                Some(io::ErrorKind::StorageFull.into())
+            }
+            Fault::FullSyncFrom(from) if syncs && number >= from && state.failed == 0 => {
                 Some(io::ErrorKind::StorageFull.into())
             }
             _ => None,
@@ -195,7 +200,7 @@ impl redb::StorageBackend for Disk {
     }
 
     fn set_len(&self, length: u64) -> io::Result<()> {
-        self.step()?;
+        self.step(false)?;
         let mut state = self.0.state.lock().unwrap();
         let length = usize::try_from(length).unwrap();
         state.seen.resize(length, 0);
@@ -206,7 +211,7 @@ impl redb::StorageBackend for Disk {
     fn sync_data(&self) -> io::Result<()> {
         let fault = *self.0.fault.lock().unwrap();
         assert!(fault != Fault::PanicInSync, "the test's own panic");
-        self.step()?;
+        self.step(true)?;
         if !self.0.lies {
             let mut state = self.0.state.lock().unwrap();
             state.durable = state.seen.clone();
@@ -216,7 +221,7 @@ impl redb::StorageBackend for Disk {
     }
 
     fn write(&self, offset: u64, bytes: &[u8]) -> io::Result<()> {
-        self.step()?;
+        self.step(false)?;
         let mut state = self.0.state.lock().unwrap();
         let offset = usize::try_from(offset).unwrap();
         put(&mut state.seen, offset, bytes);

@@ -150,6 +150,35 @@ fn a_full_disk_is_not_acknowledged_and_recovers_by_itself() {
 }
 
 #[test]
+fn nothing_is_acknowledged_after_a_failed_fsync_even_for_want_of_room() {
+    let content = Disk::with_store();
+    let (opened, all) = operations(&content);
+    for at in (opened..all).step_by(3) {
+        let disk = Disk::new(content.clone(), Fault::FullSyncFrom(at));
+        let (store, answers) = revoke(&disk);
+        let what = format!("sync full from operation {at}");
+        assert_eq!(disk.failed(), 1, "{what}");
+        let first = answers.iter().position(|(_, answer)| answer.is_err()).unwrap();
+        for (_, answer) in &answers[first..] {
+            assert!(matches!(answer, Err(StoreError::Failed(_))), "{what}: {answer:?}");
+        }
+        // There is room again, and it is not trusted all the same.
+        disk.set_fault(Fault::None);
+        let realm = realm(store.index());
+        crate::support::pace(std::time::Duration::from_millis(300)); // longer than a full disk waits for the next try
+        assert!(
+            apply(&store, &realm, entries(vec![hard(Kind::Token, &uuid(50))])).is_err(),
+            "{what}"
+        );
+        assert!(
+            store.health().fault.is_some_and(|fault| fault.contains("fsync failed")),
+            "{what}"
+        );
+        kept(&disk, &answers, &what);
+    }
+}
+
+#[test]
 fn a_full_disk_that_stays_full_for_a_while_is_tried_again_and_again() {
     let content = Disk::with_store();
     let (opened, _) = operations(&content);

@@ -85,6 +85,19 @@ fn what_an_interrupted_init_left_is_no_store_and_in_nobodys_way() {
 }
 
 #[test]
+fn what_an_interrupted_compaction_left_is_removed_by_the_next_start() {
+    let directory = directory();
+    let left = directory.path().join("denylist.redb.compact");
+    std::fs::write(&left, b"half").unwrap();
+    let store = open(&directory);
+    assert!(!left.exists());
+    std::fs::write(&left, b"of the daemon that runs").unwrap();
+    assert!(matches!(opened(directory.path()), OpenError::InUse(_)));
+    assert!(left.exists(), "a second daemon removes nothing");
+    drop(store);
+}
+
+#[test]
 fn a_second_daemon_is_refused_and_the_first_goes_on() {
     let directory = directory();
     let store = open(&directory);
@@ -181,4 +194,42 @@ fn a_closed_store_acknowledges_nothing_and_forgets_nothing() {
         open(&directory)
     };
     assert!(realm(store.index()).token_revoked(&uuid(1)));
+}
+
+/// Revokes one token, then has another program change the file; returns what the next revocation is answered.
+fn changed(change: impl FnOnce(&std::path::Path)) -> Result<(), jwtkeeper::denylist::StoreError> {
+    let directory = directory();
+    let store = open(&directory);
+    let revoke = |n| {
+        let one = entries(vec![hard(Kind::Token, &uuid(n))]);
+        apply(&store, &realm(store.index()), one).map(drop)
+    };
+    revoke(1).unwrap();
+    let path = directory.path().join("denylist.redb");
+    std::fs::copy(&path, directory.path().join("backup")).unwrap();
+    revoke(2).unwrap();
+    change(&path);
+    let answer = revoke(3);
+    assert_eq!(answer.is_err(), store.health().fault.is_some());
+    answer
+}
+
+#[test]
+fn nothing_is_acknowledged_once_another_program_has_changed_the_file() {
+    assert!(changed(|_| ()).is_ok());
+    // `cp backup denylist.redb` writes into the file that is open.
+    let copied = changed(|path| {
+        let backup = std::fs::read(path.with_file_name("backup")).unwrap();
+        std::fs::write(path, backup).unwrap();
+    });
+    assert!(copied.unwrap_err().to_string().contains("changed by another program"));
+    let length = |path: &std::path::Path, of: fn(u64) -> u64| {
+        let file = std::fs::OpenOptions::new().write(true).open(path).unwrap();
+        file.set_len(of(file.metadata().unwrap().len())).unwrap();
+    };
+    assert!(changed(|path| length(path, |_| 0)).is_err());
+    assert!(changed(|path| length(path, |length| length - 4096)).is_err());
+    assert!(changed(|path| length(path, |length| length + 1)).is_err());
+    let moved = changed(|path| std::fs::rename(path, path.with_file_name("moved")).unwrap());
+    assert!(moved.unwrap_err().to_string().contains("removed or replaced"));
 }

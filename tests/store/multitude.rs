@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 use jwtkeeper::denylist::{Denylist, Embedded, Index, Kind, Level, Raise};
 use nix::time::{ClockId, clock_gettime};
 
-use crate::support::{NOW, apply, directory, entries, hard, open_at, raise, realm, tick, uuid};
+use crate::support::{NOW, apply, directory, entries, hard, open_at, raise, realm, tick, until, uuid};
 
 /// When all of them expire.
 const LAST: i64 = NOW + 1000;
@@ -160,19 +160,64 @@ fn entries_that_expire_together_hold_up_nobody() {
     let begun = Instant::now();
     crate::support::wait(store.apply(&realm(store.index()), tick(LATER))).unwrap();
     let ticked = begun.elapsed();
-    let mut left = 0;
-    let swept = revoke_while(&store, &mut number, || {
-        left = left.max(u64::from(!store.index().is_swept()));
-        !store.index().is_swept()
+    let (mut swept, mut left) = (None, 100_000);
+    let meanwhile = revoke_while(&store, &mut number, || {
+        left -= 1;
+        if store.index().is_swept() {
+            swept = swept.or(Some(begun.elapsed()));
+        }
+        left > 0 && (swept.is_none() || bytes(directory.path()) > full / 8)
     });
+    let (swept, small) = (swept.unwrap(), bytes(directory.path()));
+    println!("the tick was acknowledged after {ticked:?}, everything forgotten after {swept:?}");
     println!(
-        "the tick was acknowledged after {ticked:?}; forgetting took {:?}",
-        begun.elapsed()
+        "the file had {} KiB after {:?}, memory {} MiB; meanwhile: {meanwhile}",
+        small >> 10,
+        begun.elapsed(),
+        resident() - before
     );
-    println!("meanwhile: {swept}");
-    assert_eq!(left, 1, "everything was forgotten before the tick was acknowledged");
-    assert!(store.index().len() <= number - count, "{}", store.index().len());
+    assert!(
+        ticked < swept,
+        "everything was forgotten before the tick was acknowledged"
+    );
+    assert!(small <= full / 8, "{small} bytes");
+    drop(store);
+    let (store, ready) = open_timed(&directory, LATER);
+    println!("ready in {ready:?} afterwards");
+    assert_eq!(store.index().len(), number - count);
+    let realm = realm(store.index());
+    assert!((count + 1..=number).all(|number| realm.token_revoked(&uuid(number))));
+    let names: Vec<_> = std::fs::read_dir(directory.path())
+        .unwrap()
+        .map(|entry| entry.unwrap().file_name())
+        .collect();
+    assert_eq!(names, ["denylist.redb"], "no leavings");
     if judged {
-        assert!(swept.at(999) < Duration::from_millis(10), "{:?}", swept.at(999));
+        assert!(meanwhile.at(999) < Duration::from_millis(10), "{:?}", meanwhile.at(999));
     }
+}
+
+#[test]
+fn a_start_passes_over_expired_rows() {
+    let (count, judged) = size(100_000);
+    let directory = directory();
+    fill(&directory, count);
+    let (store, living) = open_timed(&directory, 0);
+    apply(
+        &store,
+        &realm(store.index()),
+        entries(vec![hard(Kind::Token, &uuid(count))]),
+    )
+    .unwrap();
+    // The end comes before any row is deleted.
+    crate::support::wait(store.apply(&realm(store.index()), tick(LATER))).unwrap();
+    drop(store);
+    let (store, ready) = open_timed(&directory, LATER);
+    println!("{count} entries: ready in {living:?} while they live, in {ready:?} once they expired");
+    assert_eq!(store.index().len(), 1);
+    if judged {
+        assert!(ready < living / 2, "{ready:?}");
+    }
+    apply(&store, &realm(store.index()), tick(LATER + 600)).unwrap();
+    until("the file is small", || bytes(directory.path()) < 1 << 20);
 }
