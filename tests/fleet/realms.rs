@@ -62,3 +62,31 @@ fn a_realm_that_is_added_is_not_answered_before_it_was_read() {
     assert!(added.realm("other").validate(good.token()).unwrap().is_valid());
     crate::hosts::ready(&added);
 }
+
+/// A renamed realm finds the entries of its old name in Redis, and two realms of one denylist share them.
+#[test]
+fn renamed_realm_keeps_its_entries_in_redis() {
+    let server = Server::start();
+    let one = host(at(&server.url()).realm("other", "HS256", OTHER, ""));
+    let (good, gone) = (issue(&one.realm("other")), issue(&one.realm("other")));
+    revoke(&one.realm("other"), gone.token());
+    let mut renamed = host(at(&server.url()).realm("other", "HS256", OTHER, ""));
+    let lines = "[realms.\"new\"]\ndenylist = \"other\"";
+    renamed.setup.replace("[realms.\"other\"]", lines);
+    renamed.client().reload().unwrap();
+    let new = renamed.realm("new");
+    until("it is revoked there", || {
+        new.validate(gone.token())
+            .is_ok_and(|verdict| verdict == Verdict::Invalid(Reason::Revoked))
+    });
+    assert!(new.validate(good.token()).unwrap().is_valid());
+    renamed.setup =
+        std::mem::replace(&mut renamed.setup, Setup::bare()).realm("third", "HS256", OTHER, "denylist = \"other\"");
+    renamed.setup.configure();
+    renamed.client().reload().unwrap();
+    revoke(&renamed.realm("third"), good.token());
+    until("it is revoked at the other host", || {
+        one.realm("other").validate(good.token()).unwrap() == Verdict::Invalid(Reason::Revoked)
+    });
+    assert_eq!(new.validate(good.token()).unwrap(), Verdict::Invalid(Reason::Revoked));
+}
