@@ -195,6 +195,8 @@ fn print_realm(out: &mut Lines, realm: &RealmSettings) {
     for (index, foreign) in policy.foreign_issuers.iter().enumerate() {
         out.table_in_list(&format!("realms.{name}.foreign_issuers"));
         out.text("issuer", &foreign.issuer);
+        out.list("typ", foreign.typ.iter().map(String::as_str));
+        out.raw("require_jti", foreign.require_jti);
         if let Some(source) = realm.foreign_keys.iter().find(|source| source.index == index) {
             out.text("algorithm", source.algorithm.name());
             out.text(source.file.key(), &source.file.path.display().to_string());

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use super::fault::Fault;
 use super::section::Section;
-use crate::jwt::{Algorithm, Family};
+use crate::jwt::{Algorithm, Family, media_type};
 use crate::realm::{ForeignIssuer, Policy};
 
 /// The longest `kid` in the configuration, in bytes: each token carries it.
@@ -193,6 +193,19 @@ pub(super) fn read_retired(section: &Section<'_>) -> Vec<RetiredSource> {
     retired
 }
 
+/// Reads the media types that an issuer's tokens may have.
+fn read_typ(section: &Section<'_>) -> Option<Vec<String>> {
+    let (types, place) = section.texts("typ")?;
+    if types.is_empty() || types.iter().any(String::is_empty) {
+        let message = format!(
+            "{} must name one or more media types, such as [\"JWT\", \"at+jwt\"]",
+            section.full("typ")
+        );
+        section.fault(&place, message);
+    }
+    Some(types.iter().map(|typ| media_type(typ)).collect())
+}
+
 pub(super) fn read_foreign(section: &Section<'_>, policy: &mut Policy) -> Vec<ForeignSource> {
     let mut sources = Vec::new();
     for (index, entry) in section.sections("foreign_issuers").into_iter().enumerate() {
@@ -239,7 +252,11 @@ pub(super) fn read_foreign(section: &Section<'_>, policy: &mut Policy) -> Vec<Fo
                 }
             }
         }
-        policy.foreign_issuers.push(ForeignIssuer { issuer, own_key });
+        policy.foreign_issuers.push(ForeignIssuer {
+            require_jti: entry.flag("require_jti", true),
+            typ: read_typ(&entry).unwrap_or_else(|| vec!["jwt".to_owned()]),
+            ..ForeignIssuer::new(issuer, own_key)
+        });
         entry.finish();
     }
     sources

@@ -24,7 +24,9 @@ pub struct Claims<'a> {
     /// `iat`, floored.
     pub iat: Option<Seconds>,
     /// `jti`.
-    pub jti: Cow<'a, str>,
+    pub jti: Option<Cow<'a, str>>,
+    /// `sid` where it is a string: the session of a token of a foreign issuer. In the realm's tokens it is the app's.
+    pub sid: Option<Cow<'a, str>>,
     /// `ver`.
     pub ver: Version<'a>,
     /// The daemon's own claim, [`OWN`]; an error where it is not as the daemon writes it.
@@ -112,7 +114,7 @@ impl<'de> Visitor<'de> for Reader<'_> {
     }
 
     fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Claims<'de>, A::Error> {
-        let (mut exp, mut jti) = (None, None);
+        let (mut exp, mut jti, mut sid) = (None, None, None);
         let (mut iss, mut aud) = (None, Audience::None);
         let (mut nbf, mut iat) = (None, None);
         let (mut ver, mut own) = (Version::None, Ok(OwnClaims::default()));
@@ -145,6 +147,12 @@ impl<'de> Visitor<'de> for Reader<'_> {
                 Name::Nbf => nbf = Some(date(value)?),
                 Name::Iat => iat = Some(date(value)?),
                 Name::Jti => jti = Some(string(value)?),
+                Name::Sid => {
+                    sid = match value {
+                        Scalar::Text(text) => Some(text),
+                        _ => None,
+                    }
+                }
                 Name::Sub if self.subject != "sub" => drop(string(value)?),
                 Name::Ver => {
                     ver = match value {
@@ -157,9 +165,7 @@ impl<'de> Visitor<'de> for Reader<'_> {
                 Name::Other => names.add(name)?,
             }
         }
-        let (Some(exp), Some(jti)) = (exp, jti) else {
-            return Err(wrong("exp or jti is missing"));
-        };
+        let exp = exp.ok_or_else(|| wrong("exp is missing"))?;
         Ok(Claims {
             iss,
             aud,
@@ -167,6 +173,7 @@ impl<'de> Visitor<'de> for Reader<'_> {
             nbf,
             iat,
             jti,
+            sid,
             ver,
             own,
             subject,
@@ -183,6 +190,7 @@ enum Name {
     Nbf,
     Iat,
     Jti,
+    Sid,
     Ver,
     Own,
     Sub,
@@ -199,6 +207,7 @@ impl Name {
             b"nbf" => Name::Nbf,
             b"iat" => Name::Iat,
             b"jti" => Name::Jti,
+            b"sid" => Name::Sid,
             b"ver" => Name::Ver,
             b"sub" => Name::Sub,
             b"jwtkeeper" => Name::Own,

@@ -13,6 +13,18 @@ pub struct Header {
     pub alg: Option<String>,
     /// `kid`.
     pub kid: Option<String>,
+    /// The media type that `typ` names, by [`media_type`]; `None` where it is `JWT` or missing.
+    pub typ: Option<String>,
+}
+
+/// A media type as `typ` names it: `application/` may be left out (RFC 7515 section 4.1.9), and case does not matter
+/// (RFC 2045 section 5.1).
+pub fn media_type(typ: &str) -> String {
+    let typ = typ.to_ascii_lowercase();
+    match typ.strip_prefix("application/") {
+        Some(rest) if !rest.contains('/') => rest.to_owned(),
+        _ => typ,
+    }
 }
 
 impl Header {
@@ -59,8 +71,8 @@ impl<'de> Visitor<'de> for Reader {
                 ("alg", Scalar::Text(alg)) => header.alg = Some(alg.into_owned()),
                 ("kid", Scalar::Text(kid)) => header.kid = Some(kid.into_owned()),
                 ("kid", _) => return Err(A::Error::custom("kid is not a string")),
-                ("typ", Scalar::Text(typ)) if typ.eq_ignore_ascii_case("JWT") => {}
-                ("typ", _) => return Err(A::Error::custom("typ is not JWT")),
+                ("typ", Scalar::Text(typ)) => header.typ = Some(media_type(&typ)).filter(|typ| typ != "jwt"),
+                ("typ", _) => return Err(A::Error::custom("typ is not a string")),
                 _ => {}
             }
             names.add(name)?;
@@ -80,7 +92,8 @@ mod tests {
             header,
             Header {
                 alg: Some("HS256".into()),
-                kid: Some("k".into())
+                kid: Some("k".into()),
+                typ: None,
             }
         );
         for alg in ["5", "null", "[\"HS512\"]", "{}", "true"] {
@@ -101,7 +114,6 @@ mod tests {
             r#"{"alg":"HS256","jku":"https://x"}"#,
             r#"{"alg":"HS256","x5u":""}"#,
             r#"{"alg":"HS256","x5c":[]}"#,
-            r#"{"alg":"HS256","typ":"at+jwt"}"#,
             r#"{"alg":"HS256","typ":null}"#,
             r#"{"alg":"HS256","kid":1}"#,
             r#"{"alg":"HS256","alg":"HS256"}"#,
@@ -119,6 +131,24 @@ mod tests {
     }
 
     #[test]
+    fn typ_is_a_media_type() {
+        for (typ, read) in [
+            ("JWT", None),
+            ("application/jwt", None),
+            ("Application/JWT", None),
+            ("at+jwt", Some("at+jwt")),
+            ("application/AT+JWT", Some("at+jwt")),
+            ("application/x/jwt", Some("application/x/jwt")),
+            ("text/jwt", Some("text/jwt")),
+            ("JWT ", Some("jwt ")),
+            ("", Some("")),
+        ] {
+            let text = format!(r#"{{"alg":"HS256","typ":"{typ}"}}"#);
+            assert_eq!(Header::read(text.as_bytes()).unwrap().typ.as_deref(), read, "{typ}");
+        }
+    }
+
+    #[test]
     fn what_we_mint_reads_back() {
         let text = Header::text("ES256", Some("k\"1"));
         let header = Header::read(text.as_bytes()).unwrap();
@@ -126,7 +156,8 @@ mod tests {
             header,
             Header {
                 alg: Some("ES256".into()),
-                kid: Some("k\"1".into())
+                kid: Some("k\"1".into()),
+                typ: None,
             }
         );
     }

@@ -13,7 +13,7 @@ pub use algorithm::{Algorithm, Family};
 pub use base64url::encode as encode_base64url;
 pub use claims::{Audience, Claims, OWN, OwnClaims, Version, read_claims};
 pub use compact::{Compact, sign_compact, sign_compact_with};
-pub use header::Header;
+pub use header::{Header, media_type};
 pub use json::{Member, check_object, members};
 pub use signature::{MAX_RSA, MIN_RSA, MacKey, Rejected, Signer, Verifier};
 

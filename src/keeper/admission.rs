@@ -17,9 +17,9 @@ pub(super) struct Admitted<'b> {
     pub(super) claims: Claims<'b>,
     /// Its claims, as bytes.
     pub(super) bytes: &'b [u8],
-    /// Its jti.
+    /// Its jti; that of a foreign token in its issuer's namespace, or [`Id::absent`].
     pub(super) jti: Id,
-    /// Its session: its own jti for a first token.
+    /// Its session: its own jti for a first token. That of a foreign token is its `sid`, as above.
     pub(super) session: Id,
     /// The start of its session.
     pub(super) start: SessionStart,
@@ -78,6 +78,7 @@ pub(super) fn admit<'b>(
     let mut admitted = read(compact.claims, policy)?;
     admitted.retired = proof.role == Role::Retired;
     admitted.origin = origin(policy, proof.role, admitted.claims.iss.as_deref());
+    check_typ(policy, admitted.claims.iss.as_deref(), proof.typ.as_deref())?;
     if admitted.origin != Origin::Realm {
         admitted.claims.own = Ok(OwnClaims::default()); // another's claim of the same name
     }
@@ -91,6 +92,16 @@ pub(super) fn admit<'b>(
     Ok(admitted)
 }
 
+/// Checks the header's `typ`, `None` for a plain JWT: the realm's tokens are plain JWTs, those of a foreign issuer what its
+/// section says. It comes after the signature, for the issuer decides.
+fn check_typ(policy: &Policy, iss: Option<&str>, typ: Option<&str>) -> Result<(), Reason> {
+    let right = match policy.foreign_issuer(iss) {
+        Some(issuer) => issuer.typ.iter().any(|one| one == typ.unwrap_or("jwt")),
+        None => typ.is_none(),
+    };
+    if right { Ok(()) } else { Err(Reason::Malformed) }
+}
+
 /// Reads the claims of a token that the realm makes or made; what a signature would tell is left at its plainest.
 pub(super) fn read_own<'b>(bytes: &'b [u8], policy: &Policy) -> Result<Admitted<'b>, Reason> {
     let mut admitted = read(bytes, policy)?;
@@ -100,9 +111,17 @@ pub(super) fn read_own<'b>(bytes: &'b [u8], policy: &Policy) -> Result<Admitted<
 
 /// Reads claims and the ids in them, but for the daemon's own claim: what that is worth depends on who signed.
 fn read<'b>(bytes: &'b [u8], policy: &Policy) -> Result<Admitted<'b>, Reason> {
-    let claims = read_claims(bytes, &policy.subject_claim).map_err(|_| Reason::Malformed)?;
-    let id = |text: &str| Id::parse(text).map_err(|_| Reason::Malformed);
-    let jti = id(&claims.jti)?;
+    let mut claims = read_claims(bytes, &policy.subject_claim).map_err(|_| Reason::Malformed)?;
+    let (jti, session) = match policy.foreign_issuer(claims.iss.as_deref()) {
+        Some(issuer) => {
+            claims.own = Ok(OwnClaims::default()); // another's claim of the same name
+            foreign_ids(&claims, issuer)?
+        }
+        None => {
+            let jti = own_id(claims.jti.as_deref())?;
+            (jti.clone(), jti)
+        }
+    };
     if let Some(subject) = subject_of(&claims) {
         Id::check(subject).map_err(|_| Reason::Malformed)?;
     }
@@ -110,7 +129,7 @@ fn read<'b>(bytes: &'b [u8], policy: &Policy) -> Result<Admitted<'b>, Reason> {
     Ok(Admitted {
         claims,
         bytes,
-        session: jti.clone(),
+        session,
         start: SessionStart {
             at: issued,
             ..SessionStart::default()
@@ -122,6 +141,29 @@ fn read<'b>(bytes: &'b [u8], policy: &Policy) -> Result<Admitted<'b>, Reason> {
         lock: LockState::Unlocked,
         cookies: Vec::new(),
     })
+}
+
+/// The jti of a token that names no foreign issuer.
+fn own_id(jti: Option<&str>) -> Result<Id, Reason> {
+    let id = Id::parse(jti.ok_or(Reason::Malformed)?).map_err(|_| Reason::Malformed)?;
+    // An app's choice of ids must not reach the entries of a foreign issuer.
+    if id.is_foreign() {
+        Err(Reason::Malformed)
+    } else {
+        Ok(id)
+    }
+}
+
+/// The jti and the session of a foreign token, in the namespace of its issuer.
+fn foreign_ids(claims: &Claims<'_>, foreign: &ForeignIssuer) -> Result<(Id, Id), Reason> {
+    let id = |text: &str| Id::foreign(&foreign.issuer, text).map_err(|_| Reason::Malformed);
+    let jti = match claims.jti.as_deref() {
+        Some(jti) => id(jti)?,
+        None if foreign.require_jti => return Err(Reason::Malformed),
+        None => Id::absent(),
+    };
+    let session = claims.sid.as_deref().filter(|sid| !sid.is_empty());
+    Ok((jti, session.map_or_else(|| Ok(Id::absent()), id)?))
 }
 
 /// The moment at which a token was minted: that of its jti where its `iat` bears it out, else the start of `iat`'s
@@ -208,7 +250,7 @@ fn origin(policy: &Policy, role: Role, iss: Option<&str>) -> Origin {
     match role {
         Role::Foreign(index) if policy.foreign_issuers.get(index).is_some_and(named) => Origin::Foreign,
         Role::Foreign(_) => Origin::Impostor,
-        Role::Current | Role::Retired => match policy.foreign_issuers.iter().find(|foreign| named(foreign)) {
+        Role::Current | Role::Retired => match policy.foreign_issuer(iss) {
             Some(foreign) if foreign.own_key => Origin::Impostor,
             Some(_) => Origin::Foreign,
             None => Origin::Realm,

@@ -138,6 +138,8 @@ pub enum Refusal {
     CutoffInFuture,
     #[error("{what}: {problem}")]
     BadId { what: &'static str, problem: IdError },
+    #[error("the foreign token has neither jti nor sid: revoke its subject, or all tokens issued by a time")]
+    NoId,
     #[error("{0}")]
     Store(#[from] StoreError),
     #[error("the key that signed the successor is no longer there")]
@@ -161,7 +163,7 @@ impl Refusal {
             Refusal::ValidateOnly => ErrorCode::ValidateOnly,
             Refusal::ForeignToken => ErrorCode::ForeignToken,
             Refusal::CutoffInFuture => ErrorCode::CutoffInFuture,
-            Refusal::BadId { .. } => ErrorCode::BadId,
+            Refusal::BadId { .. } | Refusal::NoId => ErrorCode::BadId,
             Refusal::Store(_) | Refusal::Unconfirmed | Refusal::KeyGone | Refusal::BadSeal => ErrorCode::Unavailable,
             Refusal::Crypto => ErrorCode::Internal,
         }

@@ -80,8 +80,15 @@ impl Keeper {
                 };
                 // Bounded by its exp alone: one without iat may come to be valid later than others can.
                 let until = admitted.claims.exp.saturating_add(MARGIN);
-                let mut entries = vec![hard(Kind::Session, admitted.session)];
-                if until > now.seconds() {
+                let (has_session, has_jti) = (!admitted.session.is_absent(), !admitted.jti.is_absent());
+                if !has_session && !has_jti {
+                    return Err(Refusal::NoId);
+                }
+                let mut entries = Vec::new();
+                if has_session {
+                    entries.push(hard(Kind::Session, admitted.session));
+                }
+                if has_jti && until > now.seconds() {
                     entries.push(Raise {
                         until,
                         ..hard(Kind::Token, admitted.jti)
@@ -91,12 +98,17 @@ impl Keeper {
             }
             Revoke::Jti(jti) => {
                 let jti = id("the jti", jti)?;
-                ends_session_of = Some(jti.clone());
-                vec![hard(Kind::Token, jti.clone()), hard(Kind::Session, jti)]
+                if jti.is_foreign() {
+                    // It began no session: that of a foreign token is its issuer's `sid`.
+                    vec![hard(Kind::Token, jti)]
+                } else {
+                    ends_session_of = Some(jti.clone());
+                    vec![hard(Kind::Token, jti.clone()), hard(Kind::Session, jti)]
+                }
             }
             Revoke::Session(session) => vec![hard(Kind::Session, id("the session", session)?)],
             Revoke::Subject(subject, before) => {
-                let raise = hard(Kind::Subject, id("the subject", subject)?);
+                let raise = hard(Kind::Subject, subject_id(subject)?);
                 vec![with_cutoff(served, now, before, raise)?]
             }
             Revoke::IssuedBefore(before) => {
@@ -126,7 +138,7 @@ impl Keeper {
         let raise = match target {
             Flag::Jti(jti) => soft(Kind::Token, id("the jti", jti)?),
             Flag::Subject(subject, before) => {
-                let raise = soft(Kind::Subject, id("the subject", subject)?);
+                let raise = soft(Kind::Subject, subject_id(subject)?);
                 with_cutoff(served, now, before, raise)?
             }
         };
@@ -219,5 +231,13 @@ fn in_hand<'b>(
 }
 
 fn id(what: &'static str, text: &str) -> Result<Id, Refusal> {
-    Id::parse(text).map_err(|problem| Refusal::BadId { what, problem })
+    Id::parse_named(text).map_err(|problem| Refusal::BadId { what, problem })
+}
+
+/// A subject is never a foreign id: realm and issuers speak of the same users.
+fn subject_id(text: &str) -> Result<Id, Refusal> {
+    Id::parse(text).map_err(|problem| Refusal::BadId {
+        what: "the subject",
+        problem,
+    })
 }

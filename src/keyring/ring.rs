@@ -42,12 +42,14 @@ pub struct Locked {
 }
 
 /// A signature that holds.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Proof {
     /// Whose key it was.
     pub role: Role,
     /// The lock that was part of the key, if any.
     pub locked: Option<Locked>,
+    /// The header's `typ`, where it is another than `JWT`.
+    pub typ: Option<String>,
 }
 
 /// The keys of a realm.
@@ -142,6 +144,10 @@ impl Keyring {
             // A forged token must not cost a second try of the same key.
             .filter(|(_, key)| !tried.is_some_and(|tried| std::ptr::eq(tried, *key)))
             .find_map(|key| prove(key, token, cookies, locks, effort))
+            .map(|proof| Proof {
+                typ: header.typ,
+                ..proof
+            })
             .ok_or(Reason::BadSignature)
     }
 
@@ -190,10 +196,15 @@ fn prove(
                 return Some(Proof {
                     role,
                     locked: Some(Locked { part, lock: *lock }),
+                    typ: None,
                 });
             }
         }
     }
     effort.count(key.algorithm);
-    key.verify(message, signature).then_some(Proof { role, locked: None })
+    key.verify(message, signature).then_some(Proof {
+        role,
+        locked: None,
+        typ: None,
+    })
 }

@@ -166,9 +166,30 @@ pub struct ForeignIssuer {
     pub issuer: String,
     /// Whether it signs with a key of its own; otherwise with the realm's.
     pub own_key: bool,
+    /// The media types that its tokens' `typ` may name. A token without `typ` is a `jwt`.
+    pub typ: Vec<String>,
+    /// False where its tokens may lack `jti`: then only their subject and their time can be revoked.
+    pub require_jti: bool,
+}
+
+impl ForeignIssuer {
+    /// An issuer of plain JWTs with `jti`.
+    pub fn new(issuer: impl Into<String>, own_key: bool) -> Self {
+        Self {
+            issuer: issuer.into(),
+            own_key,
+            typ: vec!["jwt".to_owned()],
+            require_jti: true,
+        }
+    }
 }
 
 impl Policy {
+    /// The foreign issuer of this `iss`.
+    pub fn foreign_issuer(&self, iss: Option<&str>) -> Option<&ForeignIssuer> {
+        self.foreign_issuers.iter().find(|foreign| iss == Some(&foreign.issuer))
+    }
+
     /// The ways of locking by the key that are read, the current one first.
     pub fn locks(&self) -> Vec<LockKey> {
         let others = self

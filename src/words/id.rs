@@ -15,7 +15,13 @@ pub enum IdError {
     /// It is longer than [`MAX_ID`].
     #[error("the id has {0} bytes, more than {MAX_ID}")]
     TooLong(usize),
+    /// It begins like an id of a foreign issuer and is none.
+    #[error("an id that begins with foreign| must read foreign|ISSUER|ID")]
+    Foreign,
 }
+
+/// The start of ids in the namespaces of foreign issuers. No id of the realm's own begins so.
+const FOREIGN: &str = "foreign|";
 
 /// An id, whole.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
@@ -31,6 +37,43 @@ impl Id {
     pub fn parse(text: &str) -> Result<Self, IdError> {
         Self::check(text)?;
         Ok(canonical_uuid(text).map_or_else(|| Id::Text(text.into()), Id::Uuid))
+    }
+
+    /// The id of a foreign issuer's token or session, `foreign|ISSUER|ID`: it never equals an id of the realm or of
+    /// another issuer. In the issuer, `%` is written as `%25` and `|` as `%7C`.
+    pub fn foreign(issuer: &str, id: &str) -> Result<Self, IdError> {
+        Self::check(id)?;
+        let issuer = issuer.replace('%', "%25").replace('|', "%7C");
+        let text = format!("{FOREIGN}{issuer}|{id}");
+        Self::check(&text)?;
+        Ok(Id::Text(text.into()))
+    }
+
+    /// Stands for an id that a foreign token lacks. No request can name it, so no entry is ever made for it.
+    pub fn absent() -> Self {
+        Id::Text(FOREIGN.into())
+    }
+
+    /// Returns true if this is [`Id::absent`].
+    pub fn is_absent(&self) -> bool {
+        *self == Self::absent()
+    }
+
+    /// Returns true if the id lies in the namespace of a foreign issuer.
+    pub fn is_foreign(&self) -> bool {
+        matches!(self, Id::Text(text) if text.starts_with(FOREIGN))
+    }
+
+    /// The id that a request names: one of the realm's own, or a foreign one in its full form.
+    pub fn parse_named(text: &str) -> Result<Self, IdError> {
+        let complete = |rest: &str| {
+            rest.split_once('|')
+                .is_some_and(|(issuer, id)| !issuer.is_empty() && !id.is_empty())
+        };
+        match text.strip_prefix(FOREIGN) {
+            Some(rest) if !complete(rest) => Err(IdError::Foreign),
+            _ => Self::parse(text),
+        }
     }
 
     /// Whether `text` can be an id.
@@ -113,6 +156,27 @@ mod tests {
         ] {
             assert_eq!(Id::parse(text).unwrap().birth(), None, "{text}");
         }
+    }
+
+    #[test]
+    fn foreign_ids_are_each_issuers_own() {
+        let id = |issuer, id| Id::foreign(issuer, id).unwrap();
+        let uuid = "0190b5a4-7a3c-7def-8123-456789abcdef";
+        assert_ne!(id("https://a", uuid), Id::parse(uuid).unwrap());
+        assert_eq!(id("https://a", uuid).birth(), None);
+        assert_eq!(id("https://a", "x").to_string(), "foreign|https://a|x");
+        assert_ne!(id("a|b", "c"), id("a", "b|c"));
+        assert_ne!(id("a%7Cb", "c"), id("a|b", "c"));
+        for foreign in [id("a|b", "c"), id("a", "b|c"), id("100%", "x")] {
+            assert!(foreign.is_foreign());
+            assert_eq!(Id::parse_named(&foreign.to_string()), Ok(foreign));
+        }
+        for text in ["foreign|", "foreign|a", "foreign|a|", "foreign||x"] {
+            assert_eq!(Id::parse_named(text), Err(IdError::Foreign), "{text}");
+        }
+        assert!(!Id::parse_named("foreign").unwrap().is_foreign());
+        assert!(Id::foreign("a", "").is_err());
+        assert!(Id::foreign(&"a".repeat(MAX_ID), "x").is_err());
     }
 
     #[test]

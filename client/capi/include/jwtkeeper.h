@@ -73,7 +73,7 @@ enum {
     JWTKEEPER_ERROR_FOREIGN_TOKEN = 206,
     /** A cutoff must not be later than now. */
     JWTKEEPER_ERROR_CUTOFF_IN_FUTURE = 207,
-    /** The jti, session or subject is empty or longer than 1024 bytes. */
+    /** The jti, session or subject is missing, empty or longer than 1024 bytes, or is no complete foreign id. */
     JWTKEEPER_ERROR_BAD_ID = 208,
     /** No daemon answers at the socket; it says nothing of the token. */
     JWTKEEPER_ERROR_UNREACHABLE = 300,

@@ -103,7 +103,7 @@ codes! {
         ValidateOnly = 205, "validate_only", "The realm has no signing key: it can only validate.";
         ForeignToken = 206, "foreign_token", "The token comes from a foreign issuer, who alone can rotate it.";
         CutoffInFuture = 207, "cutoff_in_future", "A cutoff must not be later than now.";
-        BadId = 208, "bad_id", "The jti, session or subject is empty or longer than 1024 bytes.";
+        BadId = 208, "bad_id", "The jti, session or subject is missing, empty or longer than 1024 bytes, or is no complete foreign id.";
         NotPermitted = 400, "not_permitted", "The peer may not do this in this realm.";
         Unavailable = 500, "unavailable", "The denylist store cannot answer or cannot store durably; try again.";
         Overloaded = 501, "overloaded", "A limit is reached; try again later.";

@@ -156,12 +156,19 @@ fn of_policy(realm: &str, before: &Policy, after: &Policy, changes: &mut Vec<Cha
     if [LockKey::Derived, LockKey::Concat].iter().any(lost) {
         ended("that are locked in a way that it reads no more".to_owned());
     }
-    if before
-        .foreign_issuers
-        .iter()
-        .any(|issuer| !after.foreign_issuers.contains(issuer))
-    {
-        ended("by foreign issuers that it takes no more".to_owned());
+    for issuer in &before.foreign_issuers {
+        let name = &issuer.issuer;
+        match after.foreign_issuer(Some(name)) {
+            None => ended(format!("by the foreign issuer {name:?}")),
+            Some(now) if now.own_key != issuer.own_key => ended(format!("by the former key of issuer {name:?}")),
+            Some(now) if issuer.typ.iter().any(|typ| !now.typ.contains(typ)) => {
+                ended(format!("by issuer {name:?} whose typ is not {}", now.typ.join(" or ")));
+            }
+            Some(now) if now.require_jti && !issuer.require_jti => {
+                ended(format!("by issuer {name:?} that have no jti"));
+            }
+            Some(_) => {}
+        }
     }
 }
 

@@ -3,6 +3,7 @@
 mod clocks;
 mod cutoffs;
 mod flags;
+mod foreign;
 mod keys;
 mod minting;
 mod retention;

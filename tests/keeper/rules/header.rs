@@ -121,7 +121,7 @@ fn typ_if_present_is_jwt() {
         (r#""jwt""#, VALID),
         (r#""Jwt""#, VALID),
         (r#""at+jwt""#, refused(Malformed)),
-        (r#""application/jwt""#, refused(Malformed)),
+        (r#""application/jwt""#, VALID),
         (r#""application/at+jwt""#, refused(Malformed)),
         (r#""JWE""#, refused(Malformed)),
         (r#""JWT ""#, refused(Malformed)),

@@ -139,10 +139,7 @@ fn issuers_have_names_of_their_own() {
     keyring.add_verifying(Role::Foreign(0), foreign);
     let world = Builder::with_keys(keyring)
         .with(|policy| {
-            policy.foreign_issuers = vec![ForeignIssuer {
-                issuer: "partner".to_owned(),
-                own_key: true,
-            }];
+            policy.foreign_issuers = vec![ForeignIssuer::new("partner", true)];
         })
         .serve();
     let header = header(Algorithm::ES256, "key-1");

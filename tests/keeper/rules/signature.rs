@@ -1,7 +1,8 @@
 //! Signatures: exact length, the realm's own key.
 
 use jwtkeeper::jwt::{Algorithm, Family, encode_base64url};
-use jwtkeeper_wire::Reason::BadSignature;
+use jwtkeeper::keeper::Revoke;
+use jwtkeeper_wire::Reason::{BadSignature, Revoked};
 use serde_json::json;
 
 use crate::world::keys::{key, stranger};
@@ -61,6 +62,35 @@ fn zero_is_no_signature_of_a_curve() {
             let token = format!("{input}.{}", encode_base64url(&bad));
             assert_eq!(world.say(&token), refused(BadSignature), "{algorithm}");
         }
+    }
+}
+
+#[test]
+fn second_spelling_of_an_ecdsa_signature_is_the_same_token() {
+    // The order of P-256 (SEC 2 section 2.4.2), big-endian.
+    const ORDER: [u8; 32] = [
+        0xff, 0xff, 0xff, 0xff, 0, 0, 0, 0, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xbc, 0xe6, 0xfa, 0xad,
+        0xa7, 0x17, 0x9e, 0x84, 0xf3, 0xb9, 0xca, 0xc2, 0xfc, 0x63, 0x25, 0x51,
+    ];
+    let world = Builder::signing(&key(Algorithm::ES256)).serve();
+    let header = encode_base64url(br#"{"alg":"ES256"}"#);
+    let input = format!("{header}.{}", encode_base64url(fewest().as_bytes()));
+    let signature = key(Algorithm::ES256).signer().sign(input.as_bytes()).unwrap();
+    let mut other = signature.clone();
+    let mut borrow = 0;
+    for place in (0..32).rev() {
+        let digit = i16::from(ORDER[place]) - i16::from(signature[32 + place]) - borrow;
+        borrow = i16::from(digit < 0);
+        other[32 + place] = digit.rem_euclid(256) as u8;
+    }
+    let spellings = [signature, other].map(|signature| format!("{input}.{}", encode_base64url(&signature)));
+    for spelling in &spellings {
+        assert_eq!(world.say(spelling), VALID);
+    }
+    let token = spellings[0].as_bytes();
+    world.revoke(Revoke::Token { token, cookie: None });
+    for spelling in &spellings {
+        assert_eq!(world.say(spelling), refused(Revoked));
     }
 }
 
