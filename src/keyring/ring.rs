@@ -164,8 +164,9 @@ impl Keyring {
             Some(kid) => {
                 let called: Vec<_> = self.keys().filter(|(_, key)| key.is_called(kid)).collect();
                 let is_taken = |role: Role| called.iter().any(|(owner, _)| role.has_owner_of(*owner));
-                let may_be =
-                    |(role, key): &(Role, &VerifyingKey)| key.is_called(kid) || key.name.is_none() && !is_taken(*role);
+                let may_be = |(role, key): &(Role, &VerifyingKey)| {
+                    key.is_called(kid) || key.name.is_none() && algorithm_is(key) && !is_taken(*role)
+                };
                 self.keys().filter(may_be).collect()
             }
         };

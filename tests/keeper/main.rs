@@ -10,6 +10,7 @@ mod configured;
 mod key_files;
 mod key_sets;
 mod known_answers;
+mod libraries;
 mod lock;
 mod oracle;
 mod properties;
