@@ -26,7 +26,11 @@ TARGET := $(or $(CARGO_TARGET_DIR),target)
 PROVE_STATE := $(abspath $(TARGET))/prove
 CUTS ?= 5000
 ENTRIES ?= 7000000
-PROOFS := prove-rotate prove-crash prove-cuts prove-cancel prove-live prove-fleet prove-languages prove-restart prove-flood prove-package prove-syscalls prove-expiry
+# Servers of other versions than Debian's, and the tests of the fleet that stand for all in `make test`.
+SERVERS := $(abspath $(TARGET))/tools/redis
+FLEETS  := prove-fleet-redis-6.2 prove-fleet-redis-8.2 prove-fleet-valkey-8.1
+FLEET_SUBSET := acl:: away:: cluster:: failover:: gem:: health:: refusals::
+PROOFS := prove-rotate prove-crash prove-cuts prove-cancel prove-live prove-fleet $(FLEETS) prove-languages prove-restart prove-flood prove-package prove-syscalls prove-expiry
 PREFIX ?= /usr/local
 # Where what is to be installed was built.
 BUILT ?= $(TARGET)/release
@@ -49,11 +53,13 @@ test: need-for-tests
 	$(CARGO) check --locked -p jwtkeeper-client
 	$(CARGO) build --locked --workspace --lib --examples --bins
 	$(RUN_TESTS)
+	JWTKEEPER_TEST_REDIS=$(SERVERS)/valkey-8.1 $(CARGO) test --locked -p jwtkeeper --test fleet -- $(FLEET_SUBSET)
 
 need-for-tests: need-cargo-deb
 	@$(NEED) $(TEST_PACKAGES)
 	@tests/tools/need-node
-	@mkdir -p $(TARGET)/package
+	@mkdir -p $(TARGET)/package $(TARGET)/tools
+	@tests/tools/need-redis $(SERVERS)
 	@[ "$$(id -u)" -ne 0 ] || tests/tools/debian-root $(abspath $(TARGET))/package/debian
 
 # The tests, and what may be depended on.
@@ -79,6 +85,12 @@ prove-cuts: need-for-tests
 prove-fleet: need-for-tests
 	$(CARGO) build --locked --workspace --examples --bins
 	JWTKEEPER_PROVE=$(PROVE_STATE) $(CARGO) test --locked -p jwtkeeper --test fleet -- --nocapture --test-threads=1
+
+# The same on other servers.
+$(FLEETS): prove-fleet-%: need-for-tests
+	$(CARGO) build --locked --workspace --examples --bins
+	JWTKEEPER_TEST_REDIS=$(SERVERS)/$* JWTKEEPER_PROVE=$(PROVE_STATE)/$* \
+	    $(CARGO) test --locked -p jwtkeeper --test fleet -- --nocapture --test-threads=1
 
 prove-languages: need-for-tests
 	$(CARGO) build --locked --workspace --lib --examples --bins

@@ -1,7 +1,7 @@
 //! Redis over TLS, by an authority that the configuration names, with a client's certificate where Redis asks for one.
 
 use crate::hosts::{Holder, MAX_STALENESS, complaints, entry, host, is_ready, issue, revoke, settings};
-use crate::servers::Authority;
+use crate::servers::{Authority, speaks_tls};
 use crate::support::{Setup, until};
 
 fn lines(port: u16, authority: &Authority) -> String {
@@ -14,6 +14,9 @@ fn lines(port: u16, authority: &Authority) -> String {
 
 #[test]
 fn a_server_that_the_authority_vouches_for_is_trusted() {
+    if !speaks_tls() {
+        return;
+    }
     let authority = Authority::new();
     let (mut server, port) = authority.server(&[]);
     let daemon = host(settings(&lines(port, &authority)));
@@ -27,6 +30,9 @@ fn a_server_that_the_authority_vouches_for_is_trusted() {
 
 #[test]
 fn a_server_that_another_authority_vouches_for_is_not_trusted() {
+    if !speaks_tls() {
+        return;
+    }
     let (authority, other) = (Authority::new(), Authority::new());
     let (_server, port) = authority.server(&[]);
     let daemon = settings(&lines(port, &other)).start();
@@ -52,6 +58,9 @@ fn showing(by: Option<&Authority>, authority: &Authority, port: u16) -> Setup {
 
 #[test]
 fn a_client_is_known_by_its_certificate() {
+    if !speaks_tls() {
+        return;
+    }
     let (authority, other) = (Authority::new(), Authority::new());
     let (server, port) = authority.server(&["--tls-auth-clients", "yes"]);
     let daemon = host(showing(Some(&authority), &authority, port));

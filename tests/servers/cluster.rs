@@ -24,8 +24,11 @@ impl Cluster {
             .collect();
         for (number, server) in servers.iter().enumerate().take(PRIMARIES) {
             let slot = |number: usize| number * SLOTS / PRIMARIES;
-            let (first, last) = (slot(number).to_string(), (slot(number + 1) - 1).to_string());
-            server.ask::<()>(&["CLUSTER", "ADDSLOTSRANGE", &first, &last]);
+            // One by one: ranges are of Redis 7.
+            let slots: Vec<_> = (slot(number)..slot(number + 1)).map(|slot| slot.to_string()).collect();
+            let mut words = vec!["CLUSTER", "ADDSLOTS"];
+            words.extend(slots.iter().map(String::as_str));
+            server.ask::<()>(&words);
             server.ask::<()>(&["CLUSTER", "SET-CONFIG-EPOCH", &(number + 1).to_string()]);
         }
         for server in &servers[1..] {

@@ -19,7 +19,7 @@ pub mod tls;
 
 pub use cluster::Cluster;
 pub use one::Server;
-pub use process::{Process, free_port, free_ports};
+pub use process::{Process, free_port, free_ports, knows_setting, speaks_tls};
 pub use proxy::{Flow, Proxy};
 pub use sentinel::Sentinels;
 pub use tls::Authority;

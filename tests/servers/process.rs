@@ -1,5 +1,6 @@
 //! A server as a process: started, stopped, killed; and a port for it to listen at.
 
+use std::ffi::OsString;
 use std::fs;
 use std::net::TcpListener;
 use std::path::Path;
@@ -16,6 +17,37 @@ const PATIENCE: Duration = Duration::from_secs(20);
 /// Below the ports that the kernel hands out, and so low that a cluster's bus (10,000 higher) has a port too.
 const PORTS: std::ops::Range<u16> = 20_000..32_000;
 
+/// The environment variable that names another server's program, by its whole path.
+const PROGRAM: &str = "JWTKEEPER_TEST_REDIS";
+
+/// The server's program.
+fn program() -> OsString {
+    std::env::var_os(PROGRAM).unwrap_or("redis-server".into())
+}
+
+/// Returns true if the server knows a setting: an older one names it as the first that is wrong, and ends.
+pub fn knows_setting(setting: &str, value: &str) -> bool {
+    let mut command = Command::new(program());
+    command.args(["--port", "0", setting, value, "--no-such-setting", "x"]);
+    let output = command.stdin(Stdio::null()).output().unwrap();
+    let said = [output.stdout, output.stderr].concat();
+    !String::from_utf8_lossy(&said).contains(setting.trim_start_matches('-'))
+}
+
+/// Returns true if the server can speak TLS; servers from PyPI are built without.
+pub fn speaks_tls() -> bool {
+    let mut command = Command::new(program());
+    // One that can misses its certificate, and ends.
+    command.args(["--port", "0", "--tls-port", &free_port().to_string()]);
+    let output = command.stdin(Stdio::null()).output().unwrap();
+    let said = String::from_utf8_lossy(&output.stdout).into_owned();
+    let speaks = said.contains("tls-cert-file");
+    if !speaks {
+        println!("this server is built without TLS: {said}");
+    }
+    speaks
+}
+
 /// A redis-server, killed when dropped, or when the thread that started it ends.
 pub struct Process(Child);
 
@@ -28,7 +60,7 @@ impl Process {
             .open(directory.join("log"))
             .unwrap();
         let mut command = Command::new("setpriv");
-        command.args(["--pdeathsig", "KILL", "redis-server"]).args(arguments);
+        command.args(["--pdeathsig", "KILL"]).arg(program()).args(arguments);
         command.current_dir(directory).stdin(Stdio::null());
         command.stdout(log.try_clone().unwrap()).stderr(log);
         Self(command.spawn().unwrap())

@@ -22,6 +22,9 @@ const DOUBT_AGAIN: Duration = Duration::from_secs(5);
 /// The time that replicas have to answer the periodic WAIT, in milliseconds.
 const REPLICAS_MS: u64 = 200;
 
+/// The life of the key that is written for it, in milliseconds.
+const PROBE_MS: u64 = 10_000;
+
 /// The answers to a pipeline, and the connection that gave them: WAIT counts what its own connection wrote.
 pub(super) type Answered = (Vec<Result<Value, RedisError>>, Connection);
 
@@ -100,6 +103,14 @@ pub(super) async fn watch_writes(fleet: Arc<Fleet>, node: Arc<Node>, wanted: u64
         };
         let mut connection = Connection::clone(&writes);
         let probed = if wanted > 0 {
+            // Valkey counts what this connection wrote last: without a write, replicas that are gone still count.
+            let mut write = redis::cmd("SET");
+            write
+                .arg(format!("{}-probe", node.sentinel()))
+                .arg(1)
+                .arg("PX")
+                .arg(PROBE_MS);
+            let _refused: Result<(), _> = write.exec_async(&mut connection).await; // each change says so
             let mut wait = redis::cmd("WAIT");
             let count = wait.arg(wanted).arg(REPLICAS_MS).query_async(&mut connection).await;
             count.map(|count| node.followed_by(count, wanted))
