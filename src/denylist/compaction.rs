@@ -140,8 +140,12 @@ impl Journal {
                 CompactError::Doubt(StoreError::Failed(why))
             })?;
         self.backend.become_another(compaction.copy.backend.as_ref());
-        self.database = compaction.copy.database.take();
-        self.watch = compaction.copy.watch.clone();
+        let old = (
+            std::mem::replace(&mut self.database, compaction.copy.database.take()),
+            std::mem::replace(&mut self.watch, compaction.copy.watch.clone()),
+        );
+        // The kernel frees the room of a large file as its last descriptor is closed, which takes it 100 ms and more.
+        let _ = std::thread::Builder::new().spawn(move || drop(old)); // without a thread it is dropped here
         Ok(())
     }
 }

@@ -14,8 +14,9 @@ use crate::support::{NOW, apply, directory, entries, hard, open_at, raise, realm
 const LAST: i64 = NOW + 1000;
 /// When they may be forgotten.
 const LATER: i64 = 2000;
-/// Revocations in a quiet store, for comparison.
+/// Revocations before the entries expire, for comparison; in `make prove-expiry` more.
 const QUIET: u64 = 300;
+const QUIET_JUDGED: u64 = 5000;
 
 /// How many entries, and whether their times are judged: only an optimised build on a quiet machine has times worth it.
 fn size(ordinary: u64) -> (u64, bool) {
@@ -60,7 +61,14 @@ fn no_growth_of_the_index_is_long() {
         map.insert([number, number.rotate_left(17)], [0_u32; 3]);
     });
     println!("{count} entries: the longest growth takes {ours:?}; one of 16 maps would take {large:?}");
-    assert!(ours < Duration::from_millis(if judged { 2 } else { 4 }), "{ours:?}");
+    assert!(
+        if judged {
+            ours < large / 4
+        } else {
+            ours < Duration::from_millis(4)
+        },
+        "{ours:?}"
+    );
     let begun = Instant::now();
     index.purge(LAST + 100);
     println!("forgetting all of it at once would take {:?}", begun.elapsed());
@@ -148,7 +156,7 @@ fn entries_that_expire_together_hold_up_nobody() {
         resident() - before
     );
     let mut number = count;
-    let end = number + QUIET;
+    let end = number + if judged { QUIET_JUDGED } else { QUIET };
     let mut asked = count;
     let quiet = revoke_while(&store, &mut number, || {
         asked += 1;
@@ -193,7 +201,9 @@ fn entries_that_expire_together_hold_up_nobody() {
         .collect();
     assert_eq!(names, ["denylist.redb"], "no leavings");
     if judged {
-        assert!(meanwhile.at(999) < Duration::from_millis(10), "{:?}", meanwhile.at(999));
+        // A machine that is busy with something else is slow before they expire too.
+        let bound = Duration::from_millis(10).max(2 * quiet.at(999));
+        assert!(meanwhile.at(999) < bound, "{:?}", meanwhile.at(999));
     }
 }
 
