@@ -30,7 +30,7 @@ ENTRIES ?= 7000000
 SERVERS := $(abspath $(TARGET))/tools/redis
 FLEETS  := prove-fleet-redis-6.2 prove-fleet-redis-8.2 prove-fleet-valkey-8.1
 FLEET_SUBSET := acl:: away:: cluster:: failover:: gem:: health:: refusals::
-PROOFS := prove-rotate prove-crash prove-cuts prove-cancel prove-live prove-fleet $(FLEETS) prove-languages prove-restart prove-flood prove-package prove-syscalls prove-expiry
+PROOFS := prove-rotate prove-crash prove-cuts prove-cancel prove-live prove-fleet $(FLEETS) prove-languages prove-restart prove-flood prove-rotation-faults prove-package prove-syscalls prove-expiry
 PREFIX ?= /usr/local
 # Where what is to be installed was built.
 BUILT ?= $(TARGET)/release
@@ -91,6 +91,11 @@ $(FLEETS): prove-fleet-%: need-for-tests
 	$(CARGO) build --locked --workspace --examples --bins
 	JWTKEEPER_TEST_REDIS=$(SERVERS)/$* JWTKEEPER_PROVE=$(PROVE_STATE)/$* \
 	    $(CARGO) test --locked -p jwtkeeper --test fleet -- --nocapture --test-threads=1
+
+# Faults longer than the grace, with 100 sessions that rotate meanwhile.
+prove-rotation-faults: need-for-tests
+	$(CARGO) build --locked --workspace --examples --bins
+	JWTKEEPER_PROVE=$(PROVE_STATE) $(CARGO) test --locked -p jwtkeeper --test fleet -- --nocapture --test-threads=1 rotation_faults
 
 prove-languages: need-for-tests
 	$(CARGO) build --locked --workspace --lib --examples --bins

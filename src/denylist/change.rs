@@ -103,8 +103,6 @@ pub struct Record {
     pub key: KeyId,
     /// How it is locked.
     pub lock: Lock,
-    /// Until when the old token leads there.
-    pub grace_until: Millis,
     /// The seal of whoever made it: where others can write, they must not have anything signed.
     pub seal: Seal,
 }
@@ -124,8 +122,6 @@ pub struct Rotate {
     pub start: SessionStart,
     /// Now.
     pub now: Millis,
-    /// When the grace ends, if this rotation is the first: as its record says.
-    pub grace_until: Millis,
     /// The successor, if this rotation is the first.
     pub record: Arc<Record>,
 }
@@ -143,7 +139,8 @@ pub enum Change {
     },
     /// Decide a rotation.
     Rotate(Box<Rotate>),
-    /// Keep a rotation that was decided elsewhere.
+    /// Keep a rotation that was decided elsewhere, or whose successor was handed out: then its grace has an end. It is in
+    /// effect in memory when the call returns.
     Keep {
         /// The old token's jti.
         old: Id,

@@ -120,6 +120,8 @@ impl Embedded {
             written: Arc::default(),
             fault: Arc::default(),
             unsaved: HashMap::new(),
+            unsaved_rotations: Vec::new(),
+            undelivered: HashMap::new(),
             forgotten: i64::try_from(forgotten.unwrap_or(0)).unwrap_or(i64::MAX),
             horizon_ms: forgotten.map_or(now.0, |seconds| seconds.saturating_mul(1000)),
             // What is forgotten never runs far ahead of a clock that nobody can set.
@@ -207,6 +209,9 @@ impl Denylist for Embedded {
             for entry in &all {
                 realm.raise(entry);
             }
+        }
+        if let Change::Keep { old, rotation } = &change {
+            realm.insert_rotation(old, rotation.clone());
         }
         let began = change.is_asked_for().then(Instant::now);
         let (reply, answer) = oneshot::channel();

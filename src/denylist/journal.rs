@@ -261,6 +261,11 @@ impl Journal {
         Ok(Ok(()))
     }
 
+    /// Returns the sequence of the next row.
+    pub(super) fn next_sequence(&self) -> u64 {
+        self.sequence + 1
+    }
+
     /// Writes rows and marks, and forgets some rows: on disk when it returns. Returns how many were forgotten.
     pub(super) fn commit(
         &mut self,
@@ -268,7 +273,18 @@ impl Journal {
         marks: &[(String, u64)],
         forget: Option<Forget>,
     ) -> Result<usize, StoreError> {
-        let written = self.write(&[], rows, marks, forget);
+        self.commit_in_place_of(&[], rows, marks, forget)
+    }
+
+    /// The same, and removes these rows.
+    pub(super) fn commit_in_place_of(
+        &mut self,
+        gone: &[RowKey],
+        rows: &Rows,
+        marks: &[(String, u64)],
+        forget: Option<Forget>,
+    ) -> Result<usize, StoreError> {
+        let written = self.write(gone, rows, marks, forget);
         written.map_err(|error| self.store_error(&error))
     }
 

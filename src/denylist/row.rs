@@ -90,7 +90,8 @@ pub(super) fn put_raise(realm: &str, raise: &Raise, rows: &mut Rows) -> Result<(
     put(raise.until, &row, rows)
 }
 
-/// Appends the rows of a rotation: one that lasts as long as the old token, one for the grace.
+/// Appends the rows of a rotation: one that lasts as long as the old token; and its record's, which lasts as
+/// long as the grace once that has an end.
 pub(super) fn put_rotation(realm: &str, old: &Id, rotation: &Rotation, rows: &mut Rows) -> Result<(), EncodeError> {
     let [old, session, successor] = [old, &rotation.session, &rotation.successor].map(ToString::to_string);
     let grace_until = rotation.grace_until.0;
@@ -119,7 +120,12 @@ pub(super) fn put_rotation(realm: &str, old: &Id, rotation: &Rotation, rows: &mu
         key: record.key.0,
         lock: record.lock.code(),
     };
-    put(record_until(rotation.grace_until), &Row::Sealed(row, record.seal), rows)
+    let until = if rotation.is_pending() {
+        rotation.until()
+    } else {
+        record_until(rotation.grace_until)
+    };
+    put(until, &Row::Sealed(row, record.seal), rows)
 }
 
 fn put(until: Seconds, row: &Row<'_>, rows: &mut Rows) -> Result<(), EncodeError> {
@@ -206,7 +212,6 @@ fn put_record(index: &Index, row: &RecordRow<'_>, seal: Seal, until: Seconds) ->
         nonce: row.nonce,
         key: KeyId(row.key),
         lock: Lock::of(row.lock).ok_or(BadRow)?,
-        grace_until: Millis(row.grace_until),
         seal,
     });
     let rotation = Rotation::new(session, successor, Millis(row.grace_until), until).with_record(record);

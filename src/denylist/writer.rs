@@ -10,7 +10,7 @@ use tokio::sync::oneshot;
 use super::change::{Change, Kind, Level, Outcome, Raise};
 use super::high_water::TrustedClock;
 use super::index::{Index, MintedMark, RealmIndex, Rotation};
-use super::journal::{Forget, Journal, Written};
+use super::journal::{Forget, Journal, RowKey, Written};
 use super::memory::add_session;
 use super::row::{self, Rows};
 use super::sweep::Sweeper;
@@ -49,6 +49,9 @@ pub(super) struct Job {
 /// What an entry stands for: of its raises, the last one that was unsaved holds all.
 type Standing = (String, Kind, Id, Level);
 
+/// A rotated token: its realm's name, and its jti.
+type Rotated = (String, Id);
+
 /// The writer, on a thread of its own.
 pub(super) struct Writer {
     pub(super) journal: Journal,
@@ -58,6 +61,10 @@ pub(super) struct Writer {
     pub(super) fault: Arc<Mutex<Option<StoreError>>>,
     /// In force in memory, and in no commit that succeeded.
     pub(super) unsaved: HashMap<Standing, (Arc<RealmIndex>, Raise)>,
+    /// Rotations in effect in memory that no commit has, or not with the end of their grace.
+    pub(super) unsaved_rotations: Vec<(Arc<RealmIndex>, Id)>,
+    /// The rows of records that are kept until their successor is handed out, and then no longer than the grace.
+    pub(super) undelivered: HashMap<Rotated, RowKey>,
     /// What is forgotten is judged by this moment, which never runs ahead.
     pub(super) horizon_ms: u64,
     /// As of when the store knows that rows may be forgotten.
@@ -78,6 +85,11 @@ pub(super) struct Batch {
     pub(super) forget: Option<Forget>,
     raised: Vec<(Arc<RealmIndex>, Raise)>,
     rotated: Vec<(Arc<RealmIndex>, Id)>,
+    kept: Vec<(Arc<RealmIndex>, Id)>,
+    /// Which of the rows are records of successors that were not handed out.
+    undelivered: Vec<(Rotated, usize)>,
+    delivered: Vec<Rotated>,
+    gone: Vec<RowKey>,
     replies: Vec<(Reply, Outcome)>,
 }
 
@@ -103,7 +115,7 @@ impl Writer {
                 Err(RecvTimeoutError::Disconnected) => break,
             }
         }
-        if !self.unsaved.is_empty() {
+        if !(self.unsaved.is_empty() && self.unsaved_rotations.is_empty()) {
             self.last_retry = None; // there may be room since a moment ago
             self.make_durable(Vec::new());
         }
@@ -116,6 +128,11 @@ impl Writer {
             let stands = realm.stands(&raise);
             if !realm.is_saved(&raise) && row::put_raise(realm.name(), &stands, &mut batch.rows).is_ok() {
                 batch.raised.push((realm, stands));
+            }
+        }
+        for (realm, old) in std::mem::take(&mut self.unsaved_rotations) {
+            if self.put_rotation(&realm, &old, &mut batch).is_ok() {
+                batch.kept.push((realm, old));
             }
         }
         for Job { realm, change, reply } in jobs {
@@ -140,11 +157,20 @@ impl Writer {
             // As one that writes behind, now and then: the moment is wide enough for a test to hit.
             std::thread::park_timeout(Duration::from_millis(2));
         }
+        let first = self.journal.next_sequence();
         let idle = batch.rows.is_empty() && batch.marks.is_empty() && batch.forget.is_none();
         let result = if idle { Ok(0) } else { self.commit(&batch) };
         match &result {
             Ok(deleted) => {
                 batch.raised.iter().for_each(|(realm, raise)| realm.mark_saved(raise));
+                for rotated in &batch.delivered {
+                    self.undelivered.remove(rotated);
+                }
+                for (rotated, place) in std::mem::take(&mut batch.undelivered) {
+                    if let Some((until, _)) = batch.rows.get(place) {
+                        self.undelivered.insert(rotated, (*until, first + place as u64));
+                    }
+                }
                 if let Some(forget) = batch.forget {
                     self.forgotten = forget.before;
                     self.plan_upkeep(*deleted < forget.limit);
@@ -156,6 +182,7 @@ impl Writer {
             Err(_) => {
                 self.rewrite_minted = true;
                 batch.rotated.iter().for_each(|(realm, old)| realm.remove_rotation(old));
+                self.unsaved_rotations = std::mem::take(&mut batch.kept);
                 let key = |realm: &RealmIndex, raise: &Raise| {
                     (realm.name().to_owned(), raise.kind, raise.id.clone(), raise.level)
                 };
@@ -193,15 +220,18 @@ impl Writer {
                 if let Some(decided) = realm.decide(&rotate) {
                     return Ok(decided);
                 }
-                let rotation = Rotation::decided(&rotate);
-                row::put_rotation(realm.name(), &rotate.old, &rotation, &mut batch.rows).map_err(too_large)?;
-                realm.insert_rotation(&rotate.old, rotation);
+                realm.insert_rotation(&rotate.old, Rotation::decided(&rotate));
+                if let Err(error) = self.put_rotation(realm, &rotate.old, batch) {
+                    realm.remove_rotation(&rotate.old);
+                    return Err(too_large(error));
+                }
                 batch.rotated.push((realm.clone(), rotate.old));
                 Ok(Outcome::First(rotate.record))
             }
             Change::Keep { old, rotation } => {
-                row::put_rotation(realm.name(), &old, &rotation, &mut batch.rows).map_err(too_large)?;
                 realm.insert_rotation(&old, rotation);
+                self.put_rotation(realm, &old, batch).map_err(too_large)?;
+                batch.kept.push((realm.clone(), old));
                 Ok(Outcome::Done)
             }
             Change::Lifetime { max_lifetime, now } => {
@@ -215,6 +245,23 @@ impl Writer {
                 Ok(Outcome::Done)
             }
         }
+    }
+
+    /// Appends the rows of a rotation as it stands. The record's is kept as long as the rotation while nobody was given the
+    /// successor; once somebody was, a row that lasts as long as the grace takes its place.
+    fn put_rotation(&self, realm: &RealmIndex, old: &Id, batch: &mut Batch) -> Result<(), jwtkeeper_wire::EncodeError> {
+        let Some(rotation) = realm.rotation(old) else {
+            return Ok(()); // it was past already
+        };
+        row::put_rotation(realm.name(), old, &rotation, &mut batch.rows)?;
+        let rotated = (realm.name().to_owned(), old.clone());
+        if rotation.is_pending() {
+            batch.undelivered.push((rotated, batch.rows.len() - 1));
+        } else if let Some(key) = self.undelivered.get(&rotated) {
+            batch.gone.push(*key);
+            batch.delivered.push(rotated);
+        }
+        Ok(())
     }
 
     fn tick(&mut self, now: Millis, elapsed_ms: u64, batch: &mut Batch) {
@@ -284,7 +331,10 @@ impl Writer {
         }
         let began = Instant::now();
         let opened = standing.as_ref().map_or(Ok(()), |_| self.journal.reopen());
-        let result = opened.and_then(|()| self.journal.commit(&batch.rows, &batch.marks, batch.forget));
+        let result = opened.and_then(|()| {
+            self.journal
+                .commit_in_place_of(&batch.gone, &batch.rows, &batch.marks, batch.forget)
+        });
         if result.is_ok() {
             self.written.took.count(began.elapsed());
         }

@@ -104,10 +104,20 @@ pub struct Minted {
     pub cookie: Option<zeroize::Zeroizing<String>>,
 }
 
+/// A rotation whose successor is about to be given to somebody: see [`Keeper::hand_out`]. A successor that is given to
+/// nobody leaves the old token valid.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct HandOut {
+    old: Id,
+    session: Id,
+    until: Seconds,
+}
+
 /// The answer to a rotate.
 pub enum Rotated {
-    /// The successor, the same for everyone who asks within the grace; and why rotation was due.
-    Successor(Unsigned, Cause),
+    /// The successor, the same for everyone who asks within the grace; why rotation was due; and what starts the grace once
+    /// the successor is given to the caller.
+    Successor(Unsigned, Cause, HandOut),
     /// The token is not valid.
     Invalid(Rejection),
 }

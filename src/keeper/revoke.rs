@@ -178,7 +178,7 @@ impl Keeper {
             });
         }
         if let Some(rotation) = index.rotation(&jti) {
-            let until = rotation.grace_until.seconds();
+            let until = rotation.grace_until.seconds().min(rotation.until());
             let state = if now < rotation.grace_until {
                 Wire::Rotated
             } else {

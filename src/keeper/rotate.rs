@@ -12,8 +12,8 @@ use super::issue::{as_minted, check_size, lock_of};
 use super::jti::new_jti;
 use super::seal::sealed;
 use super::validate::{accept, judge_claims, reused, seconds, session_end};
-use super::{Keeper, Refusal, Rotated, Served, Unsigned};
-use crate::denylist::{Change, Kind, Level, Lock, MARGIN, Outcome, Record, Rotate};
+use super::{HandOut, Keeper, Refusal, Rotated, Served, Unsigned};
+use crate::denylist::{Change, Kind, Level, Lock, MARGIN, Outcome, Record, Rotate, Rotation};
 use crate::jwt::read_claims;
 use crate::keyring::{CookieSecret, Effort, Seal, SigningKey};
 use crate::realm::{CookieLock, OwnClaim, Policy};
@@ -65,8 +65,12 @@ impl Keeper {
             })?,
             start: admitted.start,
             now,
-            grace_until: record.grace_until,
             record,
+        };
+        let hand_out = HandOut {
+            old: rotate.old.clone(),
+            session: rotate.session.clone(),
+            until: rotate.until,
         };
         match self
             .denylist
@@ -74,11 +78,27 @@ impl Keeper {
             .await?
         {
             Outcome::First(record) | Outcome::Already(record) => {
-                successor(served, &admitted, record).map(|successor| Rotated::Successor(successor, cause))
+                successor(served, &admitted, record).map(|successor| Rotated::Successor(successor, cause, hand_out))
             }
             Outcome::Reused => Ok(Rotated::Invalid(reused(&admitted))),
             Outcome::Revoked | Outcome::Done => Ok(Rotated::Invalid(Reason::Revoked.into())),
         }
+    }
+
+    /// Starts the grace of a token whose successor `jti` was given to somebody. It is in effect on this host when the call
+    /// returns; the future ends when it is durable.
+    pub async fn hand_out(&self, served: &Served, now: Millis, jti: Id, hand_out: HandOut) -> Result<(), Refusal> {
+        let HandOut { old, session, until } = hand_out;
+        let known = served.index.rotation(&old);
+        if known.is_some_and(|rotation| rotation.successor == jti && !rotation.is_pending()) {
+            return Ok(());
+        }
+        let grace_until = now.plus(served.realm.policy.rotation_grace_ms);
+        let rotation = Rotation::new(session, jti, grace_until, until);
+        self.denylist
+            .apply(&served.index, Change::Keep { old, rotation })
+            .await?;
+        Ok(())
     }
 
     /// The successor as it will be, should this rotation be the first.
@@ -112,7 +132,6 @@ impl Keeper {
             nonce,
             key: key.verifying.id,
             lock,
-            grace_until: now.plus(policy.rotation_grace_ms),
             seal: Seal::default(),
         };
         record.seal = sealed(old, &record, |parts| key.seal(parts)).ok_or(Refusal::Crypto)?;

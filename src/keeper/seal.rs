@@ -5,7 +5,8 @@ use super::admission::Admitted;
 use crate::denylist::Record;
 use crate::keyring::Role;
 
-/// What a seal is on: which token of which session leads to which claims, until when, and how they are locked.
+/// What a seal is on: which token of which session leads to which claims, and how they are locked.
+/// The end of the grace is not part of it: it is known only once the successor is handed out.
 pub(super) fn sealed<T>(old: &Admitted<'_>, record: &Record, with: impl FnOnce(&[&[u8]]) -> T) -> T {
     let (jti, session) = (old.jti.to_string(), old.session.to_string());
     let successor = record.successor.to_string();
@@ -17,7 +18,6 @@ pub(super) fn sealed<T>(old: &Admitted<'_>, record: &Record, with: impl FnOnce(&
         &record.nonce,
         &record.key.0,
         &[record.lock.code()],
-        &record.grace_until.0.to_le_bytes(),
     ])
 }
 

@@ -12,6 +12,9 @@ use crate::keyring::Effort;
 use crate::realm::{CookieLock, Policy};
 use crate::words::{Millis, Seconds};
 
+/// How long requests with a token may be under way after its successor was rotated, in milliseconds.
+const UNDER_WAY_MS: u64 = 10_000;
+
 impl Keeper {
     /// Whether `token` is valid now, and whether rotation is due. `cookie` is the lock cookie's value, where one came
     /// along; `buffer` is scratch space that the claims in the answer lie in; `effort` counts the signature checks. Never
@@ -108,11 +111,26 @@ fn check_denylist(served: &Served, now: Millis, admitted: &Admitted<'_>) -> Resu
     }
     match &stands.rotation {
         Some(rotation) if now >= rotation.grace_until => Err(reused(admitted)),
+        Some(rotation) if is_overtaken(served, now, rotation) => Err(reused(admitted)),
         Some(rotation) if index.token(&rotation.successor) == Some(Level::Hard) => Err(Reason::Revoked.into()),
         // Who can write to a shared store must not turn a revoked token into a rotated one.
         Some(rotation) if has_forged_record(served, admitted, rotation) => Err(Reason::Revoked.into()),
         _ => Ok(stands),
     }
+}
+
+/// Returns true if the successor was itself rotated so long ago that no request with the old token can be under way any
+/// more. Whoever presents the old token then did not hear of the rotations, or stole it (RFC 9700 section 4.14.2).
+fn is_overtaken(served: &Served, now: Millis, rotation: &Rotation) -> bool {
+    let policy = &served.realm.policy;
+    let next = served.index.rotation(&rotation.successor);
+    let Some(next) = next.filter(|next| !next.is_pending()) else {
+        return false;
+    };
+    // When that was handed out; no earlier than it was made, should the grace have been shorter then.
+    let handed_out = Millis(next.grace_until.0.saturating_sub(policy.rotation_grace_ms));
+    let handed_out = handed_out.max(next.successor.birth().unwrap_or_default());
+    now >= handed_out.plus(UNDER_WAY_MS).plus(policy.clock_skew_ms)
 }
 
 fn has_forged_record(served: &Served, admitted: &Admitted<'_>, rotation: &Rotation) -> bool {

@@ -1,6 +1,11 @@
 //! What a request came to: what is counted, and what the audit tells, of it.
 
+use std::sync::Arc;
+
 use jwtkeeper_wire::{Cause, ErrorCode, Op, Reason};
+
+use crate::keeper::{HandOut, Served};
+use crate::words::Id;
 
 /// An operation, by its name.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -137,4 +142,13 @@ pub(super) struct Done {
     pub(super) bytes: Vec<u8>,
     pub(super) outcome: Outcome,
     pub(super) facts: Facts,
+    /// The successor that it gives to its caller: once it is acknowledged, the grace starts.
+    pub(super) hand_out: Option<GivenSuccessor>,
+}
+
+/// A successor, as [`crate::keeper::Keeper::hand_out`] wants it.
+pub(super) struct GivenSuccessor {
+    pub(super) served: Arc<Served>,
+    pub(super) jti: Id,
+    pub(super) hand_out: HandOut,
 }

@@ -42,5 +42,6 @@ mod realms;
 mod refusals;
 mod reshard;
 mod rotate_race;
+mod rotation_faults;
 mod secure;
 mod stage;

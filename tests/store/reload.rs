@@ -4,8 +4,8 @@ use jwtkeeper::denylist::{Change, Denylist, Embedded, Kind, Level, MARGIN, Outco
 use jwtkeeper::words::{Id, Millis, Seconds};
 
 use crate::support::{
-    NOW, Random, Said, apply, by, cutoff, directory, entries, hard, id, moment, open, open_at, raise, realm, record,
-    revoke_jti, rotate, say, tick, uuid,
+    NOW, Random, Said, apply, by, cutoff, directory, entries, hand_out, hard, id, moment, open, open_at, raise, realm,
+    record, revoke_jti, rotate, say, tick, uuid,
 };
 
 const IDS: u64 = 12;
@@ -100,6 +100,8 @@ fn a_rotation_survives_with_its_record_and_its_grace() {
     let directory = directory();
     let store = open(&directory);
     apply(&store, &realm(store.index()), rotate(&uuid(1), &uuid(2), 0)).unwrap();
+    let handed_out = hand_out(&uuid(1), &uuid(1), &uuid(2), 0);
+    apply(&store, &realm(store.index()), handed_out).unwrap();
     drop(store);
     let store = open_at(&directory, 10);
     let realm = realm(store.index());

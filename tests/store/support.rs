@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use jwtkeeper::denylist::{
     Change, Cutoff, Cutoffs, Denylist, Embedded, Index, Kind, Level, Lock, Outcome, Raise, RealmIndex, Record, Rotate,
-    SessionStart, StoreError,
+    Rotation, SessionStart, StoreError,
 };
 use jwtkeeper::keyring::KeyId;
 use jwtkeeper::words::{Id, Millis, Seconds};
@@ -94,7 +94,6 @@ pub(crate) fn record(successor: &Id) -> Arc<Record> {
         nonce: [7; 16],
         key: KeyId([9; 16]),
         lock: Lock::Derived,
-        grace_until: moment(30),
         seal: [5; 16],
     })
 }
@@ -116,12 +115,16 @@ pub(crate) fn rotate_in(session: &Id, old: &Id, successor: &Id, second: i64) -> 
             ..SessionStart::default()
         },
         now: moment(second),
-        grace_until: moment(second + 30),
-        record: Arc::new(Record {
-            grace_until: moment(second + 30),
-            ..(*record(successor)).clone()
-        }),
+        record: record(successor),
     }))
+}
+
+/// The successor of that rotation is given to somebody at this second.
+pub(crate) fn hand_out(session: &Id, old: &Id, successor: &Id, second: i64) -> Change {
+    Change::Keep {
+        old: old.clone(),
+        rotation: Rotation::new(session.clone(), successor.clone(), moment(second + 30), NOW + 3600),
+    }
 }
 
 pub(crate) fn tick(second: i64) -> Change {

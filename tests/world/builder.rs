@@ -130,6 +130,7 @@ impl Builder {
             keeper: keeper.clone(),
             served: Served { realm, index },
             now: MOMENT,
+            hands_out: true,
             key: self.key,
         }
     }

@@ -57,6 +57,8 @@ pub struct World {
     pub keeper: Arc<Keeper>,
     pub served: Served,
     pub now: Millis,
+    /// Whether successors reach those who ask for them.
+    pub hands_out: bool,
     key: Option<Key>,
 }
 
@@ -142,7 +144,16 @@ impl World {
             .now_or_never()
             .expect("memory answers at once")?;
         match rotated {
-            Rotated::Successor(unsigned, _) => unsigned.sign(&self.served).map(Ok),
+            Rotated::Successor(unsigned, _, hand_out) => {
+                let minted = unsigned.sign(&self.served)?;
+                if self.hands_out {
+                    let handed_out = self
+                        .keeper
+                        .hand_out(&self.served, self.now, minted.jti.clone(), hand_out);
+                    handed_out.now_or_never().expect("memory answers at once")?;
+                }
+                Ok(Ok(minted))
+            }
             Rotated::Invalid(rejection) => Ok(Err(rejection)),
         }
     }

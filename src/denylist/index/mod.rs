@@ -21,8 +21,8 @@ use crate::words::{Millis, Seconds};
 pub(super) use entry::Reading;
 pub(super) use minted::MintedMark;
 pub use realm::{RealmIndex, Stands};
-pub use rotation::Rotation;
 pub(super) use rotation::record_until;
+pub use rotation::{PENDING, Rotation};
 pub(super) use shared::{NONE, PARTS};
 
 /// What stands for a subject.

@@ -5,9 +5,13 @@ use std::sync::atomic::Ordering;
 
 use super::entry::{Expiring, Reading};
 use super::{RealmIndex, clamp, write};
-use crate::denylist::change::{Kind, Level, Raise, Record, Rotate};
+use crate::denylist::change::{Level, Record, Rotate};
 use crate::denylist::{MARGIN, Outcome};
 use crate::words::{Id, Millis, Seconds};
+
+/// The end of the grace of a rotation whose successor nobody was given yet: the old token stays valid. The end only ever
+/// moves forward in time to an earlier moment, so every host and every row joins by the minimum.
+pub const PENDING: Millis = Millis(u64::MAX);
 
 /// A rotated token.
 #[derive(Debug, Clone)]
@@ -16,7 +20,7 @@ pub struct Rotation {
     pub session: Id,
     /// Its successor's jti.
     pub successor: Id,
-    /// Until when it leads there.
+    /// Until when it leads there; [`PENDING`] until the successor is handed out.
     pub grace_until: Millis,
     /// What the successor is made from; gone some time after the grace.
     pub record: Option<Arc<Record>>,
@@ -44,35 +48,41 @@ impl Rotation {
         Self { record, ..self }
     }
 
-    /// A rotation as it was decided.
+    /// Returns true while nobody was given the successor.
+    pub fn is_pending(&self) -> bool {
+        self.grace_until == PENDING
+    }
+
+    /// A rotation as it was decided: its grace starts when the successor is handed out.
     pub fn decided(rotate: &Rotate) -> Self {
         let (session, successor) = (rotate.session.clone(), rotate.record.successor.clone());
-        Self::new(session, successor, rotate.grace_until, rotate.until).with_record(rotate.record.clone())
+        Self::new(session, successor, PENDING, rotate.until).with_record(rotate.record.clone())
     }
 
     /// When it may be forgotten.
     pub fn until(&self) -> Seconds {
         Seconds::from(self.until)
     }
-
-    /// The revocation that stands for the rotation of `old` where its record is gone.
-    pub(in crate::denylist) fn used_up(&self, old: Id) -> Raise {
-        Raise::hard(Kind::Token, old, self.until())
-    }
 }
 
 impl RealmIndex {
-    /// Joins a rotation in. Its record may be missing; the later deadline stays.
+    /// Joins a rotation in. Its record may be missing; the later deadline stays, and the earlier end of the grace. Another
+    /// successor takes the place of one that nobody was given, and of no other.
     pub fn insert_rotation(&self, old: &Id, rotation: Rotation) {
         let mut rotation = rotation;
-        let has_record = rotation.record.is_some();
         let (session, successor) = (rotation.session.clone(), rotation.successor.clone());
         let mut shard = write(self.shard(old));
-        if let Some(known) = shard.rotations.get(old).filter(|known| known.successor == successor) {
-            rotation.record = rotation.record.or_else(|| known.record.clone());
-            rotation.until = rotation.until.max(known.until);
+        match shard.rotations.get(old) {
+            Some(known) if known.successor == successor => {
+                rotation.record = rotation.record.or_else(|| known.record.clone());
+                rotation.until = rotation.until.max(known.until);
+                rotation.grace_until = rotation.grace_until.min(known.grace_until);
+            }
+            Some(known) if !known.is_pending() => return,
+            _ => {}
         }
         let (grace_until, until) = (rotation.grace_until, rotation.until);
+        let record_ends = rotation.record.is_some() && !rotation.is_pending();
         shard.origins.remove(old);
         if shard.rotations.insert(old.clone(), rotation).is_none() {
             self.count_of(Expiring::Rotation).fetch_add(1, Ordering::AcqRel);
@@ -88,7 +98,7 @@ impl RealmIndex {
             write(self.shard(&session)).heads.insert(session, successor);
         }
         self.expire(Expiring::Rotation, old, until);
-        if has_record {
+        if record_ends {
             self.expire(Expiring::Record, old, clamp(record_until(grace_until)));
         }
     }
@@ -140,7 +150,7 @@ impl RealmIndex {
     }
 }
 
-/// When the record of a rotation may be forgotten.
+/// When the record of a rotation whose grace has an end may be forgotten.
 pub(in crate::denylist) fn record_until(grace_until: Millis) -> Seconds {
     grace_until.seconds().saturating_add(MARGIN)
 }

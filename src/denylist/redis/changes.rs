@@ -86,6 +86,12 @@ impl Fleet {
         (result.and_then(|()| self.refusal().map_or(Ok(()), Err)), told)
     }
 
+    /// Tells Redis that the successor of a token was handed out, and when its grace ends.
+    pub(super) async fn tell_grace(&self, realm: &Arc<RealmIndex>, old: &Id) -> Result<(), StoreError> {
+        let shared = self.shared(realm)?;
+        self.put(&shared, vec![(Kind::Token, old.clone())]).await.0
+    }
+
     /// Puts entries into Redis as they stand here. What it does not take is pending. Returns also the rotations of the
     /// tokens among them, as Redis has them.
     async fn put(&self, shared: &Arc<Shared>, entries: Vec<(Kind, Id)>) -> (Result<(), StoreError>, Vec<Decided>) {
@@ -243,6 +249,11 @@ impl Fleet {
         let shared = self.shared(realm)?;
         let key = naming::entry(&shared.prefix, Kind::Token, &rotate.old);
         let node = self.node_of(&key)?;
+        if self.terms.wait_replicas > 0
+            && let Some(why) = node.unfollowed()
+        {
+            return Err(why); // decided, it would be acknowledged to nobody
+        }
         let writes = writes(&node)?;
         let record = value::record(&Rotation::decided(rotate));
         let record = record.ok_or_else(|| StoreError::Failed("a rotation cannot be written".to_owned()))?;
@@ -283,19 +294,18 @@ impl Fleet {
         let (prefix, realm) = (&job.shared.prefix, &job.shared.realm);
         let key = naming::entry(prefix, job.kind, &job.id);
         let touch = self.touch(acknowledge);
-        let mut raises = realm.raises_of(job.kind, &job.id);
+        let raises = realm.raises_of(job.kind, &job.id);
         let mut count = 0;
         if let Some(rotation) = realm.rotation(&job.id).filter(|_| job.kind == Kind::Token) {
-            match value::record(&rotation) {
-                Some(record) => {
-                    let mut call = self.scripts.restore.key(&key);
-                    call.key(naming::record(prefix, &job.id)).arg(record);
-                    call.arg(ttl_ms(rotation.until(), now)).arg(touch);
-                    pipeline.invoke_script(call.arg(self.foreign.unreadable(job)));
-                    count += 1;
-                }
-                None => raises.push(rotation.used_up(job.id.clone())),
-            }
+            let mut call = self.scripts.restore.key(&key);
+            call.key(naming::record(prefix, &job.id));
+            call.arg(value::record(&rotation).unwrap_or_default());
+            call.arg(ttl_ms(rotation.until(), now)).arg(touch);
+            call.arg(self.foreign.unreadable(job));
+            let ends = (!rotation.is_pending()).then(|| rotation.grace_until.0.to_string());
+            call.arg(ends.unwrap_or_default());
+            pipeline.invoke_script(call.arg(rotation.successor.to_string()));
+            count += 1;
         }
         for raise in raises {
             let hard = raise.level == Level::Hard;

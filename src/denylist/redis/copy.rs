@@ -11,10 +11,10 @@ use super::link::has_moved;
 use super::naming;
 use super::node::{Job, Node};
 use super::value::{self, Decided};
-use crate::denylist::MARGIN;
 use crate::denylist::change::{Kind, Level, Raise};
 use crate::denylist::cutoff::Cutoff;
 use crate::denylist::index::RealmIndex;
+use crate::denylist::{MARGIN, PENDING};
 use crate::words::{Id, Millis, Seconds};
 
 /// A deadline may differ by so much, in seconds: clocks do, and a time to live is rounded.
@@ -224,7 +224,11 @@ impl Found {
         let rotated = rotation.is_none_or(|rotation| {
             let leads_on = now < rotation.grace_until && realm.token(id) != Some(Level::Hard);
             let needs_record = rotation.record.is_some() && leads_on;
-            has(Level::Hard, Cutoff::default(), rotation.until()) && (self.decided.is_some() || !needs_record)
+            let ends = |decided: &Decided| {
+                decided.record.successor != rotation.successor || decided.grace_until <= rotation.grace_until
+            };
+            let recorded = self.decided.as_ref().map_or(!needs_record, ends);
+            has(Level::Hard, Cutoff::default(), rotation.until()) && recorded
         });
         all_raised && rotated && !self.unknown
     }
@@ -284,8 +288,17 @@ fn join(fleet: &Fleet, job: &Job, raise: &Raise, now: Millis) {
 
 pub(super) fn join_rotation(realm: &RealmIndex, old: &Id, decided: &Decided, now: Millis) {
     let past = decided.until < realm.forgotten().saturating_add(MARGIN);
-    if realm.rotation(old).is_none() && !past {
-        let grace_until = decided.grace_until.min(now.plus(MOST_GRACE));
+    let grace_until = match decided.grace_until {
+        PENDING => PENDING,
+        end => end.min(now.plus(MOST_GRACE)),
+    };
+    let is_news = realm
+        .rotation(old)
+        .is_none_or(|known| match known.successor == decided.record.successor {
+            true => grace_until < known.grace_until,
+            false => known.is_pending(),
+        });
+    if is_news && !past {
         let until = decided.until.min(realm.retention(now));
         realm.insert_rotation(old, decided.rotation(grace_until, until));
     }

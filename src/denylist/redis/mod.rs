@@ -99,7 +99,12 @@ impl Redis {
             Change::Rotate(rotate) => {
                 let (realm, fleet) = (realm.clone(), self.fleet.clone());
                 Box::pin(async move {
-                    if let Some(decided) = realm.decide(&rotate) {
+                    // One that nobody was given yet may have been lost by Redis, and decided anew.
+                    let pending = realm
+                        .rotation(&rotate.old)
+                        .is_some_and(|rotation| rotation.is_pending());
+                    let decided = realm.decide(&rotate);
+                    if let Some(decided) = decided.filter(|decided| !pending || *decided == Outcome::Revoked) {
                         // Known here is not known to the replicas.
                         if matches!(decided, Outcome::Already(_)) && fleet.terms.wait_replicas > 0 {
                             fleet.acknowledge(&realm, &rotate.old).await?;
@@ -115,6 +120,15 @@ impl Redis {
                         }
                         other => Ok(other),
                     }
+                })
+            }
+            Change::Keep { ref old, .. } => {
+                let (realm, fleet, old) = (realm.clone(), self.fleet.clone(), old.clone());
+                let kept = self.local.apply(&realm, change);
+                Box::pin(async move {
+                    let (told, kept) = tokio::join!(fleet.tell_grace(&realm, &old), kept);
+                    drop(told); // what it lacks is put there later
+                    kept
                 })
             }
             Change::Lifetime { .. } => {

@@ -78,13 +78,30 @@ if left == -1 then redis.call('SET', KEYS[1], 'hard') else redis.call('SET', KEY
 return ARGV[1]
 ";
 
-/// Puts back a rotation that is known to have been decided. KEYS and ARGV as of [`ROTATE`].
-pub(super) const RESTORE: &str = r"
-local ttl = tonumber(ARGV[2])
+/// Puts back a rotation that is known to have been decided, and the end of its grace. KEYS as of [`ROTATE`]. ARGV: the
+/// record, empty where it is gone; milliseconds to live; `1` as of [`RAISE`]; the digest as of [`ROTATE`]; the end of the
+/// grace, empty until the successor is handed out; the successor. The end is written into the record of this successor,
+/// unless it has an earlier one. The entry is written with it: only what happens to entries is news.
+pub(super) const RESTORE: &str = r#"
+local ttl, touch = tonumber(ARGV[2]), ARGV[3] == '1'
 local record = redis.pcall('GETRANGE', KEYS[2], 0, 524287)
 if type(record) ~= 'string' or record == '' or redis.sha1hex(record) == ARGV[4] then
   record = ARGV[1]
-  redis.call('SET', KEYS[2], record, 'PX', ttl)
+  if record ~= '' then redis.call('SET', KEYS[2], record, 'PX', ttl) end
+elseif ARGV[5] ~= '' then
+  local ends, rest, successor = string.match(record, '^{"grace_until":([^,]*)(,"successor":"([^"]*)".*)$')
+  if not successor then
+    -- Of another shape than daemons write.
+    record = ARGV[1]
+    if record ~= '' then redis.call('SET', KEYS[2], record, 'PX', ttl) else redis.call('PEXPIRE', KEYS[2], 1) end
+    touch = true
+  elseif successor == ARGV[6] and (not tonumber(ends) or tonumber(ends) > tonumber(ARGV[5])) then
+    local lives = math.min(redis.call('PTTL', KEYS[2]), 3155760000000)
+    if lives <= 0 then lives = ttl end
+    record = '{"grace_until":' .. ARGV[5] .. rest
+    redis.call('SET', KEYS[2], record, 'PX', lives)
+    touch = true
+  end
 end
 local left = math.min(redis.call('PTTL', KEYS[1]), 3155760000000)
 local hard = redis.pcall('GETRANGE', KEYS[1], 0, 15) == 'hard'
@@ -92,11 +109,11 @@ if left == -1 and not hard then
   redis.call('SET', KEYS[1], 'hard')
 elseif left ~= -1 and (not hard or left < ttl) then
   redis.call('SET', KEYS[1], 'hard', 'PX', math.max(left, ttl))
-elseif left > 0 and ARGV[3] == '1' then
+elseif left > 0 and touch then
   redis.call('PEXPIRE', KEYS[1], left)
 end
 return record
-";
+"#;
 
 /// Looks at the sentinel of a data set, and makes one where there is none. KEYS: the sentinel. ARGV: the id of a new one,
 /// this daemon's, `1` to announce its repair, milliseconds that an announcement lasts, and that a data set is new for; the

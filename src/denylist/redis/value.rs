@@ -4,9 +4,9 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
-use crate::denylist::Rotation;
 use crate::denylist::change::{Kind, Level, Lock, Raise, Record};
 use crate::denylist::cutoff::{Cutoff, MAX_SEQUENCE};
+use crate::denylist::{PENDING, Rotation};
 use crate::keyring::{KeyId, Seal};
 use crate::words::{Id, Millis, Seconds};
 
@@ -102,9 +102,10 @@ impl Mark {
 /// A rotation as its record says it.
 #[derive(Serialize, Deserialize)]
 struct Shape<'a> {
+    /// `null` until the successor is handed out. The script that writes it looks for it here, before the successor.
+    grace_until: Option<u64>,
     successor: &'a str,
     session: &'a str,
-    grace_until: u64,
     until: Seconds,
     claims: std::borrow::Cow<'a, str>,
     nonce: [u8; 16],
@@ -135,7 +136,7 @@ pub(super) fn record(rotation: &Rotation) -> Option<String> {
     let shape = Shape {
         successor: &record.successor.to_string(),
         session: &rotation.session.to_string(),
-        grace_until: rotation.grace_until.0,
+        grace_until: (!rotation.is_pending()).then_some(rotation.grace_until.0),
         until: rotation.until(),
         claims: (&*record.claims).into(),
         nonce: record.nonce,
@@ -151,7 +152,7 @@ pub(super) fn read_record(text: &str) -> Option<Decided> {
     let shape: Shape<'_> = serde_json::from_str(text).ok()?;
     Some(Decided {
         session: Id::parse(shape.session).ok()?,
-        grace_until: Millis(shape.grace_until),
+        grace_until: shape.grace_until.map_or(PENDING, Millis),
         until: shape.until,
         record: Arc::new(Record {
             successor: Id::parse(shape.successor).ok()?,
@@ -159,7 +160,6 @@ pub(super) fn read_record(text: &str) -> Option<Decided> {
             nonce: shape.nonce,
             key: KeyId(shape.key),
             lock: Lock::of(shape.lock)?,
-            grace_until: Millis(shape.grace_until),
             seal: shape.seal,
         }),
     })

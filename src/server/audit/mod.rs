@@ -150,6 +150,11 @@ impl Audit {
         self.queue.fault()
     }
 
+    /// Returns why nothing can be acknowledged: it is known that lines cannot be written, and that refuses what they tell of.
+    pub(super) fn refusal(&self) -> Option<String> {
+        self.fault().filter(|_| self.refuse).map(|why| refused(&why))
+    }
+
     /// How many lines were written, and how many were not.
     pub fn counts(&self) -> (u64, u64) {
         let (written, lost) = self.queue.counts();
@@ -178,10 +183,12 @@ impl Audit {
             Err(_) => Err(self.queue.stalls()),
         };
         match written {
-            Err(why) if self.refuse => Err(format!(
-                "the audit cannot be written, and on_failure = \"refuse\": {why}"
-            )),
+            Err(why) if self.refuse => Err(refused(&why)),
             _ => Ok(()),
         }
     }
+}
+
+fn refused(why: &str) -> String {
+    format!("the audit cannot be written, and on_failure = \"refuse\": {why}")
 }

@@ -14,7 +14,7 @@ use jwtkeeper_wire::{
 };
 
 use super::audit::{Entry, is_audited};
-use super::outcome::{Done, Facts, Operation, Outcome};
+use super::outcome::{Done, Facts, GivenSuccessor, Operation, Outcome};
 use super::rate::Bucket;
 use super::reply::{put, put_error, put_refusal, told};
 use super::tally::{Counter, Ticket};
@@ -134,18 +134,44 @@ impl Dispatch {
         match answered {
             Answered::Now(outcome, facts) if audited && is_audited(operation, outcome, &facts) => {
                 let bytes = out.split_off(start);
-                let done = std::future::ready(Done { bytes, outcome, facts });
+                let done = std::future::ready(Done {
+                    bytes,
+                    outcome,
+                    facts,
+                    hand_out: None,
+                });
                 Handled::Later(self.audited(moment, id, operation, realm, Box::pin(done)), ticket)
             }
             Answered::Now(outcome, _) => {
                 ticket.count(outcome, None, Instant::now());
                 Handled::Now
             }
-            Answered::Later(work) if audited => {
-                Handled::Later(self.audited(moment, id, operation, realm, work), ticket)
+            Answered::Later(work) => {
+                let work = match audited {
+                    true => self.audited(moment, id, operation, realm, work),
+                    false => work,
+                };
+                Handled::Later(self.handed_out(work), ticket)
             }
-            Answered::Later(work) => Handled::Later(work, ticket),
         }
+    }
+
+    /// The same work; where it gives a successor to its caller, the grace of the old token starts with its reply.
+    fn handed_out(&self, work: Later) -> Later {
+        let context = self.context.clone();
+        Box::pin(async move {
+            let mut done = work.await;
+            if let Some(GivenSuccessor { served, jti, hand_out }) = done.hand_out.take() {
+                // The reply does not wait for it: a store that fails here must not cost the caller the successor.
+                tokio::spawn(async move {
+                    let now = (context.clock)();
+                    if let Err(error) = context.keeper.hand_out(&served, now, jti, hand_out).await {
+                        tracing::warn!(%error, realm = %served.realm.name, "the end of a grace is not durable yet");
+                    }
+                });
+            }
+            done
+        })
     }
 
     /// The same work, acknowledged only once the audit tells of it.
@@ -179,8 +205,12 @@ impl Dispatch {
                 Err(why) => {
                     let mut bytes = Vec::new();
                     let outcome = put_error(id, ErrorCode::Unavailable, &why, &mut bytes);
-                    let facts = Facts::default();
-                    Done { bytes, outcome, facts }
+                    Done {
+                        bytes,
+                        outcome,
+                        facts: Facts::default(),
+                        hand_out: None,
+                    }
                 }
             }
         })

@@ -3,6 +3,7 @@
 use std::future::Future;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
+use std::time::{Duration, Instant};
 
 use jwtkeeper_wire as wire;
 use jwtkeeper_wire::{Answer, ErrorCode, FlagTarget, RevokeTarget};
@@ -15,12 +16,17 @@ use crate::keyring::Effort;
 use crate::log_limit::limited;
 use crate::realm::OnReuse;
 use crate::server::Context;
-use crate::server::outcome::{Done, Facts, Outcome};
+use crate::server::audit::Audit;
+use crate::server::outcome::{Done, Facts, GivenSuccessor, Outcome};
 use crate::server::price;
 use crate::server::rate::Bucket;
 use crate::server::reply::{no_token, put, put_error, put_issued, put_refusal, put_rotated};
 use crate::server::signers::is_slow;
 use crate::words::Millis;
+
+/// The longest that a rotation may take for its successor to be handed out. Clients give up after 5 s by default, and the
+/// audit may take 2 s more: a reply that comes later reaches nobody, and must not start the grace.
+const HAND_OUT_WITHIN: Duration = Duration::from_secs(2);
 
 impl Dispatch {
     pub(super) fn validate(
@@ -89,17 +95,22 @@ impl Dispatch {
     ) -> Answered {
         let (context, served, bucket) = (self.context.clone(), served.clone(), self.bucket.clone());
         let (token, cookie, claims) = (token.to_vec(), cookie.map(str::to_owned), claims.map(<[u8]>::to_vec));
+        let began = Instant::now();
         later(async move {
+            // What cannot be acknowledged is not decided: apps of the gem take the old token for revoked from then on.
+            if let Some(why) = context.audit.as_ref().and_then(Audit::refusal) {
+                return unavailable(id, &why);
+            }
             let mut effort = Effort::default();
             let (cookie, claims) = (cookie.as_deref(), claims.as_deref());
             let rotated = context.keeper.rotate(&served, now, &token, cookie, claims, &mut effort);
             let rotated = rotated.await;
             charge(&context, &bucket, price::further_checks(&effort, &served.realm.keyring));
-            let (minted, cause) = match rotated {
-                Ok(Rotated::Successor(unsigned, cause)) => {
+            let (minted, cause, hand_out) = match rotated {
+                Ok(Rotated::Successor(unsigned, cause, hand_out)) => {
                     granted.count();
                     match sign_aside(&context, &bucket, &served, unsigned).await {
-                        Ok(minted) => (minted, cause),
+                        Ok(minted) => (minted, cause, hand_out),
                         Err(refusal) => return refused(id, &refusal),
                     }
                 }
@@ -113,14 +124,24 @@ impl Dispatch {
                 }
                 Err(refusal) => return refused(id, &refusal),
             };
-            done(|out| {
+            if began.elapsed() > HAND_OUT_WITHIN {
+                return unavailable(id, "the rotation took too long; ask again for the same successor");
+            }
+            let given = GivenSuccessor {
+                jti: minted.jti.clone(),
+                served: served.clone(),
+                hand_out,
+            };
+            let done = done(|out| {
                 let outcome = put_rotated(id, &minted, cause, &served.realm.policy.cookie, out);
                 let facts = context.facts(|| Facts {
                     predecessor: Names::of_token(&served, &token).map(|old| old.jti.to_string()),
                     ..facts_of(Names::of_claims(&served, minted.claims.as_bytes()))
                 });
                 (outcome, facts)
-            })
+            });
+            let hand_out = Some(given);
+            Done { hand_out, ..done }
         })
     }
 
@@ -428,7 +449,12 @@ fn named(target: &'static str, id: &str) -> Facts {
 fn done(put: impl FnOnce(&mut Vec<u8>) -> (Outcome, Facts)) -> Done {
     let mut bytes = Vec::new();
     let (outcome, facts) = put(&mut bytes);
-    Done { bytes, outcome, facts }
+    Done {
+        bytes,
+        outcome,
+        facts,
+        hand_out: None,
+    }
 }
 
 fn plain(put: impl FnOnce(&mut Vec<u8>) -> Outcome) -> Done {

@@ -14,6 +14,7 @@ use crate::world::{JUST_NOW, Said, World, at, plain};
 
 const GRACE: u64 = 30_000;
 const SKEW: u64 = 2000;
+const UNDER_WAY: u64 = 10_000;
 const SUBJECTS: [&str; 2] = ["u", "v"];
 
 #[derive(Debug, Clone, Copy)]
@@ -142,6 +143,15 @@ impl Model {
             || self.realm_hard.covers(login, token.seen.realm)
     }
 
+    /// Whether the successor was rotated so long ago that nobody can still have the token before it under way.
+    fn overtaken(&self, successor: usize, now: u64) -> bool {
+        let Some((grace_until, next)) = self.tokens[successor].rotated else {
+            return false;
+        };
+        let made = birth(&self.tokens[next].minted.jti);
+        now >= (grace_until - GRACE).max(made) + UNDER_WAY + SKEW
+    }
+
     fn say(&self, place: usize, now: u64) -> Said {
         let token = &self.tokens[place];
         let flagged = self.soft.contains(&self.jti(place))
@@ -149,6 +159,7 @@ impl Model {
         match token.rotated {
             _ if self.revoked(place) => Said::Invalid(Reason::Revoked),
             Some((grace_until, _)) if now >= grace_until => Said::Invalid(Reason::Revoked),
+            Some((_, successor)) if self.overtaken(successor, now) => Said::Invalid(Reason::Revoked),
             Some(_) => Said::Valid(Cause::Rotated),
             None if flagged => Said::Valid(Cause::Flagged),
             None => Said::Valid(Cause::None),

@@ -5,11 +5,12 @@ use jwtkeeper::denylist::{Change, Kind, Raise};
 use jwtkeeper::jwt::Algorithm;
 use jwtkeeper::keeper::Revoke;
 use jwtkeeper::realm::OnReuse;
+use jwtkeeper_wire::Cause;
 use jwtkeeper_wire::Reason::Revoked;
 use serde_json::json;
 
 use crate::world::keys::key;
-use crate::world::{Builder, VALID, World, at, plain, refused};
+use crate::world::{Builder, VALID, World, at, due, plain, refused};
 
 #[test]
 fn reuse_is_told_by_validate_and_rotate_and_names_the_session() {
@@ -18,7 +19,7 @@ fn reuse_is_told_by_validate_and_rotate_and_names_the_session() {
     let second = world.rotate(&first);
     world.now = at(10_000);
     let third = world.rotate(&second);
-    world.now = at(29_999);
+    world.now = at(21_999);
     assert!(world.rejection(&first.token, None).is_none(), "the grace is not over");
     world.now = at(40_000);
     for token in [&first, &second] {
@@ -57,6 +58,54 @@ fn a_reused_token_is_told_of_whatever_became_of_its_successors() {
         assert_eq!(rejection.reason, Revoked);
         assert!(rejection.reuse.is_some(), "who presents it now had it kept");
     }
+}
+
+/// Inside its grace, a token is used up once its successor was rotated too, and no request with it can be under way: 10 s
+/// later, and the clocks' difference.
+#[test]
+fn a_token_whose_successor_was_rotated_is_reused_inside_its_grace() {
+    const UNDER_WAY: i64 = 10_000 + 2000;
+    let mut world = plain();
+    let first = world.issue(json!({}));
+    let second = world.rotate(&first);
+    world.now = at(5_000);
+    let third = world.rotate(&second);
+    // Tabs and retries: whoever asked before the second rotation was heard of, or soon after, gets the same successor.
+    for ms in [5_000, 5_000 + UNDER_WAY - 1] {
+        world.now = at(ms);
+        assert_eq!(world.say(&first.token), due(Cause::Rotated), "{ms} ms");
+        assert_eq!(world.rotate(&first).jti, second.jti, "{ms} ms");
+    }
+    world.now = at(5_000 + UNDER_WAY);
+    let reuse = world.rejection(&first.token, None).unwrap().reuse.expect("reuse");
+    assert_eq!((&reuse.jti, &reuse.session), (&first.jti, &first.jti));
+    assert!(world.rotate_refused(&first).reuse.is_some());
+    // The second is still in its grace: its successor was not rotated.
+    assert_eq!(world.say(&second.token), due(Cause::Rotated));
+    assert_eq!(world.say(&third.token), VALID);
+}
+
+#[test]
+fn a_successor_whose_own_rotation_reached_nobody_is_no_sign_of_reuse() {
+    let mut world = plain();
+    let first = world.issue(json!({}));
+    let second = world.rotate(&first);
+    world.hands_out = false;
+    world.rotate(&second);
+    world.now = at(29_999);
+    assert_eq!(world.say(&first.token), due(Cause::Rotated));
+}
+
+/// Another grace since does not end one that was longer or shorter early.
+#[test]
+fn a_changed_grace_makes_no_reuse() {
+    let mut world = plain();
+    let first = world.issue(json!({}));
+    let second = world.rotate(&first);
+    world.rotate(&second);
+    world.served.realm.policy.rotation_grace_ms = 3_600_000;
+    world.now = at(9_000);
+    assert_eq!(world.say(&first.token), due(Cause::Rotated));
 }
 
 fn reused(on_reuse: OnReuse) -> (World, String) {

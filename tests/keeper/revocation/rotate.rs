@@ -44,6 +44,32 @@ fn everyone_gets_the_same_successor_within_the_grace() {
     }
 }
 
+/// A rotation that is refused after it was decided, by the audit, by replicas or by a stalled disk, logs nobody out.
+#[test]
+fn a_successor_that_nobody_was_given_leaves_the_old_token_valid() {
+    let mut world = plain();
+    let old = world.issue(json!({}));
+    world.hands_out = false;
+    let decided = world.rotate(&old);
+    for ms in [0, GRACE, 10 * GRACE, 1000 * GRACE] {
+        world.now = at(ms);
+        world.tick();
+        assert_eq!(world.say(&old.token), due(WasRotated), "{ms} ms");
+        assert_eq!(world.rotate(&old).jti, decided.jti, "{ms} ms");
+    }
+    world.hands_out = true;
+    assert_eq!(world.rotate(&old).token, decided.token);
+    world.now = at(1001 * GRACE - 1);
+    assert_eq!(
+        world.rotate(&old).token,
+        decided.token,
+        "handed out again, which moves no end"
+    );
+    world.now = at(1001 * GRACE);
+    assert_eq!(world.say(&old.token), refused(Revoked));
+    assert!(world.rejection(&old.token, None).unwrap().reuse.is_some());
+}
+
 #[test]
 fn who_loses_the_race_gets_the_winners_claims() {
     let world = plain();

@@ -57,7 +57,8 @@ impl Store {
 use rotation::{
     a_flag_does_not_stand_in_the_way_of_rotation, a_long_lineage_costs_no_more_than_a_short_one,
     parallel_rotations_have_one_winner, revoking_a_rotated_token_ends_its_session,
-    revoking_a_successor_ends_its_session, the_first_rotation_wins, what_is_revoked_is_not_rotated,
+    revoking_a_successor_ends_its_session, the_first_rotation_wins, the_grace_starts_when_a_successor_is_handed_out,
+    what_is_revoked_is_not_rotated,
 };
 
 macro_rules! suite {
@@ -78,6 +79,7 @@ suite! {
     each_application_of_a_cutoff_has_a_number_of_its_own
     what_is_revoked_is_in_force_before_it_is_durable
     the_first_rotation_wins
+    the_grace_starts_when_a_successor_is_handed_out
     what_is_revoked_is_not_rotated
     a_flag_does_not_stand_in_the_way_of_rotation
     revoking_a_rotated_token_ends_its_session

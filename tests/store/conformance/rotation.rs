@@ -7,12 +7,13 @@ use jwtkeeper::words::Id;
 
 use super::Store;
 use crate::support::{
-    NOW, apply, cutoff, entries, hard, id, moment, raise, record, revoke_jti, rotate, rotate_in, uuid,
+    NOW, apply, cutoff, entries, hand_out, hard, id, moment, raise, record, revoke_jti, rotate, rotate_in, uuid,
 };
 
 pub(super) fn the_first_rotation_wins(store: &Store) {
     let (old, first, second) = (uuid(1), uuid(2), uuid(3));
     assert_eq!(store.apply(rotate(&old, &first, 0)), Outcome::First(record(&first)));
+    store.apply(hand_out(&old, &old, &first, 0));
     for second_after in [0, 1, 29] {
         assert_eq!(
             store.apply(rotate(&old, &second, second_after)),
@@ -23,6 +24,28 @@ pub(super) fn the_first_rotation_wins(store: &Store) {
     let rotation = store.realm().rotation(&old).unwrap();
     assert_eq!((rotation.successor, rotation.grace_until), (first, moment(30)));
     assert!(store.realm().rotation(&second).is_none());
+}
+
+/// Nobody was given the successor: the old token stays valid, however long that takes. Once somebody was, the grace has an
+/// end, which no later one moves.
+pub(super) fn the_grace_starts_when_a_successor_is_handed_out(store: &Store) {
+    let (old, first) = (uuid(1), uuid(2));
+    store.apply(rotate(&old, &first, 0));
+    assert!(store.realm().rotation(&old).unwrap().is_pending());
+    let again = store.apply(rotate(&old, &uuid(3), 1000));
+    assert!(
+        again == Outcome::Already(record(&first)) || again == Outcome::First(record(&first)),
+        "{again:?}"
+    );
+    for second in [1000, 2000] {
+        store.apply(hand_out(&old, &old, &first, second));
+        assert_eq!(store.realm().rotation(&old).unwrap().grace_until, moment(1030));
+    }
+    assert_eq!(
+        store.apply(rotate(&old, &uuid(3), 1029)),
+        Outcome::Already(record(&first))
+    );
+    assert_eq!(store.apply(rotate(&old, &uuid(3), 1030)), Outcome::Reused);
 }
 
 pub(super) fn what_is_revoked_is_not_rotated(store: &Store) {
