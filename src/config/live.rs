@@ -358,7 +358,7 @@ fn lifetimes(snapshot: &Snapshot) -> BTreeMap<&str, (&Arc<RealmIndex>, u64)> {
     for realm in snapshot.realms() {
         let Served { realm, index } = &*realm.served;
         let (_, longest) = all.entry(index.name()).or_insert((index, 0));
-        *longest = realm.policy.max_lifetime.max(*longest);
+        *longest = realm.policy.kept_lifetime().max(*longest);
     }
     all
 }

@@ -149,6 +149,7 @@ fn print_realm(out: &mut Lines, realm: &RealmSettings) {
     out.list("audience", policy.audience.iter().map(String::as_str));
     out.span("expiry", policy.expiry.saturating_mul(1000));
     out.span("max_lifetime", policy.max_lifetime.saturating_mul(1000));
+    out.raw("require_iat", policy.require_iat);
     out.span("clock_skew", policy.clock_skew_ms);
     out.span("rotation_grace", policy.rotation_grace_ms);
     policy

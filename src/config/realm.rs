@@ -162,6 +162,7 @@ fn read_policy(section: &Section<'_>) -> Policy {
             format!("{} is longer than max_lifetime", section.full("expiry")),
         );
     }
+    policy.require_iat = section.flag("require_iat", policy.require_iat);
     set(&mut policy.clock_skew_ms, at_most(section, "clock_skew", MOST_SKEW));
     set(
         &mut policy.rotation_grace_ms,
@@ -194,6 +195,13 @@ fn read_policy(section: &Section<'_>) -> Policy {
     if let Some((names, place)) = section.texts("allow_overrides") {
         for name in names {
             match OwnClaim::parse(&name) {
+                Some(OwnClaim::Iss) if policy.issuer.is_some() => section.fault(
+                    &place,
+                    format!(
+                        "{} holds iss, but validate accepts only the realm's issuer; remove iss or issuer",
+                        section.full("allow_overrides")
+                    ),
+                ),
                 Some(claim) => policy.allow_overrides.push(claim),
                 None => section.fault(
                     &place,

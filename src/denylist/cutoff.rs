@@ -47,11 +47,11 @@ impl Cutoff {
     /// The next application: it covers what began by `start`, also on hosts that know of this one.
     ///
     /// Where `start` lies before this cutoff by more than clocks differ, nothing that such a host made can have begun
-    /// by then. The number stays, and so do the sessions that carry it.
+    /// by then. The number is 0, joining changes nothing, and sessions that carry the present one stay.
     #[must_use]
     pub fn next(self, start: Millis, now: Millis, skew_ms: u64) -> Self {
         let sequence = if start.plus(skew_ms) < self.start {
-            self.sequence
+            0
         } else {
             now.micros().max(self.sequence.saturating_add(1)).min(MAX_SEQUENCE)
         };

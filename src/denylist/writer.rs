@@ -294,13 +294,14 @@ impl Writer {
         for realm in self.index.realms() {
             match realm.check_minted(now, believed, self.skew_ms) {
                 MintedMark::Believed(mark) => batch.marks.push((format!("{MINTED}{}", realm.name()), mark.0)),
-                MintedMark::Doubted => put_lifetimes(&realm, batch),
                 MintedMark::Known if rewrite => {
                     let mark = realm.believed_minted();
                     batch.marks.push((format!("{MINTED}{}", realm.name()), mark.0));
-                    put_lifetimes(&realm, batch);
                 }
                 MintedMark::Known => {}
+            }
+            if realm.take_new_lifetimes() || rewrite {
+                put_lifetimes(&realm, batch);
             }
         }
     }

@@ -112,6 +112,9 @@ pub(super) fn read_own<'b>(bytes: &'b [u8], policy: &Policy) -> Result<Admitted<
 /// Reads claims and the ids in them, but for the daemon's own claim: what that is worth depends on who signed.
 fn read<'b>(bytes: &'b [u8], policy: &Policy) -> Result<Admitted<'b>, Reason> {
     let mut claims = read_claims(bytes, &policy.subject_claim).map_err(|_| Reason::Malformed)?;
+    if policy.require_iat && claims.iat.is_none() {
+        return Err(Reason::Malformed);
+    }
     let (jti, session) = match policy.foreign_issuer(claims.iss.as_deref()) {
         Some(issuer) => {
             claims.own = Ok(OwnClaims::default()); // another's claim of the same name

@@ -36,6 +36,7 @@ impl<'a> Wanted<'a> {
             }
             match OwnClaim::parse(&name) {
                 Some(claim) if policy.allow_overrides.contains(&claim) => wanted.own.push((claim, value)),
+                Some(OwnClaim::Iss) if policy.issuer.is_some() => return Err(Refusal::IssuerIsFixed),
                 Some(claim) => return Err(Refusal::ReservedByRealm(claim.name())),
                 None if name == "exp" => {
                     let exp = value.get().parse().map_err(|_| Refusal::ClaimValue {

@@ -134,6 +134,8 @@ pub enum Refusal {
     DeadOnArrival(Reason),
     #[error("the claim {0} is the realm's: allow_overrides = [\"{0}\"] in the realm would let callers set it")]
     ReservedByRealm(&'static str),
+    #[error("the claim iss is the realm's issuer, the only one that validate accepts: leave it out")]
+    IssuerIsFixed,
     #[error("the claim {0} is the daemon's own: leave it out")]
     ReservedByDaemon(&'static str),
     #[error("the token would live {asked} seconds; the realm's max_lifetime is {max}")]
@@ -167,7 +169,9 @@ impl Refusal {
     pub fn code(&self) -> ErrorCode {
         match self {
             Refusal::ClaimsForm(_) | Refusal::ClaimValue { .. } | Refusal::DeadOnArrival(_) => ErrorCode::BadClaims,
-            Refusal::ReservedByRealm(_) | Refusal::ReservedByDaemon(_) => ErrorCode::ReservedClaim,
+            Refusal::ReservedByRealm(_) | Refusal::IssuerIsFixed | Refusal::ReservedByDaemon(_) => {
+                ErrorCode::ReservedClaim
+            }
             Refusal::LifetimeTooLong { .. } => ErrorCode::LifetimeTooLong,
             Refusal::TokenTooLarge { .. } => ErrorCode::TokenTooLarge,
             Refusal::ValidateOnly => ErrorCode::ValidateOnly,

@@ -86,7 +86,10 @@ impl Keeper {
                 }
                 let mut entries = Vec::new();
                 if has_session {
-                    entries.push(hard(Kind::Session, admitted.session));
+                    // A token from the future may begin to be rotated later than any that is minted now.
+                    let entry = hard(Kind::Session, admitted.session);
+                    let until = entry.until.max(until);
+                    entries.push(Raise { until, ..entry });
                 }
                 if has_jti && until > now.seconds() {
                     entries.push(Raise {

@@ -54,7 +54,12 @@ pub(super) fn accept<'b>(
 
 /// The checks that follow the signature.
 pub(super) fn judge(served: &Served, now: Millis, admitted: &mut Admitted<'_>) -> Result<Cause, Rejection> {
-    judge_claims(served, now, admitted)?;
+    judge_claims(served, now, admitted).inspect_err(|reason| {
+        if *reason == Reason::NotYetValid {
+            // It outlives what is minted now: so must entries that revoke it.
+            served.index.note_future(admitted.claims.exp);
+        }
+    })?;
     let stands = check_denylist(served, now, admitted)?;
     Ok(rotation_cause(served, now, admitted, &stands))
 }

@@ -28,6 +28,8 @@ pub struct Policy {
     pub expiry: u64,
     /// How long a token may live at most.
     pub max_lifetime: u64,
+    /// A token without `iat` is malformed.
+    pub require_iat: bool,
     /// How far another host's clock may be ahead, in milliseconds.
     pub clock_skew_ms: u64,
     /// How long a rotated token leads to its successor, in milliseconds.
@@ -184,10 +186,23 @@ impl ForeignIssuer {
     }
 }
 
+/// As good as without end, in seconds: 50 years.
+const WITHOUT_END: u64 = 50 * 365 * 24 * 3600;
+
 impl Policy {
     /// The foreign issuer of this `iss`.
     pub fn foreign_issuer(&self, iss: Option<&str>) -> Option<&ForeignIssuer> {
         self.foreign_issuers.iter().find(|foreign| iss == Some(&foreign.issuer))
+    }
+
+    /// The longest that a token can be refused now and valid later: entries of the denylist are kept that long. Without
+    /// `iat` nothing bounds it, for such a token is valid as soon as what is left of its life is short enough.
+    pub fn kept_lifetime(&self) -> u64 {
+        if self.require_iat {
+            self.max_lifetime
+        } else {
+            self.max_lifetime.max(WITHOUT_END)
+        }
     }
 
     /// The ways of locking by the key that are read, the current one first.
@@ -209,6 +224,7 @@ impl Default for Policy {
             audience: Vec::new(),
             expiry: 24 * 3600,
             max_lifetime: 30 * 24 * 3600,
+            require_iat: true,
             clock_skew_ms: 2000,
             rotation_grace_ms: 30_000,
             session_lifetime: None,

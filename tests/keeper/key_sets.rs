@@ -185,7 +185,11 @@ async fn private_key_among_public_ones_is_used_and_warned_of() {
     for (setting, name) in [("jwks_file", "set"), ("public_key_file", "key")] {
         let lines = format!("algorithm = \"EdDSA\"\n{setting} = \"{name}\"");
         let realm = directory.load(&lines).await.unwrap();
-        let claims = format!(r#"{{"exp":{},"jti":"a"}}"#, crate::world::NOW + 60);
+        let claims = format!(
+            r#"{{"iat":{},"exp":{},"jti":"a"}}"#,
+            crate::world::NOW,
+            crate::world::NOW + 60
+        );
         assert_eq!(realm.say(&signing.signing.sign(&claims, None).unwrap()), VALID);
         let notes = realm.notes();
         assert_eq!(notes.len(), 1);

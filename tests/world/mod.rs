@@ -246,7 +246,7 @@ pub fn plain() -> World {
 
 /// The fewest claims that are valid now.
 pub fn fewest() -> String {
-    format!(r#"{{"exp":{},"jti":"a"}}"#, NOW + 60)
+    format!(r#"{{"iat":{NOW},"exp":{},"jti":"a"}}"#, NOW + 60)
 }
 
 impl Key {

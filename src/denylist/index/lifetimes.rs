@@ -9,6 +9,8 @@ use crate::words::{Millis, Seconds};
 #[derive(Default)]
 pub(super) struct Lifetimes {
     current: u64,
+    /// The store does not know all of it yet.
+    is_new: bool,
     /// Every value that was in force, and when last.
     last: HashMap<u64, Millis>,
 }
@@ -19,6 +21,7 @@ impl Lifetimes {
         let last = self.last.entry(value).or_default();
         let grew = *last < at;
         *last = (*last).max(at);
+        self.is_new |= grew;
         grew
     }
 }
@@ -49,6 +52,19 @@ impl RealmIndex {
                 *last = (*last).max(now);
             }
         }
+    }
+
+    /// Takes note of a token of this realm that is not yet valid and expires then.
+    pub fn note_future(&self, exp: Seconds) {
+        let mut lifetimes = lock(&self.lifetimes);
+        let current = lifetimes.current;
+        let issued = exp.saturating_sub(Seconds::try_from(current).unwrap_or(Seconds::MAX));
+        lifetimes.raise_last(current, Millis::from_seconds(issued));
+    }
+
+    /// Returns true once after lifetimes became known that the store must keep.
+    pub(in crate::denylist) fn take_new_lifetimes(&self) -> bool {
+        std::mem::take(&mut lock(&self.lifetimes).is_new)
     }
 
     /// The `max_lifetime` that is in force, or was when an earlier life ended; 0 for none.

@@ -18,8 +18,6 @@ pub(in crate::denylist) enum MintedMark {
     Known,
     /// A higher mark is believed: it is to be kept.
     Believed(Millis),
-    /// The mark lies ahead of the time that is believed: entries must outlive the tokens minted by then.
-    Doubted,
 }
 
 impl RealmIndex {
@@ -61,7 +59,8 @@ impl RealmIndex {
             return MintedMark::Known; // believed before the clock was set back
         }
         let current = self.max_lifetime();
-        let grew = lock(&self.lifetimes).raise_last(current, highest);
+        // Entries must outlive the tokens minted by then.
+        lock(&self.lifetimes).raise_last(current, highest);
         if now.plus(tolerance_ms) < highest {
             // A token minted at this very moment is seen with the next tick.
             let (order, failed) = (Ordering::AcqRel, Ordering::Acquire);
@@ -70,6 +69,6 @@ impl RealmIndex {
                 .highest
                 .compare_exchange(highest.0, fallback.0, order, failed);
         }
-        if grew { MintedMark::Doubted } else { MintedMark::Known }
+        MintedMark::Known
     }
 }

@@ -66,6 +66,8 @@ impl Fleet {
         let Some(first) = entries.first().cloned() else {
             return (Ok(()), told);
         };
+        let cutoffs = entries.iter().filter(|raise| !raise.cutoff.is_none());
+        let _applying = self.applying.enter(cutoffs.map(|raise| (realm.name(), raise)));
         let known: Vec<(Kind, Id)> = entries.into_iter().map(|raise| (raise.kind, raise.id)).collect();
         let (mut result, found) = self.put(&shared, known.clone()).await;
         let found = found.into_iter().filter(|_| ends_session_of.is_some());
@@ -323,7 +325,13 @@ impl Fleet {
                     call.arg(if hard { "revoked" } else { "flagged" });
                     call.arg(raise.cutoff.start.0).arg(raise.cutoff.sequence);
                     call.arg(raise.until.max(0)).arg(now.0).arg(touch);
-                    let apply = realm.is_unconfirmed(job.kind, &job.id, raise.level);
+                    // While a request applies it, only that request's own command gives it a new number.
+                    let is_applied = self.applying.has(realm.name(), &raise);
+                    let apply = if acknowledge {
+                        is_applied
+                    } else {
+                        !is_applied && realm.is_unconfirmed(job.kind, &job.id, raise.level)
+                    };
                     pipeline.invoke_script(call.arg(u8::from(apply)));
                 }
             }

@@ -12,6 +12,7 @@ use tokio::sync::{Notify, watch};
 
 use super::Terms;
 use super::age::{Fresh, uptime_ms};
+use super::applying::Applying;
 use super::copy::Shared;
 use super::dataset::Sighting;
 use super::follow::Realms;
@@ -56,6 +57,7 @@ pub(super) struct Fleet {
     datasets: Mutex<HashMap<String, Sighting>>,
     /// Values that cannot be read.
     pub(super) foreign: Foreign,
+    pub(super) applying: Applying,
     /// Cutoffs found in the future, and as of when they are applied.
     future: Mutex<HashMap<(String, Level, Millis), Millis>>,
 }
@@ -80,6 +82,7 @@ impl Fleet {
             instance: random_id(),
             datasets: Mutex::default(),
             foreign: Foreign::default(),
+            applying: Applying::default(),
             future: Mutex::default(),
         }
     }

@@ -3,6 +3,7 @@
 //! may be away, or lose it.
 
 mod age;
+mod applying;
 mod changes;
 mod connection;
 mod copy;

@@ -51,7 +51,11 @@ fn reserved_claims_are_refused_by_name() {
     for claim in OwnClaim::ALL {
         for value in [r#""x""#, "1", "null"] {
             let refusal = refusal(&world, &format!(r#"{{"{}":{value}}}"#, claim.name()), None);
-            assert!(matches!(refusal, Refusal::ReservedByRealm(name) if name == claim.name()));
+            assert!(match refusal {
+                Refusal::ReservedByRealm(name) => name == claim.name(),
+                Refusal::IssuerIsFixed => claim == OwnClaim::Iss,
+                _ => false,
+            });
             assert_eq!(refusal.code(), ErrorCode::ReservedClaim);
             assert!(refusal.to_string().contains(claim.name()));
         }
@@ -84,6 +88,8 @@ fn overrides_are_taken_one_by_one_and_judged_as_validate_would() {
         (OwnClaim::Nbf, json!(NOW + 2), true),
         (OwnClaim::Nbf, json!(NOW + 3), false),
         (OwnClaim::Iat, json!(NOW - 1), true),
+        (OwnClaim::Iat, json!(NOW - 28 * 24 * 3600), true),
+        (OwnClaim::Iat, json!(NOW - 29 * 24 * 3600 - 1), false),
         (OwnClaim::Iat, json!(NOW + 100), false),
         (OwnClaim::Iat, json!(0), false), // it would have lived too long
         (OwnClaim::Iat, json!("now"), false),
@@ -110,6 +116,29 @@ fn overrides_are_taken_one_by_one_and_judged_as_validate_would() {
             Err(Refusal::ReservedByRealm(_))
         ));
     }
+}
+
+#[test]
+fn a_backdated_token_starts_a_session_now() {
+    let mut world = realm()
+        .with(|policy| policy.allow_overrides = vec![OwnClaim::Iat])
+        .serve();
+    let token = world.issue(json!({"iat": NOW - 86_400, "sub": "u"}));
+    assert_eq!(world.say(&token.token), VALID);
+    world.now = crate::world::at(10_000);
+    let before = jwtkeeper::keeper::Before::At(crate::world::at(-3000));
+    world.revoke(jwtkeeper::keeper::Revoke::Subject("u", before));
+    assert_eq!(world.say(&token.token), VALID, "its session began later");
+    world.revoke(jwtkeeper::keeper::Revoke::Subject("u", crate::world::JUST_NOW));
+    assert_eq!(world.say(&token.token), crate::world::refused(Reason::Revoked));
+}
+
+#[test]
+fn an_issuer_is_the_callers_where_the_realm_has_none() {
+    let world = realm()
+        .with(|policy| (policy.issuer, policy.allow_overrides) = (None, vec![OwnClaim::Iss]))
+        .serve();
+    assert_eq!(world.say(&world.issue(json!({"iss": "theirs"})).token), VALID);
 }
 
 #[test]

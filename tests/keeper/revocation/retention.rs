@@ -2,11 +2,13 @@
 
 use futures_util::FutureExt;
 use jwtkeeper::denylist::{Change, MARGIN};
+use jwtkeeper::jwt::Algorithm;
 use jwtkeeper::keeper::{Flag, Revoke};
-use jwtkeeper_wire::Reason::{Expired, Revoked};
+use jwtkeeper_wire::Reason::{Expired, Malformed, NotYetValid, Revoked};
 use serde_json::json;
 
-use crate::world::{JUST_NOW, NOW, VALID, World, at, plain, refused};
+use crate::world::keys::key;
+use crate::world::{Builder, JUST_NOW, NOW, VALID, World, at, plain, refused};
 
 const HOUR: u64 = 3600;
 const DAY: u64 = 24 * HOUR;
@@ -94,4 +96,53 @@ fn what_expired_stays_so_once_entries_of_its_time_may_be_forgotten() {
     world.now = at(10_000); // the clock was set back
     assert_eq!(world.say(&short.token), refused(Expired));
     assert_eq!(world.say(&long.token), VALID);
+}
+
+/// A token whose `iat` lies in the future is refused now and valid later: what revokes it must last until it expires.
+#[test]
+fn a_revocation_outlives_a_token_that_is_not_yet_valid() {
+    let max = 600;
+    for which in 0..5 {
+        let mut world = Builder::signing(&key(Algorithm::HS256))
+            .with(|policy| policy.max_lifetime = max)
+            .serve();
+        let (iat, exp) = (NOW + 2000, NOW + 2500);
+        let token = world.forge_claims(&format!(r#"{{"jti":"a","sub":"u","iat":{iat},"exp":{exp}}}"#));
+        assert_eq!(world.say(&token), refused(NotYetValid));
+        match which {
+            0 => {}
+            1 => world.revoke(Revoke::Jti("a")),
+            2 => world.revoke(Revoke::Session("a")),
+            3 => world.revoke(Revoke::Token {
+                token: token.as_bytes(),
+                cookie: None,
+            }),
+            _ => world.revoke(Revoke::Subject("u", JUST_NOW)),
+        }
+        for second in [850, 1300, 2000, 2499] {
+            world.now = at(second * 1000);
+            world.tick();
+            let said = world.say(&token);
+            match (which, second) {
+                (0 | 4, 2000..) => assert_eq!(said, VALID, "its session starts after the subject was revoked"),
+                (1..=3, 2000..) => assert_eq!(said, refused(Revoked), "{which} at {second}"),
+                _ => assert_ne!(said, VALID, "{which} at {second}"),
+            }
+        }
+    }
+}
+
+#[test]
+fn a_token_without_iat_is_malformed_unless_the_realm_takes_it() {
+    for (require_iat, said) in [(true, refused(Malformed)), (false, VALID)] {
+        let world = Builder::signing(&key(Algorithm::HS256))
+            .with(|policy| policy.require_iat = require_iat)
+            .serve();
+        assert_eq!(
+            world.say(&world.forge_claims(&format!(r#"{{"exp":{},"jti":"a"}}"#, NOW + 60))),
+            said
+        );
+        let lifetime = world.served.realm.policy.kept_lifetime();
+        assert_eq!(lifetime > 40 * 365 * DAY, !require_iat, "it may be valid at any time");
+    }
 }

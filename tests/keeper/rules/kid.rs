@@ -143,7 +143,7 @@ fn issuers_have_names_of_their_own() {
         })
         .serve();
     let header = header(Algorithm::ES256, "key-1");
-    let from_partner = format!(r#"{{"exp":{},"jti":"a","iss":"partner"}}"#, NOW + 60);
+    let from_partner = format!(r#"{{"iat":{NOW},"exp":{},"jti":"a","iss":"partner"}}"#, NOW + 60);
     assert_eq!(world.say(&theirs.sign(&header, &from_partner)), VALID);
     assert_eq!(
         world.say(&ours.sign(&header, &fewest())),
@@ -201,7 +201,7 @@ async fn kid_setting_names_a_key() {
     let partner = format!("{partner}public_key_file = \"partner.json\"\n");
     let of = |key: &Key, kid: &str| key.sign(&header(key.algorithm, kid), &fewest());
     let from_partner = |kid: &str| {
-        let claims = format!(r#"{{"exp":{},"jti":"a","iss":"partner"}}"#, NOW + 60);
+        let claims = format!(r#"{{"iat":{NOW},"exp":{},"jti":"a","iss":"partner"}}"#, NOW + 60);
         theirs.sign(&header(Algorithm::ES256, kid), &claims)
     };
 
