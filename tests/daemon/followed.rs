@@ -165,14 +165,6 @@ fn another_realms_secret_replaced_without_end() {
 }
 
 #[test]
-fn a_configuration_written_without_end() {
-    beside(|daemon, number| {
-        daemon.setup.write("conf.d/x.toml", &format!("# {number}\n"));
-        pace(Duration::from_millis(number % 6));
-    });
-}
-
-#[test]
 fn a_directory_of_drop_ins_that_cannot_be_read() {
     let setup = Setup::new().top("[reload]\npoll = \"1h\"\nsettle = \"50ms\"");
     fs::create_dir(setup.path("conf.d")).unwrap();

@@ -32,6 +32,9 @@ pub fn configure(setup: Setup, realm: &str, config: &Value) -> Setup {
         let policy = config["lock_policy"].as_str().unwrap_or("required");
         lines.push_str(&format!("cookie_lock = \"{policy}\"\n"));
     }
+    if config["require_iat"] == false {
+        lines.push_str("require_iat = false\n");
+    }
     if !config["version"].is_null() {
         let file = format!("{realm}.version");
         setup.write(&file, &format!("{}\n", config["version"].to_string().trim_matches('"')));
