@@ -26,12 +26,13 @@ TARGET := $(or $(CARGO_TARGET_DIR),target)
 PROVE_STATE := $(abspath $(TARGET))/prove
 CUTS ?= 5000
 ENTRIES ?= 7000000
+OPERATIONS ?= 5000000
 # Servers of other versions than Debian's, and the fleet tests that `make test` runs on Valkey, one at a time: the others
 # measure how fast a fault heals, which needs the machine for itself (make prove).
 SERVERS := $(abspath $(TARGET))/tools/redis
 FLEETS  := prove-fleet-redis-6.2 prove-fleet-redis-8.2 prove-fleet-valkey-8.1
 FLEET_SUBSET := acl:: away:: cluster:: gem:: health:: refusals::
-PROOFS := prove-rotate prove-crash prove-cuts prove-cancel prove-live prove-fleet $(FLEETS) prove-languages prove-restart prove-flood prove-rotation-faults prove-package prove-syscalls prove-expiry
+PROOFS := prove-rotate prove-crash prove-cuts prove-cancel prove-live prove-fleet $(FLEETS) prove-languages prove-restart prove-flood prove-rotation-faults prove-history prove-package prove-syscalls prove-expiry
 PREFIX ?= /usr/local
 # Where what is to be installed was built.
 BUILT ?= $(TARGET)/release
@@ -97,6 +98,11 @@ $(FLEETS): prove-fleet-%: need-for-tests
 prove-rotation-faults: need-for-tests
 	$(CARGO) build --locked --workspace --examples --bins
 	JWTKEEPER_PROVE=$(PROVE_STATE) $(CARGO) test --locked -p jwtkeeper --test fleet -- --nocapture --test-threads=1 rotation_faults
+
+# OPERATIONS of clients in two realms on two hosts whose clocks differ, each answer judged by the history.
+prove-history: need-for-tests
+	$(CARGO) build --locked --workspace --examples --bins
+	JWTKEEPER_PROVE_OPERATIONS=$(OPERATIONS) $(CARGO) test --locked -p jwtkeeper --test fleet -- --nocapture --test-threads=1 history
 
 prove-languages: need-for-tests
 	$(CARGO) build --locked --workspace --lib --examples --bins

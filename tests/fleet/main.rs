@@ -31,6 +31,7 @@ mod forgetful;
 mod gem;
 mod grounds;
 mod health;
+mod history;
 mod hosts;
 mod load;
 mod moving;
