@@ -60,7 +60,7 @@ struct Keys {
     is_registered: bool,
 }
 
-/// What one key may still write.
+/// The lines that one key may still write.
 struct Allowance {
     lines: u32,
     /// When the allowance last grew, or was full.

@@ -13,12 +13,12 @@ use nix::fcntl::{PosixFadviseAdvice, posix_fadvise};
 use redb::backends::FileBackend;
 use redb::{BackendError, Database, DatabaseError, StorageBackend, StorageError};
 
-/// What redb may keep of the file: the index in memory answers every read.
+/// The cache of redb, in bytes: the index in memory answers every read.
 const CACHE: usize = 2 * 1024 * 1024;
 /// The beginning of the file: redb's header, which every commit changes.
 const HEAD: usize = 320;
 
-/// Where the bytes of a store go: a file, or what a test puts in its place.
+/// The destination of a store's bytes: a file, or a substitute in tests.
 pub trait Backend: Send {
     /// Opens it, watched; `create` makes a new one.
     fn open(&self, create: bool) -> Result<(Database, Arc<Watch>), DatabaseError>;
@@ -152,7 +152,7 @@ fn open_watched(storage: impl StorageBackend, check: bool) -> Result<(Database, 
 const GONE: &str = "its file was removed or replaced";
 const CHANGED: &str = "its file was changed by another program";
 
-/// What was written last, as far as it tells a file that is ours from another.
+/// The last write, as far as it distinguishes our file from another.
 #[derive(Debug)]
 struct Head {
     length: u64,

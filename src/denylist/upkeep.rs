@@ -13,12 +13,12 @@ use super::writer::{Batch, Writer};
 const SLICE: usize = 2000;
 /// From one slice to the next, while nobody waits.
 const PACE: Duration = Duration::from_millis(20);
-/// How late a slice may be, while somebody always waits.
+/// The longest delay of a slice while requests keep waiting.
 const LATE: Duration = Duration::from_millis(200);
 /// When a compaction that failed is tried again.
 const RETRY: Duration = Duration::from_secs(3600);
 
-/// What is to be done, and when.
+/// The next work, and when it is due.
 #[derive(Default)]
 pub(super) struct Upkeep {
     next: Option<Instant>,

@@ -112,7 +112,7 @@ impl Keeper {
     }
 }
 
-/// How often a login is tried again whose cutoffs climb while it is made.
+/// The most attempts at a login whose cutoffs climb while it is made.
 const TRIES: usize = 8;
 
 /// Adds the daemon's own claim and the private ones, and checks that validate would accept the token now; returns its

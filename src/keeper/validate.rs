@@ -12,7 +12,7 @@ use crate::keyring::Effort;
 use crate::realm::{CookieLock, Policy};
 use crate::words::{Millis, Seconds};
 
-/// How long requests with a token may be under way after its successor was rotated, in milliseconds.
+/// The time for which requests with a token may be under way after its successor was rotated, in milliseconds.
 const UNDER_WAY_MS: u64 = 10_000;
 
 impl Keeper {

@@ -75,7 +75,7 @@ pub struct PrivateFile {
 
 /// Keys of a public file.
 pub struct PublicFile {
-    /// Those for us, at least one.
+    /// The usable keys, at least one.
     pub keys: Vec<VerifyingKey>,
     /// Warnings: keys of the set that are left out, and private keys where public ones belong.
     pub notes: Vec<String>,

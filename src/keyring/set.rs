@@ -10,7 +10,7 @@ use crate::jwt::{Algorithm, Rejected};
 /// A key of a set, or the reason why it cannot be read.
 pub(super) type SetKey = Result<RawJwk, Rejected>;
 
-/// How many keys a warning or an error names.
+/// The most keys that a warning or an error names.
 const NAMED: usize = 16;
 
 /// The second half of a warning.

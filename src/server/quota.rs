@@ -18,7 +18,7 @@ const SPAN: Seconds = 600;
 const WARN: usize = 80;
 const ROUTINE: usize = 90;
 
-/// What a request adds to the denylist.
+/// The entries that a request adds to the denylist.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Addition {
     /// New entries.
@@ -27,7 +27,7 @@ pub(super) struct Addition {
     pub(super) is_revocation: bool,
 }
 
-/// How full a limit is.
+/// The use of a limit.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Level {
     pub(super) entries: usize,

@@ -27,7 +27,7 @@ fn lines(on_reuse: &str) -> String {
     format!("rotation_grace = \"{}s\"\non_reuse = \"{on_reuse}\"", GRACE.as_secs())
 }
 
-/// What sessions met during a fault.
+/// The outcomes of sessions during a fault.
 #[derive(Default)]
 struct Met {
     refused: AtomicUsize,

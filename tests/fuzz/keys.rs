@@ -50,7 +50,7 @@ pub fn run(data: &[u8]) {
     }
 }
 
-/// What is published is accepted again.
+/// Published keys are accepted again.
 fn republish(role: Role, key: jwtkeeper::keyring::VerifyingKey) {
     let algorithm = key.algorithm;
     let mut keyring = Keyring::default();

@@ -11,7 +11,7 @@ pub(super) struct Minted {
     believed: AtomicU64,
 }
 
-/// What a mark means for the store.
+/// The meaning of a mark for the store.
 #[derive(Debug, PartialEq, Eq)]
 pub(in crate::denylist) enum MintedMark {
     /// Nothing new.

@@ -24,9 +24,9 @@ use super::servers::PATIENCE;
 
 /// The memory that a parsed value takes beside its bytes. Each value ends a line.
 const VALUE: usize = 64;
-/// What may be received at once, in bytes of memory.
+/// The most that is received at once, in bytes of memory.
 const BURST: usize = 32 << 20;
-/// What may be received in a second beyond that: a million entries in five seconds.
+/// The most that is received in a second beyond that: a million entries in five seconds.
 const PER_SECOND: usize = 64 << 20;
 
 /// A server, and the way to it.
@@ -129,7 +129,7 @@ impl ConnectionLike for Connection {
 /// takes longer than it is waited for.
 struct Throttled<S> {
     stream: S,
-    /// What was received and may still be in memory.
+    /// The bytes received that may still be in memory.
     level: usize,
     /// The moment of that level.
     at: Instant,

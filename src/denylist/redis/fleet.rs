@@ -37,7 +37,7 @@ pub(super) struct Fleet {
     pub(super) clock: fn() -> Millis,
     pub(super) servers: Servers,
     pub(super) scripts: Arc<Scripts>,
-    /// What all connections live in.
+    /// The budget that all connections share.
     pub(super) runtime: Handle,
     pub(super) realms: watch::Sender<Realms>,
     pub(super) nodes: ArcSwap<Vec<Arc<Node>>>,

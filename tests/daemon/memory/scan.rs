@@ -5,7 +5,7 @@ use std::os::unix::fs::FileExt;
 
 use super::traces::Trace;
 
-/// How often each trace lies on locked pages, and elsewhere.
+/// The number of times that each trace lies on locked pages, and elsewhere.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub struct Found {
     pub locked: BTreeMap<String, usize>,

@@ -94,7 +94,7 @@ impl Cutoff {
 
 #[derive(Default)]
 struct Model {
-    /// How many cutoffs were applied.
+    /// The number of cutoffs applied.
     count: u64,
     tokens: Vec<Token>,
     hard: BTreeSet<String>,
