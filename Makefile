@@ -102,7 +102,7 @@ prove-rotation-faults: need-for-tests
 # OPERATIONS of clients in two realms on two hosts whose clocks differ, each answer judged by the history.
 prove-history: need-for-tests
 	$(CARGO) build --locked --workspace --examples --bins
-	JWTKEEPER_PROVE_OPERATIONS=$(OPERATIONS) $(CARGO) test --locked -p jwtkeeper --test fleet -- --nocapture --test-threads=1 --ignored history
+	JWTKEEPER_PROVE_OPERATIONS=$(OPERATIONS) $(CARGO) test --locked -p jwtkeeper --test fleet -- --nocapture --test-threads=1 history
 
 prove-languages: need-for-tests
 	$(CARGO) build --locked --workspace --lib --examples --bins

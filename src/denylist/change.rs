@@ -55,6 +55,15 @@ impl Raise {
             until,
         }
     }
+
+    /// Returns true if this covers all that `other` covers, deadlines aside. Revoked and flagged cutoffs say nothing of each
+    /// other.
+    pub(super) fn includes(&self, other: &Self) -> bool {
+        match self.kind {
+            Kind::Token | Kind::Session => self.level >= other.level,
+            Kind::Subject | Kind::Realm => self.level == other.level && self.cutoff.includes(&other.cutoff),
+        }
+    }
 }
 
 /// How a recorded successor is locked.

@@ -25,7 +25,7 @@ use crate::words::{Durations, Millis};
 
 pub use backend::{Backend, Watch};
 pub use change::{Change, Kind, Level, Lock, Outcome, Raise, Record, Rotate};
-pub use cutoff::{Cutoff, MAX_SEQUENCE, SessionStart};
+pub use cutoff::{Cutoff, MAX_SEQUENCE, SessionStart, Step};
 pub use embedded::Embedded;
 pub use index::{Cutoffs, Index, PENDING, RealmIndex, Rotation, Stands};
 pub use journal::{Journal, OpenError, Written};

@@ -62,7 +62,7 @@ pub(super) struct BadRow;
 /// Rows to be written, each with its deadline.
 pub(super) type Rows = Vec<(Seconds, Vec<u8>)>;
 
-/// Appends the row of a raise.
+/// Appends the rows of a raise: of a cutoff one for each of its applications.
 pub(super) fn put_raise(realm: &str, raise: &Raise, rows: &mut Rows) -> Result<(), EncodeError> {
     let id = if raise.kind == Kind::Realm {
         String::new()
@@ -70,24 +70,27 @@ pub(super) fn put_raise(realm: &str, raise: &Raise, rows: &mut Rows) -> Result<(
         raise.id.to_string()
     };
     let (kind, level) = (kind_code(raise.kind), level_code(raise.level));
-    let row = match raise.kind {
-        Kind::Token | Kind::Session => Row::Raise {
+    if let Kind::Token | Kind::Session = raise.kind {
+        let row = Row::Raise {
             realm,
             kind,
             id: &id,
             level,
             cutoff: 0,
-        },
-        Kind::Subject | Kind::Realm => Row::Cutoff {
+        };
+        return put(raise.until, &row, rows);
+    }
+    raise.cutoff.steps().iter().try_for_each(|step| {
+        let row = Row::Cutoff {
             realm,
             kind,
             id: &id,
             level,
-            start: raise.cutoff.start.0,
-            sequence: raise.cutoff.sequence,
-        },
-    };
-    put(raise.until, &row, rows)
+            start: step.start.0,
+            sequence: step.sequence,
+        };
+        put(raise.until, &row, rows)
+    })
 }
 
 /// Appends the rows of a rotation: one that lasts as long as the old token; and its record's, which lasts as
@@ -157,8 +160,7 @@ pub(super) fn load(
             cutoff,
         } => {
             let start = Millis(cutoff);
-            let sequence = start.micros();
-            (realm, kind, id, level, Cutoff { start, sequence })
+            (realm, kind, id, level, start, start.micros())
         }
         Row::Cutoff {
             realm,
@@ -167,10 +169,7 @@ pub(super) fn load(
             level,
             start,
             sequence,
-        } => {
-            let start = Millis(start);
-            (realm, kind, id, level, Cutoff { start, sequence })
-        }
+        } => (realm, kind, id, level, Millis(start), sequence),
         Row::Rotation {
             realm,
             old,
@@ -184,21 +183,19 @@ pub(super) fn load(
         }
         Row::Sealed(row, seal) => return put_record(index, &row, seal, until).map(|()| None),
     };
-    let (realm, kind, id, level, cutoff) = raised;
+    let (realm, kind, id, level, start, sequence) = raised;
     let kind = kind_of(kind).ok_or(BadRow)?;
-    let mut raise = Raise {
+    let raise = Raise {
         kind,
         id: if kind == Kind::Realm { Id::Uuid(0) } else { id_of(id)? },
         level: level_of(level).ok_or(BadRow)?,
-        cutoff,
+        cutoff: Cutoff::new(start.min(latest), sequence),
         until,
     };
-    let is_future = raise.cutoff.start > latest;
-    raise.cutoff.start = raise.cutoff.start.min(latest);
     let index = index.realm(realm);
     index.raise(&raise);
-    index.mark_saved(&raise);
-    Ok(is_future.then(|| FutureCutoff {
+    index.mark_saved(&index.stands(&raise));
+    Ok((start > latest).then(|| FutureCutoff {
         realm: realm.to_owned(),
         raise,
     }))

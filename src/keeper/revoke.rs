@@ -215,7 +215,7 @@ fn with_cutoff(served: &Served, now: Millis, before: Before, raise: Raise) -> Re
         // Tokens minted before the clock was set back are covered too.
         Before::Now { first_asked: None } => now.plus(skew).max(index.minted()),
     };
-    let cutoff = index.next_cutoff(raise.kind, &raise.id, raise.level, start, now, skew);
+    let cutoff = index.next_cutoff(raise.kind, &raise.id, raise.level, start, now);
     Ok(Raise { cutoff, ..raise })
 }
 

@@ -161,7 +161,7 @@ fn a_cutoff_in_the_future_holds_as_of_when_it_was_first_seen() {
     let (now, _): (u64, u64) = server.ask(&["TIME"]);
     let (start, sequence) = ((now + 3600) * 1000, now * 1_000_000);
     let value = format!(
-        r#"{{"revoked":{{"start":{start},"sequence":{sequence},"until":{}}}}}"#,
+        r#"{{"revoked":{{"steps":[[{start},{sequence}]],"until":{}}}}}"#,
         now + 7200
     );
     server.ask::<()>(&["SETEX", "JWTKeeper:~r", "7200", &value]);

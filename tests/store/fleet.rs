@@ -38,10 +38,29 @@ fn what_one_revokes_holds_on_all() {
         until("all kinds hold there", || {
             let subject = realm.subject(&id("u"));
             realm.session_revoked(&id("a session"))
-                && (subject.hard.start, subject.soft.start) == (moment(-5), moment(-1))
-                && realm.realm_cutoff().start == moment(-9)
+                && (subject.hard.start(), subject.soft.start()) == (moment(-5), moment(-1))
+                && realm.realm_cutoff().start() == moment(-9)
         });
     }
+}
+
+/// The cutoffs of flags and of revocations are apart: a token that knew of a later revocation does not know of the flag.
+#[test]
+fn a_flag_by_a_time_before_a_revocation_holds_on_all_hosts() {
+    let server = Arc::new(Server::start());
+    let hosts = [host(&server), host(&server)];
+    let [one, other] = hosts.each_ref().map(|(store, _)| store);
+    let subject = id("u");
+    let cutoff = |level, second| cutoff(Kind::Subject, &subject, level, moment(second));
+    apply(one, &realm(one.index()), entries(vec![cutoff(Level::Hard, -1)])).unwrap();
+    let there = realm(other.index());
+    until("the revocation holds there", || {
+        there.subject(&subject).hard.start() == moment(-1)
+    });
+    apply(one, &realm(one.index()), entries(vec![cutoff(Level::Soft, -5)])).unwrap();
+    until("the flag holds there", || {
+        there.subject(&subject).soft.start() == moment(-5)
+    });
 }
 
 #[test]

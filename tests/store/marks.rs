@@ -104,14 +104,14 @@ fn a_cutoff_from_the_future_is_reported_and_counts_from_when_it_was_first_seen()
     let store = open_at(&directory, 10);
     assert_eq!(store.future_cutoffs(), 2);
     let (seen, realm_of) = (moment(12), |store: &Embedded| realm(store.index()));
-    assert_eq!(realm_of(&store).subject(&id("u")).hard.start, seen);
-    assert_eq!(realm_of(&store).realm_cutoff().start, seen);
+    assert_eq!(realm_of(&store).subject(&id("u")).hard.start(), seen);
+    assert_eq!(realm_of(&store).realm_cutoff().start(), seen);
     drop(store);
     // The next start does not move it: who logged in meanwhile stays logged in.
     let store = open_at(&directory, 1000);
     assert_eq!(store.future_cutoffs(), 0, "it was put right");
-    assert_eq!(realm_of(&store).subject(&id("u")).hard.start, seen);
-    assert_eq!(realm_of(&store).realm_cutoff().start, seen);
+    assert_eq!(realm_of(&store).subject(&id("u")).hard.start(), seen);
+    assert_eq!(realm_of(&store).realm_cutoff().start(), seen);
 }
 
 /// Cutoffs up to the skew are nothing unusual. And where the store knows that it is later than the clock says, it is the

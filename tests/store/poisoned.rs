@@ -10,8 +10,8 @@ use crate::support::{apply, cutoff, entries, hard, id, moment, realm, record, re
 
 /// A time to live that Redis takes, and that no double holds.
 const ENDLESS: &str = "9000000000000000000";
-const BEYOND_U64: &str = r#"{"revoked":{"start":99999999999999999999999,"sequence":1,"until":9999999999}}"#;
-const ENDLESS_DEADLINE: &str = r#"{"revoked":{"start":1600000000000,"sequence":1,"until":9223372036854775807}}"#;
+const BEYOND_U64: &str = r#"{"revoked":{"steps":[[99999999999999999999999,1]],"until":9999999999}}"#;
+const ENDLESS_DEADLINE: &str = r#"{"revoked":{"steps":[[1600000000000,1]],"until":9223372036854775807}}"#;
 
 #[test]
 fn endless_time_to_live_is_written_over() {
@@ -56,7 +56,7 @@ fn cutoff_beyond_all_bounds_blocks_no_revocation() {
             value != poison && store.health().shared.unwrap().pending == 0
         });
         let settled = realm.realm_cutoff();
-        assert_eq!(settled.start, moment(0));
+        assert_eq!(settled.start(), moment(0));
         let value: String = server.ask(&["GET", "JWTKeeper:~r"]);
         assert!(value.len() < 100, "{value}");
     }

@@ -80,8 +80,8 @@ impl Acknowledged {
                     .for_each(|entry| match entry.kind {
                         Kind::Token => self.tokens.push((entry.id.clone(), entry.level)),
                         Kind::Session => self.sessions.push(entry.id.clone()),
-                        Kind::Subject => drop(self.subjects.insert(entry.id.clone(), entry.cutoff)),
-                        Kind::Realm => self.realm = entry.cutoff,
+                        Kind::Subject => drop(self.subjects.insert(entry.id.clone(), entry.cutoff.clone())),
+                        Kind::Realm => self.realm = entry.cutoff.clone(),
                     })
             }
             Change::Rotate(rotate) if matches!(outcome, Outcome::First(_)) => {
@@ -100,13 +100,13 @@ impl Acknowledged {
         let subject = self
             .subjects
             .iter()
-            .find(|(id, cutoff)| !realm.subject(id).hard.includes(**cutoff));
+            .find(|(id, cutoff)| !realm.subject(id).hard.includes(cutoff));
         let lost = |(old, new): &&(Id, Id)| {
             let found = realm.rotation(old);
             found.is_none_or(|found| found.successor != *new || found.record.is_none())
         };
         let rotation = self.rotations.iter().find(lost);
-        let realm_cutoff = (!realm.realm_cutoff().includes(self.realm)).then_some(self.realm);
+        let realm_cutoff = (!realm.realm_cutoff().includes(&self.realm)).then_some(&self.realm);
         let all = (token, session, subject, rotation, realm_cutoff);
         (all != (None, None, None, None, None)).then(|| format!("{all:?}"))
     }

@@ -154,6 +154,25 @@ fn what_is_raised_again_for_less_does_not_fall_when_the_longer_entry_is_forgotte
 }
 
 #[test]
+fn every_application_of_a_cutoff_survives_a_restart() {
+    let directory = directory();
+    let store = open(&directory);
+    let (subject, realm_of) = (id("u"), |store: &Embedded| realm(store.index()));
+    for second in [-8, -9] {
+        let cutoff = realm_of(&store).next_cutoff(Kind::Subject, &subject, Level::Hard, moment(second), moment(-10));
+        let raise = Raise {
+            cutoff,
+            ..hard(Kind::Subject, &subject)
+        };
+        apply(&store, &realm_of(&store), entries(vec![raise])).unwrap();
+    }
+    let cutoff = realm_of(&store).subject(&subject).hard;
+    assert_eq!(cutoff.steps().len(), 2);
+    drop(store);
+    assert_eq!(realm_of(&open(&directory)).subject(&subject).hard, cutoff);
+}
+
+#[test]
 fn what_stands_already_is_not_written_again() {
     let directory = directory();
     let store = open(&directory);

@@ -65,8 +65,7 @@ pub(crate) fn hard(kind: Kind, id: &Id) -> Raise {
 
 /// The first cutoff that covers what began by `start`.
 pub(crate) fn by(start: Millis) -> Cutoff {
-    let sequence = start.micros();
-    Cutoff { start, sequence }
+    Cutoff::new(start, start.micros())
 }
 
 pub(crate) fn cutoff(kind: Kind, id: &Id, level: Level, start: Millis) -> Raise {

@@ -21,7 +21,7 @@ pub(super) struct Standing {
     pub(super) until: u32,
 }
 
-#[derive(Default, Clone, Copy)]
+#[derive(Default, Clone)]
 pub(super) struct Mark {
     pub(super) cutoff: Cutoff,
     /// The highest sequence number that a shared store has shown.
@@ -34,8 +34,8 @@ pub(super) struct Mark {
 impl Mark {
     pub(super) fn join(&mut self, raise: &Raise) -> bool {
         let until = clamp(raise.until);
-        let grew = !self.cutoff.includes(raise.cutoff) || until > self.until;
-        self.cutoff = self.cutoff.join(raise.cutoff);
+        let grew = !self.cutoff.includes(&raise.cutoff) || until > self.until;
+        self.cutoff.join(&raise.cutoff);
         self.until = self.until.max(until);
         if grew {
             (self.saved, self.shared) = (false, 0);
@@ -44,7 +44,7 @@ impl Mark {
     }
 
     pub(super) fn covers(&self, raise: &Raise) -> bool {
-        self.saved && self.cutoff.includes(raise.cutoff) && self.until >= clamp(raise.until)
+        self.saved && self.cutoff.includes(&raise.cutoff) && self.until >= clamp(raise.until)
     }
 
     pub(super) fn mark_saved(&mut self, raise: &Raise) {
@@ -56,10 +56,10 @@ impl Mark {
     /// The number that exempts what begins at `start`; 0 where the cutoff does not reach that far.
     pub(super) fn exemption(&self, start: Millis, is_shared: bool) -> u64 {
         match is_shared {
-            _ if start > self.cutoff.start => 0,
+            _ if start > self.cutoff.start() => 0,
             // Another host may be about to apply the same number: only what the store has shown is unique.
             true => self.confirmed,
-            false => self.cutoff.sequence,
+            false => self.cutoff.sequence(),
         }
     }
 }

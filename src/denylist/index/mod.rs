@@ -26,7 +26,7 @@ pub use rotation::{PENDING, Rotation};
 pub(super) use shared::{NONE, PARTS};
 
 /// What stands for a subject.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Cutoffs {
     /// The sessions that are revoked.
     pub hard: Cutoff,

@@ -1,5 +1,6 @@
 //! Raising: entries only climb, and know whether the store has them.
 
+use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
 use super::entry::{Expiring, Mark, Standing};
@@ -32,10 +33,12 @@ impl RealmIndex {
                 grew
             }
             Kind::Realm => {
-                // Readers load them the other way round: whoever sees the new start sees its number too.
-                self.realm_sequence.fetch_max(raise.cutoff.sequence, Ordering::AcqRel);
-                self.realm_start.fetch_max(raise.cutoff.start.0, Ordering::AcqRel);
-                lock(&self.realm_mark).join(raise)
+                let mut mark = lock(&self.realm_mark);
+                let grew = mark.join(raise);
+                if grew {
+                    self.realm_cutoff.store(Arc::new(mark.cutoff.clone()));
+                }
+                grew
             }
         }
     }
@@ -49,7 +52,7 @@ impl RealmIndex {
             ..raise.clone()
         };
         let mark = |mark: &Mark| Raise {
-            cutoff: mark.cutoff,
+            cutoff: mark.cutoff.clone(),
             until: row_until(mark.until),
             ..raise.clone()
         };

@@ -5,6 +5,8 @@ use std::hash::{BuildHasher, RandomState};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, RwLock};
 
+use arc_swap::ArcSwap;
+
 use super::entry::{Expiring, Mark, Shard, halves};
 use super::expiry::Bucket;
 use super::lifetimes::Lifetimes;
@@ -39,9 +41,9 @@ pub struct RealmIndex {
     /// Keys of the choice of a UUID's shard.
     keys: [u64; 2],
     pub(super) shards: Box<[RwLock<Shard>]>,
-    pub(super) realm_start: AtomicU64,
-    pub(super) realm_sequence: AtomicU64,
     pub(super) realm_mark: Mutex<Mark>,
+    /// The cutoff of `realm_mark`, which every validate reads.
+    pub(super) realm_cutoff: ArcSwap<Cutoff>,
     /// How many tokens, sessions, subjects and rotations there are: a lookup among none costs nothing.
     pub(super) counts: [AtomicU64; 4],
     pub(super) buckets: Mutex<BTreeMap<i64, Bucket>>,
@@ -60,9 +62,8 @@ impl RealmIndex {
             keys: [0_u8, 1].map(|key| hasher.hash_one(key)),
             hasher,
             shards: (0..SHARDS).map(|_| RwLock::default()).collect(),
-            realm_start: AtomicU64::new(0),
-            realm_sequence: AtomicU64::new(0),
             realm_mark: Mutex::default(),
+            realm_cutoff: ArcSwap::default(),
             counts: Default::default(),
             buckets: Mutex::default(),
             lifetimes: Mutex::default(),
@@ -125,16 +126,14 @@ impl RealmIndex {
             return Cutoffs::default();
         };
         Cutoffs {
-            hard: marks.hard.cutoff,
-            soft: marks.soft.cutoff,
+            hard: marks.hard.cutoff.clone(),
+            soft: marks.soft.cutoff.clone(),
         }
     }
 
     /// The sessions of the realm that are revoked.
     pub fn realm_cutoff(&self) -> Cutoff {
-        let start = Millis(self.realm_start.load(Ordering::Acquire));
-        let sequence = self.realm_sequence.load(Ordering::Acquire);
-        Cutoff { start, sequence }
+        Cutoff::clone(&self.realm_cutoff.load())
     }
 
     /// The number with which a token that is minted now is exempt from a cutoff; 0 where it needs none. `id` is any for
@@ -143,26 +142,28 @@ impl RealmIndex {
         self.mark(kind, id, level).exemption(now, self.shared_since() > 0)
     }
 
-    /// Returns true if a shared store has not answered yet with the number of a cutoff.
-    pub(in crate::denylist) fn is_unconfirmed(&self, kind: Kind, id: &Id, level: Level) -> bool {
+    /// Returns the applications of a cutoff for which a shared store has not answered yet with a number.
+    pub(in crate::denylist) fn unconfirmed(&self, kind: Kind, id: &Id, level: Level) -> Vec<Millis> {
         let mark = self.mark(kind, id, level);
-        mark.cutoff.sequence > mark.confirmed
+        let steps = mark.cutoff.steps().iter();
+        let unconfirmed = steps.filter(|step| step.sequence > mark.confirmed);
+        unconfirmed.map(|step| step.start).collect()
     }
 
     /// The cutoff that a new application at `start` makes.
-    pub fn next_cutoff(&self, kind: Kind, id: &Id, level: Level, start: Millis, now: Millis, skew_ms: u64) -> Cutoff {
-        self.mark(kind, id, level).cutoff.next(start, now, skew_ms)
+    pub fn next_cutoff(&self, kind: Kind, id: &Id, level: Level, start: Millis, now: Millis) -> Cutoff {
+        self.mark(kind, id, level).cutoff.next(start, now)
     }
 
     fn mark(&self, kind: Kind, id: &Id, level: Level) -> Mark {
         match kind {
-            Kind::Realm => *lock(&self.realm_mark),
+            Kind::Realm => lock(&self.realm_mark).clone(),
             Kind::Subject if !self.none(Expiring::Subject) => {
                 let shard = read(self.shard(id));
                 let marks = shard.subjects.get(id);
                 marks.map_or_else(Mark::default, |marks| match level {
-                    Level::Hard => marks.hard,
-                    Level::Soft => marks.soft,
+                    Level::Hard => marks.hard.clone(),
+                    Level::Soft => marks.soft.clone(),
                 })
             }
             _ => Mark::default(),

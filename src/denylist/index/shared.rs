@@ -36,9 +36,9 @@ impl RealmIndex {
             cutoff,
             until: Seconds::from(until),
         };
-        let of_marks = |marks: [(Level, Mark); 2]| -> Vec<Raise> {
+        let of_marks = |marks: [(Level, &Mark); 2]| -> Vec<Raise> {
             let some = marks.into_iter().filter(|(_, mark)| !mark.cutoff.is_none());
-            some.map(|(level, mark)| raise(level, mark.cutoff, mark.until))
+            some.map(|(level, mark)| raise(level, mark.cutoff.clone(), mark.until))
                 .collect()
         };
         let of_standing = |standing: Option<Standing>| -> Vec<Raise> {
@@ -53,22 +53,22 @@ impl RealmIndex {
                 let shard = read(self.shard(id));
                 let marks = shard.subjects.get(id);
                 marks.map_or_else(Vec::new, |marks| {
-                    of_marks([(Level::Hard, marks.hard), (Level::Soft, marks.soft)])
+                    of_marks([(Level::Hard, &marks.hard), (Level::Soft, &marks.soft)])
                 })
             }
-            Kind::Realm => of_marks([(Level::Hard, *lock(&self.realm_mark)), (Level::Soft, Mark::default())]),
+            Kind::Realm => of_marks([(Level::Hard, &lock(&self.realm_mark)), (Level::Soft, &Mark::default())]),
         }
     }
 
     /// Takes note of the reading that showed an id as it stood by these raises; what has grown since was not shown.
     pub(in crate::denylist) fn set_shared(&self, kind: Kind, id: &Id, reading: Reading, seen: &[Raise]) {
         let until = |until: u32| Seconds::from(until);
-        let saw = |level, cutoff, last: u32| {
-            let same = |raise: &Raise| (raise.level, raise.cutoff, raise.until) == (level, cutoff, until(last));
+        let saw = |level, cutoff: &Cutoff, last: u32| {
+            let same = |raise: &Raise| (raise.level, &raise.cutoff, raise.until) == (level, cutoff, until(last));
             seen.iter().any(same)
         };
         let mark = |level, mark: &mut Mark| {
-            if saw(level, mark.cutoff, mark.until) {
+            if saw(level, &mark.cutoff, mark.until) {
                 mark.shared = reading;
             }
         };
@@ -80,7 +80,7 @@ impl RealmIndex {
                 } else {
                     &mut shard.sessions
                 };
-                if let Some(standing) = map.get_mut(id).filter(|at| saw(at.level, Cutoff::default(), at.until)) {
+                if let Some(standing) = map.get_mut(id).filter(|at| saw(at.level, &Cutoff::default(), at.until)) {
                     standing.shared = reading;
                 }
                 if let Some(rotation) = shard.rotations.get_mut(id).filter(|_| kind == Kind::Token) {
@@ -99,7 +99,7 @@ impl RealmIndex {
 
     /// Takes note of the number of a cutoff that a shared store has.
     pub(in crate::denylist) fn confirm(&self, raise: &Raise) {
-        let confirm = |mark: &mut Mark| mark.confirmed = mark.confirmed.max(raise.cutoff.sequence);
+        let confirm = |mark: &mut Mark| mark.confirmed = mark.confirmed.max(raise.cutoff.sequence());
         match raise.kind {
             Kind::Realm => confirm(&mut lock(&self.realm_mark)),
             Kind::Subject => {

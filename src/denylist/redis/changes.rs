@@ -323,16 +323,16 @@ impl Fleet {
                 Kind::Subject | Kind::Realm => {
                     let mut call = self.scripts.cutoff.key(&key);
                     call.arg(if hard { "revoked" } else { "flagged" });
-                    call.arg(raise.cutoff.start.0).arg(raise.cutoff.sequence);
-                    call.arg(raise.until.max(0)).arg(now.0).arg(touch);
-                    // While a request applies it, only that request's own command gives it a new number.
-                    let is_applied = self.applying.has(realm.name(), &raise);
-                    let apply = if acknowledge {
-                        is_applied
-                    } else {
-                        !is_applied && realm.is_unconfirmed(job.kind, &job.id, raise.level)
-                    };
-                    pipeline.invoke_script(call.arg(u8::from(apply)));
+                    let steps = raise.cutoff.steps().iter().map(|step| (step.start.0, step.sequence));
+                    call.arg(json(steps)).arg(raise.until.max(0)).arg(now.0).arg(touch);
+                    // While a request applies a cutoff, only that request's own command gives it a new number.
+                    let mut starts = self.applying.starts(realm.name(), &raise);
+                    if !acknowledge {
+                        let mut unconfirmed = realm.unconfirmed(job.kind, &job.id, raise.level);
+                        unconfirmed.retain(|start| !starts.contains(start));
+                        starts = unconfirmed;
+                    }
+                    pipeline.invoke_script(call.arg(json(starts.iter().map(|start| start.0))));
                 }
             }
             count += 1;
@@ -367,6 +367,12 @@ fn writes(node: &Node) -> Result<Arc<Connection>, StoreError> {
 fn rotation(answer: Value) -> Option<Decided> {
     let record: Option<String> = redis::from_redis_value(answer).ok()?;
     value::read_record(&record?)
+}
+
+/// A list as scripts read it.
+fn json<T: serde::Serialize>(items: impl Iterator<Item = T>) -> String {
+    let items: Vec<T> = items.collect();
+    serde_json::to_string(&items).unwrap_or_default() // numbers alone: it cannot fail
 }
 
 fn ttl_ms(until: i64, now: Millis) -> u64 {

@@ -12,7 +12,6 @@ use super::naming;
 use super::node::{Job, Node};
 use super::value::{self, Decided};
 use crate::denylist::change::{Kind, Level, Raise};
-use crate::denylist::cutoff::Cutoff;
 use crate::denylist::index::RealmIndex;
 use crate::denylist::{MARGIN, PENDING};
 use crate::words::{Id, Millis, Seconds};
@@ -24,7 +23,7 @@ const TOLERANCE: Seconds = 60;
 const MOST_GRACE: u64 = 60 * 60 * 1000;
 
 /// The longest value of an entry that is read, in bytes.
-const LONGEST_VALUE: usize = 1024;
+const LONGEST_VALUE: usize = 2048;
 /// The longest record that is read, as the scripts read it.
 const LONGEST_RECORD: usize = 512 * 1024;
 
@@ -213,13 +212,12 @@ pub(super) fn soon(fleet: &Fleet, now: Millis) -> Seconds {
 impl Found {
     /// Whether nothing more stands here.
     fn is_all(&self, stands: &[Raise], realm: &RealmIndex, kind: Kind, id: &Id, now: Millis) -> bool {
-        let has = |level: Level, cutoff: Cutoff, until: Seconds| {
-            let covers = |raise: &Raise| {
-                raise.level >= level && raise.cutoff.includes(cutoff) && raise.until.saturating_add(TOLERANCE) >= until
-            };
+        let has = |standing: &Raise| {
+            let covers =
+                |raise: &Raise| raise.includes(standing) && raise.until.saturating_add(TOLERANCE) >= standing.until;
             self.raises.iter().any(covers)
         };
-        let all_raised = stands.iter().all(|raise| has(raise.level, raise.cutoff, raise.until));
+        let all_raised = stands.iter().all(has);
         let rotation = realm.rotation(id).filter(|_| kind == Kind::Token);
         let rotated = rotation.is_none_or(|rotation| {
             let leads_on = now < rotation.grace_until && realm.token(id) != Some(Level::Hard);
@@ -228,7 +226,7 @@ impl Found {
                 decided.record.successor != rotation.successor || decided.grace_until <= rotation.grace_until
             };
             let recorded = self.decided.as_ref().map_or(!needs_record, ends);
-            has(Level::Hard, Cutoff::default(), rotation.until()) && recorded
+            has(&Raise::hard(kind, id.clone(), rotation.until())) && recorded
         });
         all_raised && rotated && !self.unknown
     }
@@ -277,9 +275,7 @@ fn join(fleet: &Fleet, job: &Job, raise: &Raise, now: Millis) {
     let stands = realm.raises_of(job.kind, &job.id);
     let known = |standing: &Raise| {
         let skew = Seconds::try_from(fleet.terms.clock_skew_ms / 1000).unwrap_or(0) + 2;
-        standing.level >= raise.level
-            && standing.cutoff.includes(raise.cutoff)
-            && standing.until.saturating_add(skew) >= raise.until
+        standing.includes(&raise) && standing.until.saturating_add(skew) >= raise.until
     };
     if !stands.iter().any(known) {
         realm.raise(&raise);

@@ -23,7 +23,7 @@ use super::node::{Job, Node};
 use super::servers::{Reach, Servers};
 use crate::denylist::StoreError;
 use crate::denylist::change::{Kind, Level, Raise};
-use crate::denylist::cutoff::Cutoff;
+use crate::denylist::cutoff::{Cutoff, Step};
 use crate::denylist::index::{NONE, Reading, RealmIndex};
 use crate::log_limit::limited;
 use crate::words::{Id, Millis};
@@ -251,15 +251,15 @@ impl Fleet {
     /// As of when a cutoff is applied: one that lies further in the future than clocks may differ, as of when it was
     /// first seen.
     pub(super) fn judge_cutoff(&self, job: &Job, raise: &Raise, now: Millis) -> Cutoff {
-        let start = self.judge_start(job, raise, now);
-        Cutoff { start, ..raise.cutoff }
+        let steps = raise.cutoff.steps().iter();
+        let judged = steps.map(|step| Step {
+            start: self.judge_start(job, raise.level, step.start, now),
+            ..*step
+        });
+        judged.collect()
     }
 
-    fn judge_start(&self, job: &Job, raise: &Raise, now: Millis) -> Millis {
-        let start = raise.cutoff.start;
-        if raise.cutoff.is_none() {
-            return start;
-        }
+    fn judge_start(&self, job: &Job, level: Level, start: Millis, now: Millis) -> Millis {
         // Whoever made it put it ahead by the skew, and may have a clock ahead by as much.
         let latest = now.plus(2 * self.terms.clock_skew_ms);
         let mut future = self.future.lock().unwrap_or_else(PoisonError::into_inner);
@@ -269,13 +269,13 @@ impl Fleet {
         let key = naming::entry(&job.shared.prefix, job.kind, &job.id);
         if start <= latest {
             // Its time has come since, and it stays as it was first seen.
-            let seen = future.get(&(key, raise.level, start));
+            let seen = future.get(&(key, level, start));
             return seen.copied().unwrap_or(start);
         }
         if future.len() >= FUTURE {
             return latest; // too many to be remembered, and one warning is enough
         }
-        *future.entry((key.clone(), raise.level, start)).or_insert_with(|| {
+        *future.entry((key.clone(), level, start)).or_insert_with(|| {
             let ahead_s = start.since(now) / 1000;
             let key = shown(&key);
             limited!(

@@ -41,8 +41,7 @@ impl Foreign {
         let dated = |raise: &&mut crate::denylist::Raise| !raise.cutoff.is_none() && raise.level == Level::Hard;
         for raise in said.raises.iter_mut().filter(dated) {
             let start = *remember(&mut first_seen, key, now);
-            let sequence = start.micros();
-            raise.cutoff = Cutoff { start, sequence };
+            raise.cutoff = Cutoff::new(start, start.micros());
         }
     }
 

@@ -25,37 +25,70 @@ local record = KEYS[2] and redis.pcall('GETRANGE', KEYS[2], 0, 524287)
 return type(record) == 'string' and record ~= '' and record
 ";
 
-/// Raises the cutoffs of a subject or a realm. KEYS: the entry. ARGV: `revoked` or `flagged`, the start in milliseconds,
-/// the sequence number, the deadline in seconds, now in milliseconds, `1` as of [`RAISE`], and `1` to apply the cutoff
-/// anew: its number is then above the one before, so no token carries it yet. Returns what the entry holds now.
+/// Raises the cutoffs of a subject or a realm. KEYS: the entry. ARGV: `revoked` or `flagged`; the applications that are
+/// known, each with its start in milliseconds and its sequence number; the deadline in seconds; now in milliseconds; `1`
+/// as of [`RAISE`]; and the starts to apply anew: each gets a number above all before it, so no token carries it yet.
+/// Returns what the entry holds now. Applications are joined as [`Cutoff`](crate::denylist::Cutoff) joins them.
 pub(super) const CUTOFF: &str = r#"
-local most, now = 9007199254740991, tonumber(ARGV[5])
-local function number(value, limit)
-  return type(value) == 'number' and value >= 0 and value <= limit and value or 0
+local most, now = 9007199254740991, tonumber(ARGV[4])
+local function possible(value, least, limit)
+  return type(value) == 'number' and value >= least and value <= limit
 end
-local before = redis.pcall('GETRANGE', KEYS[1], 0, 1023)
+local function join(steps)
+  table.sort(steps, function(a, b)
+    if a[1] ~= b[1] then return a[1] > b[1] end
+    return a[2] > b[2]
+  end)
+  local joined, last = {}, 0
+  for _, step in ipairs(steps) do
+    if step[2] > last then
+      last = step[2]
+      joined[#joined + 1] = step
+    end
+  end
+  while #joined > 8 do
+    table.remove(joined)
+    joined[#joined] = { joined[#joined][1], last }
+  end
+  return joined, last
+end
+local before = redis.pcall('GETRANGE', KEYS[1], 0, 2047)
 if type(before) ~= 'string' then before = '' end
 local readable, marks = pcall(cjson.decode, before)
 if not readable or type(marks) ~= 'table' then marks = {} end
-local members, last = {}, 0
+local members, latest = {}, 0
 for _, which in ipairs({ 'revoked', 'flagged' }) do
   local mark = type(marks[which]) == 'table' and marks[which] or {}
-  local start, sequence = number(mark['start'], most), number(mark['sequence'], most)
-  local deadline = number(mark['until'], 2 ^ 43)
-  if which == ARGV[1] then
-    start, deadline = math.max(start, tonumber(ARGV[2])), math.max(deadline, tonumber(ARGV[4]))
-    if ARGV[7] == '1' then sequence = math.min(sequence + 1, most) end
-    sequence = math.max(sequence, tonumber(ARGV[3]))
+  local steps, deadline = {}, possible(mark['until'], 0, 2 ^ 43) and mark['until'] or 0
+  for _, step in ipairs(type(mark['steps']) == 'table' and mark['steps'] or {}) do
+    if type(step) == 'table' and possible(step[1], 0, most) and possible(step[2], 1, most) then
+      steps[#steps + 1] = { step[1], step[2] }
+    end
   end
-  if sequence > 0 then
-    members[#members + 1] = string.format('"%s":{"start":%.0f,"sequence":%.0f,"until":%.0f}', which, start, sequence, deadline)
-    last = math.max(last, deadline)
+  local last
+  steps, last = join(steps)
+  if which == ARGV[1] then
+    for _, step in ipairs(cjson.decode(ARGV[2])) do
+      steps[#steps + 1] = step
+      last = math.max(last, step[2])
+    end
+    for _, start in ipairs(cjson.decode(ARGV[6])) do
+      last = math.min(last + 1, most)
+      steps[#steps + 1] = { start, last }
+    end
+    steps = join(steps)
+    deadline = math.max(deadline, tonumber(ARGV[3]))
+  end
+  if #steps > 0 then
+    for i, step in ipairs(steps) do steps[i] = string.format('[%.0f,%.0f]', step[1], step[2]) end
+    members[#members + 1] = string.format('"%s":{"steps":[%s],"until":%.0f}', which, table.concat(steps, ','), deadline)
+    latest = math.max(latest, deadline)
   end
 end
 local after = '{' .. table.concat(members, ',') .. '}'
-local ttl = last * 1000 - now
+local ttl = latest * 1000 - now
 local left = redis.call('PTTL', KEYS[1])
-if after ~= before or ARGV[6] == '1' or (left >= 0 and left + 60000 < ttl) then
+if after ~= before or ARGV[5] == '1' or (left >= 0 and left + 60000 < ttl) then
   redis.call('SET', KEYS[1], after, 'PX', math.max(ttl, 1000))
 end
 return after

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use serde::{Deserialize, Serialize};
 
 use crate::denylist::change::{Kind, Level, Lock, Raise, Record};
-use crate::denylist::cutoff::{Cutoff, MAX_SEQUENCE};
+use crate::denylist::cutoff::{Cutoff, MAX_SEQUENCE, Step};
 use crate::denylist::{PENDING, Rotation};
 use crate::keyring::{KeyId, Seal};
 use crate::words::{Id, Millis, Seconds};
@@ -63,16 +63,15 @@ struct Marks {
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Mark {
-    start: u64,
-    sequence: u64,
+    /// The start and the sequence number of each application.
+    steps: Vec<(u64, u64)>,
     until: Seconds,
 }
 
 impl Marks {
     fn revoked(start: Millis, until: Seconds) -> Self {
         let revoked = Some(Mark {
-            start: start.0,
-            sequence: start.micros(),
+            steps: vec![(start.0, start.micros())],
             until,
         });
         let flagged = None;
@@ -81,10 +80,9 @@ impl Marks {
 
     fn are_possible(&self) -> bool {
         // The scripts count with doubles.
+        let is_step = |(start, sequence): &(u64, u64)| *start <= MAX_SEQUENCE && (1..=MAX_SEQUENCE).contains(sequence);
         let is_possible = |mark: &Mark| {
-            (1..=MAX_SEQUENCE).contains(&mark.sequence)
-                && mark.start <= MAX_SEQUENCE
-                && (0..=1 << 43).contains(&mark.until)
+            !mark.steps.is_empty() && mark.steps.iter().all(is_step) && (0..=1 << 43).contains(&mark.until)
         };
         self.revoked.iter().chain(&self.flagged).all(is_possible)
     }
@@ -92,10 +90,11 @@ impl Marks {
 
 impl Mark {
     fn cutoff(&self) -> Cutoff {
-        Cutoff {
-            start: Millis(self.start),
-            sequence: self.sequence,
-        }
+        let steps = self.steps.iter().map(|&(start, sequence)| Step {
+            start: Millis(start),
+            sequence,
+        });
+        steps.collect()
     }
 }
 

@@ -7,9 +7,6 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 pub const SKEW_US: u64 = 2_000_000;
 /// The offsets of the hosts' clocks, in microseconds: they differ by less than `clock_skew`.
 pub const OFFSETS_US: [i64; 2] = [0, 1_500_000];
-/// A cutoff by a time may end sessions that began this long after it: `clock_skew`, and as much again where another cutoff
-/// still covers new sessions, for then the later cutoff extends it.
-const OVERREACH_US: u64 = 2 * SKEW_US;
 /// The time in which the other host learns of an acknowledged change.
 const PROPAGATION_US: u64 = 2_000_000;
 /// Daemons count whole milliseconds.
@@ -97,7 +94,7 @@ impl Change {
         let latest_start = match self.scope {
             Scope::One => return self.call <= call.ended,
             Scope::Now => on(self.host, returned) + SKEW_US,
-            Scope::At(at) => at * 1000 + OVERREACH_US,
+            Scope::At(at) => at * 1000 + SKEW_US,
         };
         let is_known = self.acknowledged && what.call > returned + self.delay(what.host);
         self.call <= call.ended && !is_known && on(what.host, what.call) <= latest_start + TICK_US

@@ -119,7 +119,7 @@ fn a_retried_now_keeps_its_first_time() {
             .index
             .subject(&jwtkeeper::words::Id::parse("u").unwrap())
             .hard
-            .start,
+            .start(),
         at(12_000)
     );
 }

@@ -67,7 +67,7 @@ fn a_subject_can_be_flagged_and_cut_off_and_neither_undoes_the_other() {
     assert_eq!(world.say(&token.token), refused(Revoked));
     assert_eq!(world.say(&later.token), due(Flagged));
     let cutoffs = world.served.index.subject(&Id::parse("u").unwrap());
-    assert_eq!((cutoffs.hard.start, cutoffs.soft.start), (at(7000), at(12_000)));
+    assert_eq!((cutoffs.hard.start(), cutoffs.soft.start()), (at(7000), at(12_000)));
 }
 
 #[test]

@@ -77,6 +77,7 @@ suite! {
     kinds_ids_and_realms_are_apart
     cutoffs_only_grow
     each_application_of_a_cutoff_has_a_number_of_its_own
+    an_earlier_cutoff_spares_what_followed_a_later_one
     what_is_revoked_is_in_force_before_it_is_durable
     the_first_rotation_wins
     the_grace_starts_when_a_successor_is_handed_out
@@ -160,6 +161,8 @@ fn kinds_ids_and_realms_are_apart(store: &Store) {
 
 fn cutoffs_only_grow(store: &Store) {
     let subject = id("77");
+    // None in the future: those count from when they are first seen.
+    let moment = |second: i64| moment(second - 40);
     for (level, at, hard, soft) in [
         (Level::Soft, 10, None, Some(10)),
         (Level::Hard, 5, Some(5), Some(10)),
@@ -174,11 +177,11 @@ fn cutoffs_only_grow(store: &Store) {
             soft: flagged,
         } = store.realm().subject(&subject);
         let start = |second: Option<i64>| second.map_or_else(Default::default, moment);
-        assert_eq!((found.start, flagged.start), (start(hard), start(soft)));
+        assert_eq!((found.start(), flagged.start()), (start(hard), start(soft)));
     }
     for (at, stands) in [(10, 10), (5, 10), (11, 11)] {
         store.apply(entries(vec![cutoff(Kind::Realm, &uuid(0), Level::Hard, moment(at))]));
-        assert_eq!(store.realm().realm_cutoff().start, moment(stands));
+        assert_eq!(store.realm().realm_cutoff().start(), moment(stands));
     }
     let realm = store.realm();
     let is_over = |subject, at, seen_realm, seen_subject| {
@@ -193,7 +196,7 @@ fn cutoffs_only_grow(store: &Store) {
     assert!(!is_over(None, moment(11).plus(1), 0, 0));
     assert!(is_over(Some(&subject), moment(20), 0, 0));
     assert!(!is_over(Some(&subject), moment(20).plus(1), 0, 0));
-    let (of_realm, of_subject) = (realm.realm_cutoff().sequence, realm.subject(&subject).hard.sequence);
+    let (of_realm, of_subject) = (realm.realm_cutoff().sequence(), realm.subject(&subject).hard.sequence());
     assert!(!is_over(Some(&subject), moment(11), of_realm, of_subject));
     assert!(is_over(Some(&subject), moment(11), of_realm - 1, of_subject));
     assert!(is_over(Some(&subject), moment(11), of_realm, of_subject - 1));
@@ -205,17 +208,40 @@ fn each_application_of_a_cutoff_has_a_number_of_its_own(store: &Store) {
     let mut last = 0;
     for _ in 0..3 {
         let realm = store.realm();
-        let cutoff = realm.next_cutoff(Kind::Subject, &subject, Level::Hard, start, moment(7), 2000);
+        let cutoff = realm.next_cutoff(Kind::Subject, &subject, Level::Hard, start, moment(7));
         store.apply(entries(vec![Raise {
             cutoff,
             ..hard(Kind::Subject, &subject)
         }]));
         let exemption = |at| realm.exemption(Kind::Subject, &subject, Level::Hard, at);
         assert!(exemption(moment(8)) > last);
-        assert_eq!(exemption(moment(8)), realm.subject(&subject).hard.sequence);
+        assert_eq!(exemption(moment(8)), realm.subject(&subject).hard.sequence());
         assert_eq!(exemption(start.plus(1)), 0);
         last = exemption(moment(8));
     }
+}
+
+/// A login that knew of a revocation "now" is not ended by one of an earlier time, which comes later.
+fn an_earlier_cutoff_spares_what_followed_a_later_one(store: &Store) {
+    let subject = id("u");
+    let apply = |start| {
+        let cutoff = store
+            .realm()
+            .next_cutoff(Kind::Subject, &subject, Level::Hard, start, moment(-10));
+        store.apply(entries(vec![Raise {
+            cutoff,
+            ..hard(Kind::Subject, &subject)
+        }]));
+    };
+    let (early, late) = (moment(-9), moment(-8));
+    apply(late);
+    let seen = store.realm().exemption(Kind::Subject, &subject, Level::Hard, early);
+    apply(early);
+    let cutoff = store.realm().subject(&subject).hard;
+    assert!(cutoff.covers(late, seen - 1));
+    assert!(!cutoff.covers(late, seen));
+    assert!(cutoff.covers(early, seen));
+    assert!(!cutoff.covers(early, cutoff.sequence()));
 }
 
 fn what_is_revoked_is_in_force_before_it_is_durable(store: &Store) {
