@@ -2,13 +2,14 @@
 
 use std::time::Instant;
 
-use jwtkeeper_client::{Reason, Verdict};
+use jwtkeeper_client::{Before, Issue, Reason, Revoke, Verdict};
 
 use crate::hosts::{
-    Holder, MAX_STALENESS, at, entry, host, is_ready, is_revoked, issue, ready, revoke, revoked_at, session,
+    Holder, MAX_STALENESS, at, entry, host, is_ready, is_revoked, is_settled, issue, ready, revoke, revoked_at,
+    session, settings,
 };
 use crate::servers::Server;
-use crate::support::{Daemon, until};
+use crate::support::{Daemon, until, wait_for};
 
 #[test]
 fn an_old_copy_answers_nothing_unless_told_to() {
@@ -123,4 +124,40 @@ fn a_daemon_that_starts_without_redis_waits_for_it() {
     assert!(client.validate(token.token()).unwrap().is_valid());
     server.ask::<()>(&["SETEX", &entry(jti), "3600", "hard"]);
     revoked_at(&daemon, jti);
+}
+
+/// Redis numbers revocations, and cannot number this one: logins of the subject wait until no host's clock can be behind it.
+#[test]
+fn a_login_after_a_revocation_that_redis_lacks_is_valid_on_all_hosts() {
+    let mut server = Server::start();
+    let lines = format!("url = \"{}\"\nmax_staleness = \"1m\"", server.url());
+    let [daemon, other] = [(); 2].map(|()| host(settings(&lines).lines("clock_skew = \"1s\"")));
+    let login = || daemon.client().issue(Issue::new().claims(r#"{"sub":"u"}"#));
+    let before = login().unwrap();
+    server.kill();
+    let revocation = Revoke::subject("u", Before::Now);
+    let error = daemon.client().revoke(revocation).unwrap_err();
+    assert!(error.is_unavailable(), "{error}");
+    let refused = login().unwrap_err();
+    assert!(refused.is_unavailable(), "{refused}");
+    let after = wait_for("the subject can log in", || match login() {
+        Ok(minted) => Some(minted),
+        Err(error) => {
+            assert!(error.is_unavailable(), "{error}");
+            None
+        }
+    });
+    let holds_at = |daemon: &Daemon| {
+        let client = daemon.client();
+        is_revoked(&client, before.token()) && client.validate(after.token()).unwrap().is_valid()
+    };
+    assert!(holds_at(&daemon));
+    server.restart();
+    until("it has come to Redis", || {
+        is_settled(&daemon) && server.ask::<bool>(&["EXISTS", "JWTKeeper:~u:u"])
+    });
+    until("it holds on the other host", || {
+        is_ready(&other) && is_revoked(&other.client(), before.token())
+    });
+    assert!(holds_at(&daemon) && holds_at(&other));
 }
