@@ -7,8 +7,13 @@ use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
 use std::thread::JoinHandle;
 use std::time::Instant;
 
+use jwtkeeper_sys::return_freed_memory;
+
 use super::index::Index;
 use crate::words::Seconds;
+
+/// After so many slices memory is returned to the system: some 100,000 entries, several megabytes.
+const MANY: u32 = 100;
 
 /// The sweeper. It ends when this is dropped.
 pub(super) struct Sweeper {
@@ -52,10 +57,10 @@ impl Drop for Sweeper {
 
 fn run(index: &Index, queue: &Receiver<Seconds>) {
     while let Ok(mut by) = queue.recv() {
-        let mut any = false;
+        let mut slices = 0;
         let mut began = Instant::now();
         while index.purge_slice(by) {
-            any = true;
+            slices += 1;
             match queue.recv_timeout(began.elapsed()) {
                 Ok(later) => by = later,
                 Err(RecvTimeoutError::Timeout) => {}
@@ -63,8 +68,11 @@ fn run(index: &Index, queue: &Receiver<Seconds>) {
             }
             began = Instant::now();
         }
-        if any {
+        if slices > 0 {
             index.shrink();
+        }
+        if slices >= MANY {
+            return_freed_memory();
         }
         index.swept_by(by);
     }
