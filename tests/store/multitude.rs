@@ -14,10 +14,9 @@ use crate::support::{NOW, apply, directory, entries, hard, open_at, raise, realm
 const LAST: i64 = NOW + 1000;
 /// When they may be forgotten.
 const LATER: i64 = 2000;
-/// Revocations before the entries expire, for comparison; in `make prove-expiry` more.
 /// Less memory than this, in MiB, is lost in what else the process uses.
 const LARGE: u64 = 32;
-
+/// Revocations before the entries expire, for comparison; in `make prove-expiry` more.
 const QUIET: u64 = 300;
 const QUIET_JUDGED: u64 = 5000;
 
