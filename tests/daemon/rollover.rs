@@ -54,7 +54,7 @@ impl RollOver {
         let directory = secret.parent().unwrap();
         Self {
             tools,
-            roll_over: documented("secret generate /etc", directory),
+            roll_over: documented("--no-backup /etc", directory),
             retire: documented("rm /etc", directory),
             token: Mutex::new(minted(&daemon)),
             validates: AtomicU64::new(0),

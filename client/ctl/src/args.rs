@@ -141,7 +141,8 @@ pub(crate) enum Secret {
     /// Make a new one and put it in a file, in place of the one that is there; no daemon need run
     ///
     /// Whoever reads the file sees the old one or the new one, whole. A file that is replaced keeps its owner, its
-    /// group, and the group's right to read it; a new file is for its owner alone. Then run `jwtkeeperctl reload`.
+    /// group, and the group's right to read it; a new file is for its owner alone. The old key stays in a backup beside
+    /// it, FILE.bak-TIME, for its owner alone. Then run `jwtkeeperctl reload`.
     Generate {
         /// What it is for
         #[arg(long, value_enum, default_value_t = Algorithm::HS512)]
@@ -149,6 +150,15 @@ pub(crate) enum Secret {
         /// Where it goes, or `-` for stdout [default: /etc/jwtkeeper/secret, or key.pem there for a private key]
         #[arg(value_name = "FILE|-")]
         file: Option<PathBuf>,
+        /// Replace a key of another kind too, such as a private key by a secret
+        #[arg(long)]
+        force: bool,
+        /// Keep no backup of the key that is replaced
+        #[arg(long)]
+        no_backup: bool,
+        /// Replace a key without asking; only a terminal is asked
+        #[arg(long)]
+        yes: bool,
     },
 }
 

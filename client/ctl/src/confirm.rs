@@ -1,12 +1,14 @@
-//! Asking once more before a whole realm is logged out, where a person is there to be asked: stdin and stderr are both
-//! terminals, and `--yes` was not given. Scripts are not asked.
+//! Asking once more before a whole realm is logged out or a key is replaced, where a person is there to be asked: stdin and
+//! stderr are both terminals, and `--yes` was not given. Scripts are not asked.
 
 use std::io::{self, BufRead, IsTerminal, Write};
+use std::path::Path;
 
 use jwtkeeper_client::blocking::Client;
 use jwtkeeper_client::{Before, DEFAULT_REALM};
 
 use crate::document::Document;
+use crate::held::Held;
 use crate::outcome::Failure;
 use crate::paint::harmless;
 use crate::times::{now, span, when};
@@ -14,7 +16,7 @@ use crate::times::{now, span, when};
 /// Whether the logins of `realm` begun until `before` are to end. Where they are not, that was said.
 pub(crate) fn end_logins(client: &Client, realm: Option<&str>, before: Before) -> Result<bool, Failure> {
     let realm = realm.unwrap_or(DEFAULT_REALM);
-    if !io::stdin().is_terminal() || !io::stderr().is_terminal() {
+    if !is_somebody_there() {
         return Ok(true);
     }
     let document = Document::of(&client.health()?);
@@ -34,17 +36,41 @@ pub(crate) fn end_logins(client: &Client, realm: Option<&str>, before: Before) -
     say(&format!(
         "It cannot be undone. Type the realm's name, {realm}, or yes, to go on: "
     ))?;
-    let mut answer = String::new();
-    io::stdin()
-        .lock()
-        .read_line(&mut answer)
-        .map_err(|error| Failure::Input("stdin".to_owned(), error))?;
-    let answer = answer.trim();
+    let answer = answer()?;
     let confirmed = answer == realm || answer == "yes";
     if !confirmed {
         say("jwtkeeperctl: nothing was revoked\n")?;
     }
     Ok(confirmed)
+}
+
+/// Asks whether the key in `file` is to be replaced. Where it is not, that was said.
+pub(crate) fn replace_key(file: &Path, held: Held) -> Result<bool, Failure> {
+    if !is_somebody_there() {
+        return Ok(true);
+    }
+    say(&format!(
+        "{} holds {held}. Every token that only this key verifies will be invalid.\nType yes to replace it: ",
+        file.display()
+    ))?;
+    let confirmed = answer()? == "yes";
+    if !confirmed {
+        say("jwtkeeperctl: nothing was changed\n")?;
+    }
+    Ok(confirmed)
+}
+
+fn is_somebody_there() -> bool {
+    io::stdin().is_terminal() && io::stderr().is_terminal()
+}
+
+fn answer() -> Result<String, Failure> {
+    let mut answer = String::new();
+    io::stdin()
+        .lock()
+        .read_line(&mut answer)
+        .map_err(|error| Failure::Input("stdin".to_owned(), error))?;
+    Ok(answer.trim().to_owned())
 }
 
 /// How many tokens end. The daemon keeps none: it knows at most how many it has minted since its start.

@@ -8,6 +8,7 @@ mod bench;
 mod confirm;
 mod document;
 mod glance;
+mod held;
 mod input;
 mod inspect;
 mod outcome;

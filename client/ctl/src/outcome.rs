@@ -2,9 +2,11 @@
 
 use std::fmt;
 use std::io::{self, Write};
+use std::path::PathBuf;
 
 use jwtkeeper_client::{Error, ErrorKind};
 
+use crate::held::Held;
 use crate::replace::Fault;
 
 /// How a command ended that was answered.
@@ -37,6 +39,7 @@ pub(crate) enum Failure {
     Output(io::Error),
     NoKey,
     File(Fault),
+    AnotherKind { file: PathBuf, held: Held, new: Held },
 }
 
 impl Failure {
@@ -45,6 +48,7 @@ impl Failure {
             Self::Usage(_) | Self::Input(..) => 2,
             Self::Output(_) | Self::NoKey => 69,
             Self::File(fault) => fault.code(),
+            Self::AnotherKind { .. } => 78,
             Self::Daemon(error) => match error.kind() {
                 ErrorKind::BadRequest => 2,
                 ErrorKind::NotPermitted => 77,
@@ -68,6 +72,7 @@ impl Failure {
             Self::Input(..) => "give the value itself, @FILE, or - for stdin",
             Self::Usage(_) => "see --help",
             Self::File(fault) => fault.advice(),
+            Self::AnotherKind { .. } => "name another file or another --algorithm; --force replaces it all the same",
             Self::Output(_) | Self::NoKey => "",
         }
     }
@@ -103,6 +108,13 @@ impl fmt::Display for Failure {
                 "no key could be made: the crypto library failed; nothing was changed"
             ),
             Self::File(fault) => write!(f, "{fault}"),
+            Self::AnotherKind { file, held, new } => {
+                write!(
+                    f,
+                    "{} holds {held}, which {new} must not replace; it was left as it is",
+                    file.display()
+                )
+            }
         }
     }
 }

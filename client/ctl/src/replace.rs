@@ -9,9 +9,12 @@ use std::path::{Path, PathBuf};
 
 use aws_lc_rs::rand;
 use nix::errno::Errno;
-use nix::fcntl::OFlag;
+use nix::fcntl::{AT_FDCWD, OFlag, RenameFlags, renameat2};
 use nix::sys::signal::{SigSet, Signal};
-use nix::unistd::{Gid, Group, Uid, User};
+use nix::unistd::{Gid, Group, Uid, User, geteuid};
+use zeroize::Zeroizing;
+
+use crate::times::{now, time};
 
 /// As many symlinks as the kernel follows (path_resolution(7)).
 const MOST_LINKS: usize = 40;
@@ -85,12 +88,40 @@ impl fmt::Display for Fault {
     }
 }
 
-/// Puts `bytes` in the file that `path` leads to; true if there was one. A file that was there keeps its owner, its
-/// group, and the group's right to read it; a new one is for its owner alone, whatever the umask. Symlinks stay.
+/// Returns the content of the file that `path` leads to; `None` if there is none.
+pub(crate) fn content(path: &Path) -> Result<Option<Zeroizing<Vec<u8>>>, Fault> {
+    match find(path)? {
+        (_, None) => Ok(None),
+        (path, Some(old)) => match read(&path) {
+            // Nor could a new file be given to its owner.
+            Err(fault) if fault.errno() == Errno::EACCES && old.uid() != geteuid().as_raw() => {
+                Err(Fault::Owner(path, names(old.uid(), old.gid())))
+            }
+            content => content.map(Some),
+        },
+    }
+}
+
+fn read(path: &Path) -> Result<Zeroizing<Vec<u8>>, Fault> {
+    let content = fs::read(path).map_err(|error| Fault::System("read", path.to_owned(), error))?;
+    Ok(Zeroizing::new(content))
+}
+
+/// What was replaced.
+pub(crate) struct Replaced {
+    /// There was a file.
+    pub(crate) existed: bool,
+    /// The copy of its content, for its owner alone.
+    pub(crate) backup: Option<PathBuf>,
+}
+
+/// Puts `bytes` in the file that `path` leads to. A file that was there keeps its owner, its group, and the group's right
+/// to read it; a new one is for its owner alone, whatever the umask. Symlinks stay. With `keeps_backup`, the content of a file
+/// that was there and not empty is kept beside it.
 ///
 /// From here on to its end the process cannot be interrupted: a new file half done would stay behind, and nobody would
 /// be told whether the old one is still there.
-pub(crate) fn replace(path: &Path, bytes: &[u8]) -> Result<bool, Fault> {
+pub(crate) fn replace(path: &Path, bytes: &[u8], keeps_backup: bool) -> Result<Replaced, Fault> {
     let failed = |what, path: &Path| {
         let path = path.to_owned();
         move |error| Fault::System(what, path, error)
@@ -114,11 +145,59 @@ pub(crate) fn replace(path: &Path, bytes: &[u8]) -> Result<bool, Fault> {
         .write_all(bytes)
         .and_then(|()| new.file.sync_all())
         .map_err(failed("write a file in", directory))?;
-    new.rename_to(&path).map_err(failed("replace", &path))?;
+    let mut backup = match &old {
+        Some(old) if keeps_backup && old.len() > 0 => Some(back_up(&path, old)?),
+        _ => None,
+    };
+    fs::rename(&new.path, &path).map_err(failed("replace", &path))?;
+    new.stays = true;
+    if let Some(backup) = &mut backup {
+        backup.stays = true;
+    }
     match opened.sync_all() {
-        Ok(()) => Ok(old.is_some()),
+        Ok(()) => Ok(Replaced {
+            existed: old.is_some(),
+            backup: backup.map(|backup| backup.path.clone()),
+        }),
         Err(error) => Err(Fault::Unsynced(path, error)),
     }
+}
+
+/// Copies a file to one beside it, named after the time.
+fn back_up(path: &Path, old: &Metadata) -> Result<New, Fault> {
+    let failed = |error| Fault::System("write a backup of", path.to_owned(), error);
+    let content = read(path)?;
+    let mut backup = New::beside(path).map_err(failed)?;
+    backup.set_mode(0o600).map_err(failed)?; // whatever the umask
+    backup.give_to_owner_of(old, path)?;
+    backup
+        .file
+        .write_all(&content)
+        .and_then(|()| backup.file.sync_all())
+        .map_err(failed)?;
+    let time: String = time(now()).chars().filter(|c| !"-:".contains(*c)).collect();
+    for number in 1.. {
+        let mut name = path.as_os_str().to_owned();
+        name.push(format!(".bak-{time}"));
+        if number > 1 {
+            name.push(format!("-{number}"));
+        }
+        match renameat2(
+            AT_FDCWD,
+            &backup.path,
+            AT_FDCWD,
+            Path::new(&name),
+            RenameFlags::RENAME_NOREPLACE,
+        ) {
+            Ok(()) => {
+                backup.path = name.into();
+                break;
+            }
+            Err(Errno::EEXIST) => {}
+            Err(error) => return Err(failed(error.into())),
+        }
+    }
+    Ok(backup)
 }
 
 /// SIGXFSZ too: with a limit on the size of files, a write then fails instead.
@@ -162,11 +241,11 @@ fn directory_of(path: &Path) -> &Path {
     }
 }
 
-/// A file that is to take another's place; removed when dropped before it has.
+/// A file that is made beside another; removed when dropped, unless it stays.
 struct New {
     file: File,
     path: PathBuf,
-    in_place: bool,
+    stays: bool,
 }
 
 impl New {
@@ -185,7 +264,7 @@ impl New {
         Ok(Self {
             file,
             path,
-            in_place: false,
+            stays: false,
         })
     }
 
@@ -209,17 +288,11 @@ impl New {
             Err(error) => Err(failed(error)),
         }
     }
-
-    fn rename_to(&mut self, path: &Path) -> io::Result<()> {
-        fs::rename(&self.path, path)?;
-        self.in_place = true;
-        Ok(())
-    }
 }
 
 impl Drop for New {
     fn drop(&mut self) {
-        if !self.in_place {
+        if !self.stays {
             let _nothing_more_can_be_done = fs::remove_file(&self.path);
         }
     }

@@ -98,8 +98,19 @@ pub(crate) fn run(args: &Args) -> Result<Outcome, Failure> {
             "a secret is made for a file, not for a realm; name its FILE",
         )),
         Command::Secret {
-            what: Secret::Generate { algorithm, file },
-        } => secret::generate(&output, *algorithm, file.as_deref()),
+            what:
+                Secret::Generate {
+                    algorithm,
+                    file,
+                    force,
+                    no_backup,
+                    yes,
+                },
+        } => {
+            let (force, no_backup, yes) = (*force, *no_backup, *yes);
+            let care = secret::Care { force, no_backup, yes };
+            secret::generate(&output, *algorithm, file.as_deref(), &care)
+        }
         Command::Completions { shell } => {
             let mut script = Vec::new();
             clap_complete::generate(*shell, &mut crate::command(), "jwtkeeperctl", &mut script);

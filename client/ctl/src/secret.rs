@@ -22,9 +22,11 @@ use nix::sys::prctl;
 use serde::Serialize;
 use zeroize::{Zeroize, Zeroizing};
 
+use crate::confirm;
+use crate::held::Held;
 use crate::outcome::{Failure, Outcome};
 use crate::output::Output;
-use crate::replace::replace;
+use crate::replace::{Replaced, content, replace};
 
 /// What a secret or key is for: all that the daemon knows, by the names of RFC 7518 section 3.1 and RFC 8037.
 #[derive(Clone, Copy, PartialEq, Eq, ValueEnum, Serialize)]
@@ -49,10 +51,26 @@ struct Generated<'a> {
     file: &'a str,
     algorithm: Algorithm,
     replaced: bool,
+    backup: Option<&'a str>,
+}
+
+/// How a key that is there is treated.
+pub(crate) struct Care {
+    /// It is replaced by one of another kind too.
+    pub(crate) force: bool,
+    /// No backup is kept.
+    pub(crate) no_backup: bool,
+    /// Nobody is asked.
+    pub(crate) yes: bool,
 }
 
 /// Makes one and puts it in `file`, or on stdout where that is `-`. What it prints otherwise never holds the key.
-pub(crate) fn generate(output: &Output, algorithm: Algorithm, file: Option<&Path>) -> Result<Outcome, Failure> {
+pub(crate) fn generate(
+    output: &Output,
+    algorithm: Algorithm,
+    file: Option<&Path>,
+    care: &Care,
+) -> Result<Outcome, Failure> {
     let file = file.unwrap_or(Path::new(algorithm.usual_file()));
     if file
         .to_str()
@@ -74,17 +92,30 @@ pub(crate) fn generate(output: &Output, algorithm: Algorithm, file: Option<&Path
         File::from(stdout().as_fd().try_clone_to_owned()?).write_all(&key)?;
         return Ok(Outcome::Yes);
     }
-    let replaced = replace(file, &key)?;
-    report(output, algorithm, &file.to_string_lossy(), replaced)?;
+    if let Some(held) = content(file)?.and_then(|content| Held::of(&content)) {
+        let new = algorithm.kind();
+        if held != new && !care.force {
+            let file = file.to_owned();
+            return Err(Failure::AnotherKind { file, held, new });
+        }
+        if !care.yes && !confirm::replace_key(file, held)? {
+            output.nothing_done()?;
+            return Ok(Outcome::No);
+        }
+    }
+    let replaced = replace(file, &key, !care.no_backup)?;
+    report(output, algorithm, &file.to_string_lossy(), &replaced)?;
     Ok(Outcome::Yes)
 }
 
-fn report(output: &Output, algorithm: Algorithm, file: &str, replaced: bool) -> Result<(), Failure> {
+fn report(output: &Output, algorithm: Algorithm, file: &str, replaced: &Replaced) -> Result<(), Failure> {
+    let backup = replaced.backup.as_ref().map(|path| path.to_string_lossy());
     if output.json {
         return Ok(output.object(&Generated {
             file,
             algorithm,
-            replaced,
+            replaced: replaced.existed,
+            backup: backup.as_deref(),
         })?);
     }
     let what = if algorithm.is_hmac() {
@@ -93,10 +124,15 @@ fn report(output: &Output, algorithm: Algorithm, file: &str, replaced: bool) -> 
         "a private key"
     };
     output.line(&format!("wrote {file}: {what} for {algorithm}"))?;
-    if replaced {
+    if replaced.existed {
         output.line(
             "it replaces another key: every token that only that one verifies is invalid once the daemon has read this",
         )?;
+    }
+    if let Some(backup) = backup {
+        output.line(&format!(
+            "the old one is kept as {backup}: delete it once nothing needs it"
+        ))?;
     }
     Ok(())
 }
@@ -111,6 +147,16 @@ impl Algorithm {
         match self.is_hmac() {
             true => "/etc/jwtkeeper/secret",
             false => "/etc/jwtkeeper/key.pem",
+        }
+    }
+
+    fn kind(self) -> Held {
+        match self {
+            Self::HS256 | Self::HS384 | Self::HS512 => Held::Secret,
+            Self::ES256 => Held::P256,
+            Self::ES384 => Held::P384,
+            Self::EdDSA => Held::Ed25519,
+            _ => Held::Rsa,
         }
     }
 

@@ -95,19 +95,21 @@ fn what_is_renamed_is_synced_before_and_after() {
         .iter()
         .map(|step| step.name.trim_end_matches("at2").trim_end_matches("at"))
         .collect();
-    assert_eq!(names, ["open", "open", "fchmod", "write", "fsync", "rename", "fsync"]);
-    let made = &steps[1].line;
+    let read_old = ["open"];
+    let new = ["open", "open", "fchmod", "write", "fsync"];
+    let backup = ["open", "open", "fchmod", "write", "fsync", "rename"];
+    let in_place = ["rename", "fsync"];
+    let expected = [&read_old[..], &new, &backup, &in_place].concat();
+    assert_eq!(names, expected);
+    let (directory, new, backup) = (&steps[1].line, &steps[2].line, &steps[7].line);
     for flag in ["O_CREAT", "O_EXCL", "O_NOFOLLOW", "O_CLOEXEC", "0600"] {
-        assert!(made.contains(flag), "{made}");
+        assert!(new.contains(flag) && backup.contains(flag), "{new}\n{backup}");
     }
     let descriptor = |line: &str| line.split(['(', ',', ')']).nth(1).unwrap().to_owned();
     let result = |line: &str| line.rsplit(' ').next().unwrap().to_owned();
-    assert_eq!(descriptor(&steps[4].line), result(made), "the new file is synced");
-    assert_eq!(
-        descriptor(&steps[6].line),
-        result(&steps[0].line),
-        "the directory is synced"
-    );
+    for (synced, opened) in [(&steps[5], new), (&steps[10], backup), (&steps[13], directory)] {
+        assert_eq!(descriptor(&synced.line), result(opened));
+    }
 }
 
 #[test]
@@ -140,10 +142,8 @@ fn a_failure_of_any_call_leaves_the_old_one_alone() {
         complaint.contains("was replaced, and its directory could not be synced"),
         "{complaint}"
     );
-    assert_eq!(
-        (place.content().len(), place.names()),
-        (NEW_LENGTH, vec!["secret".to_owned()])
-    );
+    assert_eq!(place.content().len(), NEW_LENGTH);
+    assert_eq!(fs::read_to_string(place.backup()).unwrap(), OLD);
 }
 
 /// No room, as the kernel itself says it: the limit on the size of files is a full disk for one process.
@@ -166,13 +166,15 @@ fn no_room_leaves_the_old_one_alone() {
 fn it_is_not_interrupted_halfway() {
     let steps = steps();
     for signal in ["SIGHUP", "SIGINT", "SIGQUIT", "SIGTERM"] {
-        for step in &steps {
+        // The first reads the old one: until then it may be interrupted.
+        for step in steps.iter().skip(1) {
             let place = Place::with_old();
             let output = run_with(step, &format!("signal={signal}"), &place);
             let case = format!("{signal} at {}", step.line);
             assert!(output.status.success(), "{case}: {}", text(&output.stderr));
             assert!(text(&output.stdout).contains("it replaces another key"), "{case}");
-            assert_eq!((place.content().len(), place.names().len()), (NEW_LENGTH, 1), "{case}");
+            assert_eq!((place.content().len(), place.names().len()), (NEW_LENGTH, 2), "{case}");
+            assert_eq!(fs::read_to_string(place.backup()).unwrap(), OLD, "{case}");
         }
     }
 }
@@ -184,10 +186,14 @@ enum Left {
     Neither,
 }
 
-/// What there is after a kill. A new file that did not get into its place may lie beside it, for its owner alone.
+/// What there is after a kill. A new file that did not get into its place may lie beside it, and a backup, each for its owner
+/// alone.
 fn left(place: &Place) -> Left {
     for name in place.names().iter().filter(|name| *name != "secret") {
-        assert!(name.starts_with(".jwtkeeper-secret-"), "{name}");
+        match name.starts_with("secret.bak-") {
+            true => assert_eq!(fs::read_to_string(place.path(name)).unwrap(), OLD),
+            false => assert!(name.starts_with(".jwtkeeper-secret-"), "{name}"),
+        }
         assert_eq!(mode(&place.path(name)) & 0o177, 0, "{name}");
     }
     match fs::read_to_string(place.secret()) {
@@ -200,7 +206,7 @@ fn left(place: &Place) -> Left {
 #[test]
 fn killed_at_any_call_it_leaves_the_old_one_or_the_new() {
     let steps = steps();
-    let renames = steps.iter().position(|step| step.name.starts_with("rename")).unwrap();
+    let renames = steps.iter().rposition(|step| step.name.starts_with("rename")).unwrap();
     for (at, step) in steps.iter().enumerate() {
         let place = Place::with_old();
         run_with(step, "signal=SIGKILL", &place);

@@ -165,12 +165,13 @@ fn what_it_replaces_is_said() {
     let said_next = said(generate_into(&file));
     let expected = format!(
         "wrote {}: a secret for HS512\nit replaces another key: every token that only that one verifies is invalid \
-         once the daemon has read this\n",
-        file.display()
+         once the daemon has read this\nthe old one is kept as {}: delete it once nothing needs it\n",
+        file.display(),
+        place.backup().display()
     );
     assert_eq!(said_next, expected);
     assert_ne!(place.content(), first);
-    assert_eq!(place.names(), ["secret"]);
+    assert_eq!(fs::read_to_string(place.backup()).unwrap(), first);
 }
 
 #[test]
@@ -182,7 +183,9 @@ fn with_json_it_is_one_object() {
         command.arg(&file);
         let said = said(command);
         assert_eq!(said.lines().count(), 1, "{said}");
-        let shape = json!({"file": file.to_str().unwrap(), "algorithm": "ES256", "replaced": replaced});
+        let backup = replaced.then(|| place.backup());
+        let shape =
+            json!({"file": file.to_str().unwrap(), "algorithm": "ES256", "replaced": replaced, "backup": backup});
         assert_eq!(serde_json::from_str::<Value>(&said).unwrap(), shape);
     }
 }

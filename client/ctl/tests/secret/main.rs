@@ -15,6 +15,7 @@
 mod pace;
 mod support;
 
+mod backup;
 mod failures;
 mod form;
 mod readers;

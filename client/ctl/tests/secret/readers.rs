@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::thread;
 
 use crate::pace::until;
-use crate::support::{NEW_LENGTH, OLD, Place, generate_into, said};
+use crate::support::{NEW_LENGTH, OLD, Place, generate, said};
 
 const GENERATIONS: usize = 200;
 
@@ -70,7 +70,9 @@ fn a_reader_sees_every_generation_whole() {
     let mut written = HashSet::from([OLD.to_owned()]);
     let seen = reader.watch(&place.secret(), || {
         for _ in 0..GENERATIONS {
-            said(generate_into(&place.secret()));
+            let mut command = generate(&["--no-backup"]);
+            command.arg(place.secret());
+            said(command);
             assert!(written.insert(place.content()), "the same secret twice");
             let before = reader.reads();
             // One may have begun before; the next has not.

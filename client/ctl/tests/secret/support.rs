@@ -56,6 +56,13 @@ impl Place {
         names
     }
 
+    /// The one backup.
+    pub(crate) fn backup(&self) -> PathBuf {
+        let names = self.names().into_iter().filter(|name| name.starts_with("secret.bak-"));
+        let [name] = names.collect::<Vec<_>>().try_into().unwrap();
+        self.path(&name)
+    }
+
     /// The old secret is there, with nothing beside it.
     pub(crate) fn assert_untouched(&self, case: &str) {
         assert_eq!(self.content(), OLD, "{case}");

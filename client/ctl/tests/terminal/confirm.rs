@@ -164,3 +164,26 @@ fn who_is_not_there_or_said_yes_is_not_asked() {
     let mut terminal = Terminal::run(revoke(&daemon, now), &on(true, false, true));
     terminal.expect("to go on: ");
 }
+
+#[test]
+fn a_key_is_replaced_by_yes_alone() {
+    let directory = tempfile::tempdir().unwrap();
+    let file = directory.path().join("secret");
+    for (answer, code) in [("\n", 1), ("y\n", 1), ("\x04", 1), ("yes\n", 0)] {
+        std::fs::write(&file, "the old secret").unwrap();
+        let mut command = program();
+        command.args(["secret", "generate"]).arg(&file);
+        let mut terminal = Terminal::run(command, &ALL);
+        let asked = terminal.expect("to replace it: ");
+        assert!(asked.contains("holds an HMAC secret"), "{asked}");
+        terminal.write(answer);
+        let (found, said) = terminal.end();
+        let is_old = std::fs::read_to_string(&file).unwrap() == "the old secret";
+        assert_eq!((found, is_old), (Some(code), code == 1), "{answer:?}: {said}");
+    }
+    let mut command = program();
+    command.args(["secret", "generate", "--yes"]).arg(&file);
+    let (code, said) = Terminal::run(command, &ALL).end();
+    assert_eq!(code, Some(0), "{said}");
+    assert!(!said.contains("Type yes"), "{said}");
+}
