@@ -92,12 +92,25 @@ struct Made {
 }
 
 impl Quotas {
-    /// Counts entries that a uid has made and that expire at `until`.
+    /// Counts entries that a uid makes and that expire at `until`.
     pub(super) fn add(&self, uid: u32, entries: usize, until: Seconds) {
         let mut all = self.all();
         let made = all.entry(uid).or_default();
         *made.ends.entry(until.div_euclid(SPAN)).or_default() += entries;
         made.live += entries;
+    }
+
+    /// Takes back a count: the entries were not made after all.
+    pub(super) fn take_back(&self, uid: u32, entries: usize, until: Seconds) {
+        let mut all = self.all();
+        // Those that have expired meanwhile are no longer counted.
+        let Some(made) = all.get_mut(&uid) else { return };
+        let Some(span) = made.ends.get_mut(&until.div_euclid(SPAN)) else {
+            return;
+        };
+        let taken = entries.min(*span);
+        *span -= taken;
+        made.live -= taken;
     }
 
     /// Returns how many entries of a uid have not expired.
@@ -214,6 +227,18 @@ mod tests {
         assert_eq!(quotas.live(7, 3000 + SPAN), 5);
         assert_eq!(quotas.live(8, 0), 0);
         assert_eq!(quotas.live(7, 9000 + SPAN), 0);
+    }
+
+    #[test]
+    fn entries_that_were_not_made_are_not_counted() {
+        let quotas = Quotas::default();
+        quotas.add(7, 10, 3000);
+        quotas.add(7, 2, 3000);
+        quotas.take_back(7, 2, 3000);
+        assert_eq!(quotas.live(7, 0), 10);
+        assert_eq!(quotas.live(7, 3000 + SPAN), 0);
+        quotas.take_back(7, 10, 3000);
+        assert_eq!(quotas.live(7, 0), 0, "expired in between");
     }
 
     #[test]

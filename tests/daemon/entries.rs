@@ -63,6 +63,41 @@ fn a_uid_cannot_use_up_the_room_of_others() {
     assert!(!daemon.client().validate(token.token()).unwrap().is_valid());
 }
 
+/// A request reserves its room when it is accepted: those under way together do not exceed the limit.
+#[test]
+fn concurrent_revocations_stay_within_the_limit_of_their_uid() {
+    let Some(daemon) = limited() else { return };
+    as_flooder(&daemon.setup.socket(), |client| {
+        std::thread::scope(|scope| {
+            for thread in 0..40 {
+                scope.spawn(move || {
+                    for number in 0..5 {
+                        let _some_are_refused = client.revoke_session(&format!("session-{thread}-{number}"));
+                    }
+                });
+            }
+        });
+    });
+    let entries = daemon.health()["store"]["entries"].as_u64();
+    assert_eq!(entries, Some(50));
+}
+
+/// Room that a request did not need is free again.
+#[test]
+fn invalid_tokens_use_up_no_room() {
+    let Some(daemon) = limited() else { return };
+    let token = daemon.client().issue(Issue::new()).unwrap();
+    let (form, _) = token.token().rsplit_once('.').unwrap();
+    let forged = format!("{form}.{}", "A".repeat(86));
+    as_flooder(&daemon.setup.socket(), |client| {
+        for _ in 0..60 {
+            let revoked = client.revoke(Revoke::token(&*forged, None)).unwrap();
+            assert_ne!(revoked, jwtkeeper_client::Revoked::Done);
+        }
+        client.revoke_session("session").expect("there is room");
+    });
+}
+
 #[test]
 fn administrators_can_revoke_in_a_full_realm() {
     let Some(daemon) = limited() else { return };

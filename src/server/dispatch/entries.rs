@@ -1,4 +1,5 @@
-//! Room in the denylist for what a request adds, and its count once it is done.
+//! Room in the denylist for the entries that a request adds: reserved before the request starts, and given back if it adds
+//! none.
 
 use std::sync::Arc;
 
@@ -10,7 +11,8 @@ use crate::server::quota::{Addition, Level, refusal};
 use crate::server::{Context, price};
 use crate::words::{Id, Seconds};
 
-/// New entries for which there is room. They are counted when the request is done.
+/// Room for new entries. It counts against the uid from the start, so that requests that run at the same time cannot exceed the
+/// limit together. Unless the entries are made, the room is given back on drop.
 #[must_use]
 pub(super) struct Granted {
     context: Arc<Context>,
@@ -20,16 +22,22 @@ pub(super) struct Granted {
 }
 
 impl Granted {
-    /// Counts the entries: the request is done, or its revocation is in effect though not durable.
-    pub(super) fn count(self) {
+    /// Keeps the room: the entries exist, or the revocation is in effect though not durable.
+    pub(super) fn keep(mut self) {
+        self.entries = 0;
+    }
+}
+
+impl Drop for Granted {
+    fn drop(&mut self) {
         if self.entries > 0 {
-            self.context.quotas.add(self.uid, self.entries, self.until);
+            self.context.quotas.take_back(self.uid, self.entries, self.until);
         }
     }
 }
 
 impl Dispatch {
-    /// Room for an addition, unless a limit of entries is reached.
+    /// Reserves room for an addition, unless a limit of entries is reached.
     pub(super) fn grant(&mut self, moment: &Moment, served: &Served, addition: Addition) -> Result<Granted, No> {
         let limits = &moment.snapshot.settings.limits;
         let uid = self.peer.uid;
@@ -47,11 +55,15 @@ impl Dispatch {
             }
             self.cost += price::BEYOND_LIMIT;
         }
+        let until = served.index.retention(moment.now);
+        if addition.entries > 0 {
+            self.context.quotas.add(uid, addition.entries, until);
+        }
         Ok(Granted {
             context: self.context.clone(),
             uid,
             entries: addition.entries,
-            until: served.index.retention(moment.now),
+            until,
         })
     }
 }

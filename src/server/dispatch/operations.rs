@@ -108,7 +108,7 @@ impl Dispatch {
             charge(&context, &bucket, price::further_checks(&effort, &served.realm.keyring));
             let (minted, cause, hand_out) = match rotated {
                 Ok(Rotated::Successor(unsigned, cause, hand_out)) => {
-                    granted.count();
+                    granted.keep();
                     match sign_aside(&context, &bucket, &served, unsigned).await {
                         Ok(minted) => (minted, cause, hand_out),
                         Err(refusal) => return refused(id, &refusal),
@@ -165,7 +165,7 @@ impl Dispatch {
             };
             let flagged = context.keeper.flag(&served, now, target).await;
             if matches!(flagged, Ok(()) | Err(Refusal::Store(_))) {
-                granted.count();
+                granted.keep();
             }
             done(|out| {
                 let outcome = match flagged {
@@ -196,7 +196,7 @@ impl Dispatch {
             let revoked = context.keeper.revoke(&served, now, target.borrow(), &mut effort).await;
             charge(&context, &bucket, price::further_checks(&effort, &served.realm.keyring));
             if matches!(revoked, Ok(Ok(())) | Err(Refusal::Store(_))) {
-                granted.count();
+                granted.keep();
             }
             done(|out| {
                 let (outcome, proven) = match revoked {
