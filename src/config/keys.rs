@@ -14,7 +14,7 @@ use crate::keyring::{Keyring, PrivateFile, PublicFile, Role, VerifyingKey, ends_
 pub(super) struct Keys {
     pub(super) keyring: Arc<Keyring>,
     pub(super) version: Version<'static>,
-    /// What is odd about them and no fault.
+    /// Warnings about them.
     pub(super) notes: Vec<String>,
     /// What tells the key files' state from another.
     origin: Vec<Digest>,

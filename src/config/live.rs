@@ -56,7 +56,7 @@ impl InForce {
         }
     }
 
-    /// What is odd about its key files and no fault.
+    /// Warnings about its key files.
     pub fn notes(&self) -> &[String] {
         &self.keys.notes
     }
@@ -81,9 +81,13 @@ impl Snapshot {
         self.realms.values()
     }
 
-    /// A warning for each key that realms share without sharing a denylist.
-    pub fn shared_keys(&self) -> &[String] {
-        &self.shared_keys
+    /// Warnings about keys: those that realms share without sharing a denylist, and those of each realm's key files.
+    pub fn key_warnings(&self) -> impl Iterator<Item = &String> {
+        let mut realms: Vec<_> = self.realms().collect();
+        realms.sort_unstable_by_key(|realm| &realm.served.realm.name);
+        self.shared_keys
+            .iter()
+            .chain(realms.into_iter().flat_map(InForce::notes))
     }
 
     pub(super) fn in_force(&self, realm: &str) -> Option<&InForce> {
@@ -302,7 +306,11 @@ impl Live {
 
     /// What is to be in force next; `None` when nothing about it is new.
     fn next(&self, running: &Snapshot, settings: Arc<Settings>, all: AllKeys, now: Millis) -> Option<Snapshot> {
-        let same = |(name, keys): (&String, &Keys)| running.realms.get(name).is_some_and(|realm| realm.keys.same(keys));
+        // A key that is skipped changes no keyring, but it changes the warnings.
+        let same = |(name, keys): (&String, &Keys)| {
+            let running = running.realms.get(name).map(|realm| &realm.keys);
+            running.is_some_and(|running| running.same(keys) && running.notes == keys.notes)
+        };
         // Names of users and groups may mean others than before.
         let same_settings = settings.origin == running.settings.origin && settings.access == running.settings.access;
         if same_settings && all.iter().all(same) {

@@ -50,6 +50,7 @@ pub fn check(path: &std::path::Path, files: &mut Files) -> Result<(Settings, Vec
         keyring: &keys.keyring,
     });
     let mut warnings = shared_keys::warnings(parties);
+    warnings.extend(loaded.iter().flat_map(|(_, keys)| keys.notes.iter().cloned()));
     warnings.extend(settings.audit.as_ref().and_then(AuditSettings::warning));
     if let StoreSettings::Redis(redis) = &settings.store
         && let Err(found) = redis.servers()

@@ -204,7 +204,7 @@ async fn context(
     let denylist = state::shared(&settings, store)?;
     let own_uid = nix::unistd::geteuid().as_raw();
     let live = Live::start(settings, files, denylist.clone(), own_uid, clock::now()).await?;
-    for warning in live.snapshot().shared_keys() {
+    for warning in live.snapshot().key_warnings() {
         tracing::warn!("{warning}");
     }
     let mut instance = [0; 16];

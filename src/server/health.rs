@@ -122,9 +122,8 @@ impl Condition {
         warnings.extend(context.quotas.warnings(&snapshot.settings.limits, realms, now));
         warnings.extend(status.unsettled.iter().cloned());
         warnings.extend(pending_restart(&snapshot.settings));
-        warnings.extend(snapshot.shared_keys().iter().cloned());
+        warnings.extend(snapshot.key_warnings().cloned());
         warnings.extend(store.warnings.iter().cloned());
-        warnings.extend(in_order(snapshot).iter().flat_map(|realm| realm.notes()).cloned());
         Self {
             faults,
             warnings,

@@ -48,6 +48,7 @@ mod rotate_race;
 mod rules;
 mod secrecy;
 mod secret;
+mod skipped_keys;
 mod start;
 mod stop;
 mod swaps;

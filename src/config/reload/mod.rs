@@ -254,8 +254,8 @@ impl Follower {
         match changes {
             Some(changes) => {
                 tell_of_changes(snapshot.generation, &changes);
-                let known = running.shared_keys();
-                for warning in snapshot.shared_keys().iter().filter(|warning| !known.contains(warning)) {
+                let known: HashSet<_> = running.key_warnings().collect();
+                for warning in snapshot.key_warnings().filter(|warning| !known.contains(warning)) {
                     tracing::warn!("{warning}");
                 }
                 (self.listener)(Event::Changed(&snapshot, &changes));
