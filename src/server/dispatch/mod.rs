@@ -21,6 +21,7 @@ use super::tally::{Counter, Ticket};
 use super::{Context, health, price};
 use crate::config::{Right, Snapshot};
 use crate::keeper::Served;
+use crate::log_limit::limited;
 use crate::words::{Millis, Peer};
 
 /// Work that ends in a reply.
@@ -166,7 +167,13 @@ impl Dispatch {
                 tokio::spawn(async move {
                     let now = (context.clock)();
                     if let Err(error) = context.keeper.hand_out(&served, now, jti, hand_out).await {
-                        tracing::warn!(%error, realm = %served.realm.name, "the end of a grace is not durable yet");
+                        limited!(
+                            warn,
+                            "end of a grace not stored",
+                            %error,
+                            realm = %served.realm.name,
+                            "the end of a token's grace period is not stored yet"
+                        );
                     }
                 });
             }
