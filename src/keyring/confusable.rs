@@ -11,7 +11,10 @@ use base64::alphabet::{Alphabet, STANDARD, URL_SAFE};
 use base64::engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig};
 use zeroize::Zeroizing;
 
-/// The form of the key that `secret` is, for a message; `None` for a secret.
+/// The shortest base64 text of a key: 32 bytes could be any secret.
+const SHORTEST: usize = 44;
+
+/// Returns the form of the key that `secret` is, for a message; `None` for a secret.
 pub(super) fn key_in(secret: &[u8]) -> Option<&'static str> {
     if contains(secret, b"-----BEGIN ") || contains(secret, b"---- BEGIN ") {
         return Some("a PEM key or certificate");
@@ -19,18 +22,43 @@ pub(super) fn key_in(secret: &[u8]) -> Option<&'static str> {
     if is_der(secret) {
         return Some("a key or certificate in DER");
     }
+    // A JWK file was read as one by now: this is one in quotes, in a list, or after a byte order mark.
+    if contains(secret, JWK_MEMBER) {
+        return Some("a JWK in another text");
+    }
+    if hex(secret).is_some_and(|bytes| is_der(&bytes)) {
+        return Some("a key or certificate in hexadecimal digits");
+    }
     let joined: Zeroizing<Vec<u8>> =
         Zeroizing::new(secret.iter().copied().filter(|b| !b.is_ascii_whitespace()).collect());
-    let words = secret.split(u8::is_ascii_whitespace).filter(|word| !word.is_empty());
-    std::iter::once(joined.as_slice()).chain(words).find_map(|text| {
+    // Quotes, or the beginning of a data URL, may surround it.
+    let words = secret.split(|byte| !(byte.is_ascii_alphanumeric() || b"+/-_=".contains(byte)));
+    let texts = std::iter::once(joined.as_slice()).chain(words);
+    texts.filter(|text| text.len() >= SHORTEST).find_map(|text| {
         [STANDARD, URL_SAFE].iter().find_map(|alphabet| {
             let bytes = Zeroizing::new(lenient(alphabet).decode(text).ok()?);
             if is_ssh(&bytes) {
                 return Some("an SSH public key");
             }
-            (is_der(&bytes) || contains(&bytes, b"-----BEGIN ")).then_some("a key or certificate in base64")
+            let is_text = contains(&bytes, b"-----BEGIN ") || contains(&bytes, JWK_MEMBER);
+            (is_text || is_der(&bytes)).then_some("a key or certificate in base64")
         })
     })
+}
+
+/// The beginning of the member that every JWK has, its closing quote escaped or not.
+const JWK_MEMBER: &[u8] = b"\"kty";
+
+/// Decodes hexadecimal digits, with white space or colons between them or not.
+fn hex(text: &[u8]) -> Option<Zeroizing<Vec<u8>>> {
+    let digit = |byte: &u8| char::from(*byte).to_digit(16);
+    let digits = text.iter().filter(|byte| !byte.is_ascii_whitespace() && **byte != b':');
+    let digits: Zeroizing<Vec<u32>> = Zeroizing::new(digits.map(digit).collect::<Option<_>>()?);
+    let (pairs, []) = digits.as_chunks::<2>() else {
+        return None;
+    };
+    let bytes = pairs.iter().map(|[high, low]| (high << 4 | low) as u8);
+    Some(Zeroizing::new(bytes.collect()))
 }
 
 fn lenient(alphabet: &Alphabet) -> GeneralPurpose {

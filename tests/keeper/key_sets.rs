@@ -240,6 +240,10 @@ fn public_key_is_no_secret_in_any_form() {
             json!({"kty": "oct", "k": BASE64_URL_SAFE_NO_PAD.encode(&der)})
                 .to_string()
                 .into_bytes(),
+            format!("\"{base64}\"\n").into_bytes(),
+            format!("data:application/octet-stream;base64,{base64}").into_bytes(),
+            hex(&der, "").into_bytes(),
+            format!("{}\n", hex(&der, ":").to_uppercase()).into_bytes(),
         ];
         for form in forms {
             let fault = hmac(&form).err().map(|fault| fault.to_string());
@@ -254,15 +258,33 @@ fn public_key_is_no_secret_in_any_form() {
     let line = format!("ssh-rsa {} user@host\n", BASE64_STANDARD.encode(&blob));
     assert!(hmac(line.as_bytes()).is_err());
     assert!(hmac(BASE64_STANDARD.encode(&blob).as_bytes()).is_err());
+    // What the loader does not take for a JWK is still none of a secret.
+    let jwk = public(Algorithm::RS256).to_string();
+    for form in [
+        format!("\u{feff}{jwk}"),
+        format!("[{jwk}]"),
+        json!(jwk).to_string(),
+        BASE64_STANDARD.encode(&jwk),
+    ] {
+        let fault = hmac(form.as_bytes()).err().map(|fault| fault.to_string());
+        assert!(fault.is_some_and(|fault| fault.contains("where an HMAC")), "{form:.60}");
+    }
 
     for secret in [
         stranger(Algorithm::HS256).file(),
         BASE64_STANDARD.encode(stranger(Algorithm::HS256).file()).into_bytes(),
+        hex(&stranger(Algorithm::HS256).file(), "").into_bytes(),
+        b"MIEA and MIIAAA are no keys, only words of a sentence".to_vec(),
         vec![0x30; 64],
         b"correct horse battery staple, and then some".to_vec(),
     ] {
         assert!(hmac(&secret).is_ok(), "{}", String::from_utf8_lossy(&secret));
     }
+}
+
+fn hex(bytes: &[u8], separator: &str) -> String {
+    let digits: Vec<_> = bytes.iter().map(|byte| format!("{byte:02x}")).collect();
+    digits.join(separator)
 }
 
 /// The public key of this algorithm as SubjectPublicKeyInfo.
