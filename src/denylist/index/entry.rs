@@ -1,4 +1,4 @@
-//! Entries: what stands for an id, and the maps that hold it.
+//! Entries of the denylist, and the maps that hold them.
 
 use std::collections::HashMap;
 
@@ -8,7 +8,7 @@ use crate::denylist::change::{Level, Raise};
 use crate::denylist::cutoff::Cutoff;
 use crate::words::{Id, Millis};
 
-/// Which reading of a shared store something was seen in.
+/// The number of a scan of a shared store.
 pub(in crate::denylist) type Reading = u16;
 
 #[derive(Debug, Clone, Copy)]
@@ -16,7 +16,7 @@ pub(super) struct Standing {
     pub(super) level: Level,
     /// The store has it.
     pub(super) saved: bool,
-    /// The reading by which a shared store has it too; 0 for none.
+    /// The last scan that found this entry in a shared store; 0 for none.
     pub(super) shared: Reading,
     pub(super) until: u32,
 }
@@ -127,7 +127,7 @@ impl<V> Default for Map<V> {
     }
 }
 
-/// A UUID as what takes no more room than it has bytes.
+/// Splits a UUID into two halves: unlike `u128`, they need no 16-byte alignment.
 pub(super) fn halves(bits: u128) -> [u64; 2] {
     [(bits >> 64) as u64, bits as u64]
 }
@@ -151,7 +151,7 @@ impl<V: Copy> Map<V> {
         }
     }
 
-    /// Those that `keep` picks.
+    /// Calls `take` with the id of each value that `keep` accepts.
     pub(super) fn each(&self, keep: impl Fn(&V) -> bool, mut take: impl FnMut(&Id)) {
         for (id, value) in &self.uuids {
             if keep(value) {

@@ -13,7 +13,7 @@ const BUCKET: i64 = 64;
 /// Ids in one piece of a bucket: small, so that neither its growth nor its end holds anyone up.
 const CHUNK: usize = 1024;
 
-/// What ends in one span of time: most are tokens and sessions by their UUIDs, which take no more than that.
+/// Ids whose entries expire in one span of time. Most are UUIDs of tokens and sessions, which are kept without a tag.
 #[derive(Default)]
 pub(super) struct Bucket {
     tokens: Chunks<[u64; 2]>,
@@ -48,7 +48,7 @@ impl Bucket {
         }
     }
 
-    /// Takes one piece out; `None` once it is empty.
+    /// Removes and returns one piece; `None` once the bucket is empty.
     fn take(&mut self) -> Option<Vec<(Expiring, Id)>> {
         let of = |kind| move |halves: [u64; 2]| (kind, Id::Uuid(whole(halves)));
         if let Some(tokens) = self.tokens.0.pop() {
@@ -81,7 +81,7 @@ impl RealmIndex {
         true
     }
 
-    /// One piece of what ends before a bucket.
+    /// Returns one piece of the ids that expire before a bucket.
     fn due(&self, end: i64) -> Option<Vec<(Expiring, Id)>> {
         let mut buckets = lock(&self.buckets);
         loop {

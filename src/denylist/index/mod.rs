@@ -1,5 +1,5 @@
-//! The copy in memory: what every validate reads. Sharded maps, one set a realm; readers share, and only the store's
-//! writer writes. Entries leave by buckets of time, not by timers of their own.
+//! The copy of the denylist in memory, which every validate reads: sharded maps, one set for each realm. Entries expire by
+//! buckets of time, not by timers of their own.
 
 mod entry;
 mod expiry;
@@ -25,7 +25,7 @@ pub(super) use rotation::record_until;
 pub use rotation::{PENDING, Rotation};
 pub(super) use shared::{NONE, PARTS};
 
-/// What stands for a subject.
+/// The cutoffs of a subject.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Cutoffs {
     /// The sessions that are revoked.
@@ -45,7 +45,7 @@ pub struct Index {
 }
 
 impl Index {
-    /// The entries of a realm, made when it is first heard of.
+    /// Returns the entries of a realm; creates an empty set for a new realm.
     pub fn realm(&self, name: &str) -> Arc<RealmIndex> {
         if let Some(realm) = read(&self.realms).get(name) {
             return realm.clone();
@@ -54,7 +54,7 @@ impl Index {
         write(&self.realms).entry(name.to_owned()).or_insert_with(new).clone()
     }
 
-    /// Every realm that was heard of.
+    /// Returns all known realms.
     pub fn realms(&self) -> Vec<Arc<RealmIndex>> {
         read(&self.realms).values().cloned().collect()
     }
@@ -68,18 +68,18 @@ impl Index {
             .unwrap_or_default()
     }
 
-    /// Entries may have been forgotten of tokens that expired by this second; such tokens stay expired whatever the
-    /// clock says.
+    /// Returns the second up to which entries of expired tokens may have been removed. Tokens that expired by then stay
+    /// expired, whatever the clock says.
     pub fn forgotten(&self) -> Seconds {
         Seconds::try_from(self.forgotten.load(Ordering::Acquire)).unwrap_or(Seconds::MAX)
     }
 
-    /// How many entries there are.
+    /// Returns the number of entries.
     pub fn len(&self) -> u64 {
         self.realms().iter().map(|realm| realm.count()).sum()
     }
 
-    /// Whether there are none.
+    /// Returns true if there are no entries.
     pub fn is_empty(&self) -> bool {
         self.len() == 0
     }
@@ -92,14 +92,14 @@ impl Index {
         self.swept_by(now);
     }
 
-    /// Takes note that entries may be forgotten by `now`, before any of them is.
+    /// Records that entries may be removed by `now`, before any of them is.
     pub(super) fn forget_by(&self, now: Seconds) {
         let expired = now.saturating_sub(MARGIN).max(0) as u64;
         self.forgotten.fetch_max(expired, Ordering::AcqRel);
         self.horizon.fetch_max(now, Ordering::AcqRel);
     }
 
-    /// Takes note that everything that may be forgotten by `now` is.
+    /// Records that every entry that may be removed by `now` has been removed.
     pub(super) fn swept_by(&self, now: Seconds) {
         self.swept.fetch_max(now, Ordering::AcqRel);
     }

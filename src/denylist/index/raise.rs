@@ -1,4 +1,4 @@
-//! Raising: entries only climb, and know whether the store has them.
+//! Raising entries: levels and deadlines only grow, and each entry records whether the store has it.
 
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -9,7 +9,7 @@ use crate::denylist::change::{Kind, Level, Raise};
 use crate::words::Id;
 
 impl RealmIndex {
-    /// Joins one entry in. Says whether anything climbed or grew.
+    /// Joins an entry. Returns true if its level, cutoff or deadline grew.
     pub fn raise(&self, raise: &Raise) -> bool {
         let until = clamp(raise.until);
         match raise.kind {
@@ -43,8 +43,8 @@ impl RealmIndex {
         }
     }
 
-    /// What stands where `raise` was joined in: what the store is told, so that no row says less than memory does, and
-    /// none outlives a higher one.
+    /// Returns the entry that `raise` was joined to, as it is now. The store writes this one, so that no row is lower than the
+    /// entry in memory, and none outlives a higher one.
     pub(in crate::denylist) fn stands(&self, raise: &Raise) -> Raise {
         let standing = |standing: Standing| Raise {
             level: standing.level,
@@ -68,7 +68,7 @@ impl RealmIndex {
         found.unwrap_or_else(|| raise.clone()) // gone again: it was past already
     }
 
-    /// Whether the store has what stands for this raise, and that is no less.
+    /// Returns true if the store has an entry that includes this raise.
     pub fn is_saved(&self, raise: &Raise) -> bool {
         let until = clamp(raise.until);
         let covers = |standing: Standing| standing.saved && standing.level >= raise.level && standing.until >= until;
@@ -83,7 +83,7 @@ impl RealmIndex {
         }
     }
 
-    /// Takes note that the store has this raise.
+    /// Records that the store has this raise.
     pub fn mark_saved(&self, raise: &Raise) {
         let until = clamp(raise.until);
         let mut shard = write(self.shard(&raise.id));

@@ -78,7 +78,7 @@ impl RealmIndex {
         &self.name
     }
 
-    /// All that stands for a token, in one look: a first token and its session share an id, and so a shard.
+    /// Looks up everything that applies to a token. A first token and its session share an id, and so one lookup in a shard.
     pub fn look(&self, jti: &Id, session: &Id, subject: Option<&str>) -> Stands {
         let mut stands = Stands::default();
         let empty = |kind| self.none(kind);
@@ -101,22 +101,22 @@ impl RealmIndex {
         stands
     }
 
-    /// How far a token's own entry has climbed.
+    /// Returns the level of a token's own entry.
     pub fn token(&self, id: &Id) -> Option<Level> {
         self.standing(Kind::Token, id).map(|(level, _)| level)
     }
 
-    /// The same, and until when.
+    /// Returns the level of a token's own entry, and its deadline.
     pub fn token_until(&self, id: &Id) -> Option<(Level, Seconds)> {
         self.standing(Kind::Token, id)
     }
 
-    /// Whether a session is revoked.
+    /// Returns true if a session is revoked.
     pub fn session_revoked(&self, id: &Id) -> bool {
         self.standing(Kind::Session, id).is_some()
     }
 
-    /// What stands for a subject.
+    /// Returns the cutoffs of a subject.
     pub fn subject(&self, id: &Id) -> Cutoffs {
         if self.none(Expiring::Subject) {
             return Cutoffs::default();
@@ -131,13 +131,13 @@ impl RealmIndex {
         }
     }
 
-    /// The sessions of the realm that are revoked.
+    /// Returns the cutoff of the realm's sessions.
     pub fn realm_cutoff(&self) -> Cutoff {
         Cutoff::clone(&self.realm_cutoff.load())
     }
 
-    /// The number with which a token that is minted now is exempt from a cutoff; 0 where it needs none. `id` is any for
-    /// the realm's.
+    /// Returns the sequence number that exempts a token minted now from a cutoff, or 0 if it needs none. `id` is ignored for
+    /// the realm's cutoff.
     pub fn exemption(&self, kind: Kind, id: &Id, level: Level, now: Millis) -> u64 {
         self.mark(kind, id, level).exemption(now, self.shared_since() > 0)
     }
@@ -170,7 +170,7 @@ impl RealmIndex {
         }
     }
 
-    /// Where a token was rotated to.
+    /// Returns the rotation of a token.
     pub fn rotation(&self, id: &Id) -> Option<Rotation> {
         if self.none(Expiring::Rotation) {
             return None;

@@ -9,8 +9,8 @@ use crate::denylist::change::{Level, Record, Rotate};
 use crate::denylist::{MARGIN, Outcome};
 use crate::words::{Id, Millis, Seconds};
 
-/// The end of the grace of a rotation whose successor nobody was given yet: the old token stays valid. The end only ever
-/// moves forward in time to an earlier moment, so every host and every row joins by the minimum.
+/// The end of the grace of a rotation whose successor was not handed out yet: the old token stays valid. The end only ever
+/// changes to an earlier time, so hosts and rows are joined by the minimum.
 pub const PENDING: Millis = Millis(u64::MAX);
 
 /// A rotated token.
@@ -66,8 +66,8 @@ impl Rotation {
 }
 
 impl RealmIndex {
-    /// Joins a rotation in. Its record may be missing; the later deadline stays, and the earlier end of the grace. Another
-    /// successor takes the place of one that nobody was given, and of no other.
+    /// Joins a rotation: the later deadline is kept, and the earlier end of the grace. The record may be missing. A different
+    /// successor replaces only one that was not handed out.
     pub fn insert_rotation(&self, old: &Id, rotation: Rotation) {
         let mut rotation = rotation;
         let (session, successor) = (rotation.session.clone(), rotation.successor.clone());
@@ -103,7 +103,7 @@ impl RealmIndex {
         }
     }
 
-    /// Takes back a rotation that did not become durable.
+    /// Removes a rotation that did not become durable.
     pub fn remove_rotation(&self, old: &Id) {
         let mut shard = write(self.shard(old));
         let Some(rotation) = shard.rotations.remove(old) else {
@@ -133,7 +133,7 @@ impl RealmIndex {
         }
     }
 
-    /// What a rotation finds: `None` when it is the first.
+    /// Returns the outcome of a rotation by the entries that exist; `None` if it is the first.
     pub fn decide(&self, rotate: &Rotate) -> Option<Outcome> {
         if self.token(&rotate.old) == Some(Level::Hard)
             || self.is_session_over(&rotate.session, rotate.subject.as_ref(), rotate.start)

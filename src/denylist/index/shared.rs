@@ -1,5 +1,5 @@
-//! What a shared store is known to have: every entry knows the last reading of the store that showed it as it stands
-//! here. What grows is unknown to the store until it is told, or read there.
+//! The state of entries in a shared store: each entry has the number of the last scan that found it there unchanged. An entry
+//! that grows counts as missing there until it is written or read.
 
 use std::sync::atomic::Ordering;
 
@@ -10,10 +10,10 @@ use crate::denylist::change::{Kind, Level, Raise};
 use crate::denylist::cutoff::Cutoff;
 use crate::words::{Id, Seconds};
 
-/// A reading that shows nothing.
+/// The number of a scan that finds nothing.
 pub(in crate::denylist) const NONE: Reading = Reading::MAX;
 
-/// In how many parts a realm's entries are gone through.
+/// The number of parts in which a realm's entries are compared.
 pub(in crate::denylist) const PARTS: usize = SHARDS;
 
 impl RealmIndex {
@@ -27,7 +27,7 @@ impl RealmIndex {
         self.shared_since.store(state, Ordering::Release);
     }
 
-    /// What stands for an id: the raises that, joined in elsewhere, make it stand there too.
+    /// Returns the raises that make the entries of an id the same elsewhere.
     pub(in crate::denylist) fn raises_of(&self, kind: Kind, id: &Id) -> Vec<Raise> {
         let raise = |level, cutoff, until| Raise {
             kind,
@@ -60,7 +60,7 @@ impl RealmIndex {
         }
     }
 
-    /// Takes note of the reading that showed an id as it stood by these raises; what has grown since was not shown.
+    /// Records the scan that found these raises of an id. Entries that have grown since stay missing.
     pub(in crate::denylist) fn set_shared(&self, kind: Kind, id: &Id, reading: Reading, seen: &[Raise]) {
         let until = |until: u32| Seconds::from(until);
         let saw = |level, cutoff: &Cutoff, last: u32| {
@@ -111,7 +111,7 @@ impl RealmIndex {
         }
     }
 
-    /// Takes note that the store has less of an id than stands here.
+    /// Records that the store has less of an id than this index.
     pub(in crate::denylist) fn set_unshared(&self, kind: Kind, id: &Id) {
         let mut shard = write(self.shard(id));
         match kind {
@@ -137,7 +137,7 @@ impl RealmIndex {
         }
     }
 
-    /// Whether anything stands for an id beyond `now` that this reading of the store did not show.
+    /// Returns true if an id has an entry that lasts beyond `now` and was not found by this scan.
     pub(in crate::denylist) fn is_unshared(&self, kind: Kind, id: &Id, reading: Reading, now: Seconds) -> bool {
         let unshared = Unshared { reading, now };
         let shard = read(self.shard(id));
