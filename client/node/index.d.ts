@@ -31,7 +31,8 @@ export interface ClientOptions {
   deadline?: number;
   /** How long one attempt to connect may take, in milliseconds; 2000 unless told otherwise. */
   connectTimeout?: number;
-  /** The uid that the daemon must run as. */
+  /** The uid that the daemon must run as; otherwise JWTKEEPER_SERVER_UID, otherwise root's, this process's, or that of the
+   *  owner of the socket's directory. */
   serverUid?: number;
   /** How many unused connections are kept; 16 unless told otherwise. */
   maxIdle?: number;

@@ -156,7 +156,7 @@ impl<'a, O: Operation> Call<'a, O> {
             Failure::Stale => pause < left,
             Failure::Broken(error) => pause < left && may_pass(error),
             Failure::TimedOut | Failure::Refused(_) => pause < left,
-            Failure::Fault(Fault::WrongUid { .. }) => false,
+            Failure::Fault(fault) if fault.is_final() => false,
             Failure::Fault(_) => {
                 self.faults += 1;
                 self.faults <= FAULTS_FORGIVEN && pause < left

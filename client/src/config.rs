@@ -5,8 +5,12 @@ use std::time::Duration;
 
 use jwtkeeper_wire::DEFAULT_SOCKET;
 
+use crate::peer::Server;
+
 /// The environment variable that names the socket.
 const SOCKET_VARIABLE: &str = "JWTKEEPER_SOCKET";
+/// The environment variable that names the user that the daemon runs as.
+const SERVER_VARIABLE: &str = "JWTKEEPER_SERVER_UID";
 
 /// How a client reaches its daemon, and how long it waits.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -20,8 +24,8 @@ pub struct Config {
     pub deadline: Duration,
     /// How long one attempt to connect may take, hello and greeting included. 2 seconds unless told otherwise.
     pub connect_timeout: Duration,
-    /// The uid that the daemon must run as; a peer of another uid is not spoken to. Unchecked without.
-    pub server_uid: Option<u32>,
+    /// The users that the daemon may run as: [`Server::trusted`] unless told otherwise.
+    pub server: Server,
     /// How many unused connections the blocking client keeps. 16 unless told otherwise.
     pub max_idle: usize,
     /// What the client calls itself in the daemon's log: a name and a version, never a secret.
@@ -36,17 +40,21 @@ impl Config {
             realm: String::new(),
             deadline: Duration::from_secs(5),
             connect_timeout: Duration::from_secs(2),
-            server_uid: None,
+            server: Server::trusted(),
             max_idle: 16,
             name: concat!("jwtkeeper-client/", env!("CARGO_PKG_VERSION")).to_owned(),
         }
     }
 
     /// The defaults, with the socket that `JWTKEEPER_SOCKET` names, or else
-    /// [`DEFAULT_SOCKET`](crate::DEFAULT_SOCKET).
+    /// [`DEFAULT_SOCKET`](crate::DEFAULT_SOCKET); and with the user that `JWTKEEPER_SERVER_UID` names: a uid, or `any`.
     pub fn from_env() -> Self {
-        let named = std::env::var_os(SOCKET_VARIABLE).filter(|path| !path.is_empty());
-        Self::new(named.unwrap_or_else(|| DEFAULT_SOCKET.into()))
+        let named = |variable| std::env::var_os(variable).filter(|value| !value.is_empty());
+        let mut config = Self::new(named(SOCKET_VARIABLE).unwrap_or_else(|| DEFAULT_SOCKET.into()));
+        if let Some(uid) = named(SERVER_VARIABLE) {
+            config.server = Server::named(&uid.to_string_lossy());
+        }
+        config
     }
 
     /// The same with another realm.
@@ -63,10 +71,10 @@ impl Config {
         self
     }
 
-    /// The same with a uid that the daemon must run as.
+    /// The same with the users that the daemon may run as.
     #[must_use]
-    pub fn with_server_uid(mut self, uid: u32) -> Self {
-        self.server_uid = Some(uid);
+    pub fn with_server(mut self, server: Server) -> Self {
+        self.server = server;
         self
     }
 }

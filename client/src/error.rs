@@ -70,6 +70,23 @@ pub(crate) enum Fault {
     Connection(ErrorCode),
     #[error("it runs as uid {found}, and {expected} is expected")]
     WrongUid { found: u32, expected: u32 },
+    #[error(
+        "it runs as uid {found}, which is neither root nor this process's user nor the owner of the socket's directory; if it is \
+         jwtkeeperd, set server_uid or JWTKEEPER_SERVER_UID to {found}"
+    )]
+    Untrusted { found: u32 },
+    #[error("JWTKEEPER_SERVER_UID is neither a uid nor `any`")]
+    ServerUid,
+}
+
+impl Fault {
+    /// Returns true if another attempt would fail alike.
+    pub(crate) fn is_final(self) -> bool {
+        matches!(
+            self,
+            Fault::WrongUid { .. } | Fault::Untrusted { .. } | Fault::ServerUid
+        )
+    }
 }
 
 /// A text from the daemon, made fit for a log, whoever sent it: as one line, or line by line.

@@ -42,4 +42,5 @@ pub use error::{Error, ErrorKind};
 pub use given::{Before, NewClaims};
 pub use jwtkeeper_wire::{Cause, ClientCode, CodeRow, DEFAULT_REALM, DEFAULT_SOCKET, ErrorCode, Reason, State};
 pub use operation::Operation;
+pub use peer::{BadServer, Server};
 pub use request::{Flag, GetHealth, GetJwks, GetStatus, Import, Issue, Ping, Reload, Revoke, Rotate, Validate};

@@ -7,7 +7,7 @@ mod support;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use jwtkeeper_client::{Error, ErrorCode, ErrorKind, Issue, Ping, Validate, Verdict};
+use jwtkeeper_client::{Error, ErrorCode, ErrorKind, Issue, Ping, Server, Validate, Verdict};
 use jwtkeeper_wire::{Answer, Reason};
 use support::driver::{Driver, each};
 use support::fake::{Asked, Fake, Peer};
@@ -173,7 +173,7 @@ fn a_daemon_of_another_uid() {
             heard.fetch_add(1, Ordering::SeqCst);
         })
     };
-    let config = |fake: &Fake| fake.config().with_server_uid(4_000_000_000);
+    let config = |fake: &Fake| fake.config().with_server(Server::uid(4_000_000_000));
     each(impostor, config, |_, client| {
         let error = client.call(&Ping).unwrap_err();
         assert_eq!(error.kind(), ErrorKind::Protocol, "{error}");
@@ -189,7 +189,7 @@ fn a_daemon_of_the_expected_uid() {
         || Fake::start(|_, peer| peer.echo_all()),
         |fake| {
             let uid = fake.directory().metadata().unwrap().uid();
-            fake.config().with_server_uid(uid)
+            fake.config().with_server(Server::uid(uid))
         },
         |_, client| is_well(client),
     );

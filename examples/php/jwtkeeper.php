@@ -42,8 +42,12 @@ final class JwtKeeper
     private FFI\CData $length;
 
     /** What is left out is as libjwtkeeper has it: the socket of JWTKEEPER_SOCKET, the realm "default", 5 seconds. */
-    public function __construct(?string $realm = null, ?int $deadlineMs = null, ?string $header = null)
-    {
+    public function __construct(
+        ?string $realm = null,
+        ?int $deadlineMs = null,
+        ?string $header = null,
+        ?int $serverUid = null,
+    ) {
         $library = getenv('JWTKEEPER_LIBRARY') ?: 'libjwtkeeper.so.0';
         $this->c = FFI::cdef(self::declarations($header ?? '/usr/local/include/jwtkeeper.h'), $library);
         $this->length = $this->c->new('size_t');
@@ -54,6 +58,12 @@ final class JwtKeeper
         }
         if ($deadlineMs !== null) {
             $this->check($this->c->jwtkeeper_config_set_deadline_ms($config, $deadlineMs));
+        }
+        if ($serverUid !== null) {
+            if ($serverUid < 0 || $serverUid > 0xFFFFFFFF) {
+                throw new ValueError("serverUid is no uid: $serverUid");
+            }
+            $this->check($this->c->jwtkeeper_config_set_server_uid($config, $serverUid));
         }
         $client = $this->c->new('jwtkeeper_client *');
         $this->check($this->c->jwtkeeper_client_new($config, FFI::addr($client)));
@@ -131,6 +141,11 @@ final class JwtKeeper
     }
 
     /** Frees what C holds, when the script ends. */
+    /** A copy would free the client of the original. Make another, or share the one. */
+    private function __clone()
+    {
+    }
+
     public function __destruct()
     {
         if (isset($this->client)) {

@@ -11,6 +11,7 @@ use tempfile::TempDir;
 use crate::app::{Language, built, root};
 use crate::conformance::conforms;
 use crate::drive::examples_work;
+use crate::impostor::refuses_an_impostor;
 use crate::restart::hears_of_no_restart;
 use crate::support::{PATIENCE, Setup};
 
@@ -114,4 +115,10 @@ fn the_loop_bears_what_is_no_request() {
     let said = ask(&login(&"x".repeat(1 << 20)));
     assert!(said.is_empty() || said == "HTTP/1.1 400", "{said}");
     assert_eq!(ask(b"GET /nothing HTTP/1.1\r\n\r\n"), "HTTP/1.1 404");
+}
+
+#[test]
+fn an_impostor_is_refused() {
+    let (program, _directory) = program("conformance");
+    refuses_an_impostor(&Language::new("c", program, &[]));
 }

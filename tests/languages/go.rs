@@ -7,6 +7,7 @@ use std::sync::OnceLock;
 use crate::app::{Language, built, root};
 use crate::conformance::conforms;
 use crate::drive::examples_work;
+use crate::impostor::refuses_an_impostor;
 use crate::parallel::one_successor_each;
 use crate::restart::hears_of_no_restart;
 
@@ -64,4 +65,9 @@ fn hears_of_no_restarts() {
 #[test]
 fn requests_at_once_get_one_successor_each() {
     one_successor_each(&program("go", "tests/languages/apps/go"));
+}
+
+#[test]
+fn an_impostor_is_refused() {
+    refuses_an_impostor(&program("go", "tests/languages/apps/go"));
 }

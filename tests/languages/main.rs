@@ -28,6 +28,7 @@ mod conformance;
 mod drive;
 mod exchange;
 mod go;
+mod impostor;
 mod layer;
 mod node;
 mod parallel;

@@ -5,6 +5,7 @@ use std::process::Command;
 use crate::app::{Language, built, root};
 use crate::conformance::conforms;
 use crate::drive::examples_work;
+use crate::impostor::refuses_an_impostor;
 use crate::parallel::one_successor_each;
 use crate::restart::hears_of_no_restart;
 use crate::support::exit_of;
@@ -71,4 +72,9 @@ fn the_package_installs() {
 #[test]
 fn the_types_are_enough_to_write_an_app() {
     passes("node", &["node_modules/typescript/bin/tsc"]);
+}
+
+#[test]
+fn an_impostor_is_refused() {
+    refuses_an_impostor(&conformance_app());
 }

@@ -1,18 +1,26 @@
 //! PHP: examples/php's session flow over FFI, in PHP's own server.
 
-use crate::app::{Language, root};
+use std::process::Command;
+
+use crate::app::{Language, built, root};
 use crate::conformance::conforms;
 use crate::drive::examples_work;
+use crate::impostor::refuses_an_impostor;
 use crate::restart::hears_of_no_restart;
+use crate::support::exit_of;
 
-#[test]
-fn the_session_flow_conforms() {
+fn conformance_app() -> Language {
     let arguments = [
         "examples/php/serve.php",
         "tests/languages/apps/php/index.php",
         "listening ",
     ];
-    conforms(&Language::new("php", "php", &arguments).env("PORT", "0"));
+    Language::new("php", "php", &arguments).env("PORT", "0")
+}
+
+#[test]
+fn the_session_flow_conforms() {
+    conforms(&conformance_app());
 }
 
 #[test]
@@ -25,4 +33,29 @@ fn the_example_works() {
 #[test]
 fn hears_of_no_restarts() {
     hears_of_no_restart("php");
+}
+
+#[test]
+fn an_impostor_is_refused() {
+    refuses_an_impostor(&conformance_app());
+}
+
+/// A clone would free the client of the original a second time.
+#[test]
+fn a_client_cannot_be_cloned() {
+    let header = root("client/capi/include/jwtkeeper.h");
+    let script = format!(
+        "require 'examples/php/jwtkeeper.php'; $client = new JwtKeeper(header: '{}'); \
+         try {{ clone $client; }} catch (Error $error) {{ echo $error->getMessage(); }}",
+        header.display()
+    );
+    let mut command = Command::new("php");
+    command
+        .args(["-d", "ffi.enable=1", "-r", &script])
+        .current_dir(root(""));
+    command.env("JWTKEEPER_LIBRARY", built("libjwtkeeper.so"));
+    let output = exit_of(command);
+    let said = String::from_utf8_lossy(&output.stdout);
+    assert!(output.status.success(), "{}", output.status);
+    assert!(said.contains("private JwtKeeper::__clone()"), "{said}");
 }

@@ -5,6 +5,7 @@ use std::process::Command;
 use crate::app::{Language, built, root};
 use crate::conformance::conforms;
 use crate::drive::examples_work;
+use crate::impostor::refuses_an_impostor;
 use crate::parallel::one_successor_each;
 use crate::restart::hears_of_no_restart;
 use crate::support::exit_of;
@@ -77,4 +78,9 @@ fn the_wheel_installs() {
     let mut command = Command::new("sh");
     command.args(["-c", &script]);
     passes(command);
+}
+
+#[test]
+fn an_impostor_is_refused() {
+    refuses_an_impostor(&python("python wsgi", "tests/languages/apps/python_wsgi.py"));
 }

@@ -7,6 +7,7 @@ use std::process::Command;
 use crate::app::{Language, built, root};
 use crate::conformance::conforms;
 use crate::drive::examples_work;
+use crate::impostor::refuses_an_impostor;
 use crate::parallel::one_successor_each;
 use crate::restart::hears_of_no_restart;
 
@@ -62,4 +63,9 @@ fn the_package_s_own_tests_pass() {
 #[test]
 fn hears_of_no_restarts() {
     hears_of_no_restart("ruby");
+}
+
+#[test]
+fn an_impostor_is_refused() {
+    refuses_an_impostor(&rack());
 }

@@ -3,6 +3,7 @@
 use crate::app::{Language, built};
 use crate::conformance::conforms;
 use crate::drive::examples_work;
+use crate::impostor::refuses_an_impostor;
 use crate::parallel::one_successor_each;
 use crate::restart::hears_of_no_restart;
 
@@ -24,4 +25,9 @@ fn hears_of_no_restarts() {
 #[test]
 fn requests_at_once_get_one_successor_each() {
     one_successor_each(&Language::new("rust axum", built("examples/conformance_rust"), &[]));
+}
+
+#[test]
+fn an_impostor_is_refused() {
+    refuses_an_impostor(&Language::new("rust axum", built("examples/conformance_rust"), &[]));
 }

@@ -245,9 +245,12 @@ int32_t jwtkeeper_config_set_deadline_ms(jwtkeeper_config *config,
 int32_t jwtkeeper_config_set_connect_timeout_ms(jwtkeeper_config *config, uint64_t timeout_ms);
 
 /**
- * The uid that the daemon must run as; a peer of another uid is not spoken to. Unchecked unless set.
+ * The uid that the daemon must run as. Unless set, by this or by JWTKEEPER_SERVER_UID in the environment (a uid, or
+ * `any`), it is that of root, of this process, or of the owner of the socket's directory, which not everybody may write
+ * to. A peer of another uid is sent nothing.
  */
-int32_t jwtkeeper_config_set_server_uid(jwtkeeper_config *config, uint32_t uid);
+int32_t jwtkeeper_config_set_server_uid(jwtkeeper_config *config,
+                                        uint32_t uid);
 
 /**
  * How many unused connections are kept for later calls: 16 unless told otherwise.

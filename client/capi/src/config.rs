@@ -6,7 +6,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::time::Duration;
 
 use jwtkeeper_client::session::LockCookie;
-use jwtkeeper_client::{ClientCode, Config};
+use jwtkeeper_client::{ClientCode, Config, Server};
 
 use crate::argument::{Fault, code, required, utf8};
 
@@ -136,11 +136,13 @@ pub unsafe extern "C" fn jwtkeeper_config_set_connect_timeout_ms(config: *mut Co
     unsafe { set(config, change) }
 }
 
-/// The uid that the daemon must run as; a peer of another uid is not spoken to. Unchecked unless set.
+/// The uid that the daemon must run as. Unless set, by this or by JWTKEEPER_SERVER_UID in the environment (a uid, or
+/// `any`), it is that of root, of this process, or of the owner of the socket's directory, which not everybody may write
+/// to. A peer of another uid is sent nothing.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn jwtkeeper_config_set_server_uid(config: *mut ConfigHandle, uid: u32) -> i32 {
     let change = |config: &mut ConfigHandle| {
-        config.client.server_uid = Some(uid);
+        config.client.server = Server::uid(uid);
         Ok(())
     };
     // SAFETY: the caller keeps the contract of handles.

@@ -6,7 +6,7 @@ use std::time::{Duration, SystemTime};
 
 use clap::{ArgGroup, Args as Arguments, Parser, Subcommand};
 use clap_complete::Shell;
-use jwtkeeper_client::Before;
+use jwtkeeper_client::{Before, Server};
 use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
 
@@ -27,6 +27,10 @@ pub(crate) struct Args {
     /// The daemon's socket [default: $JWTKEEPER_SOCKET, or /run/jwtkeeper/jwtkeeper.sock]
     #[arg(long, global = true, value_name = "PATH", help_heading = COMMON)]
     pub(crate) socket: Option<PathBuf>,
+    /// The user that the daemon must run as [default: $JWTKEEPER_SERVER_UID, or root, your own, or the owner of the
+    /// socket's directory]
+    #[arg(long, global = true, value_name = "UID|any", help_heading = COMMON)]
+    pub(crate) server_uid: Option<Server>,
     /// The realm [default: default]
     #[arg(long, global = true, value_name = "NAME", help_heading = COMMON)]
     pub(crate) realm: Option<String>,

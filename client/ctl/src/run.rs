@@ -133,6 +133,9 @@ fn config(args: &Args) -> Config {
         config = config.with_deadline(most);
         config.connect_timeout = most;
     }
+    if let Some(server) = &args.server_uid {
+        config.server = server.clone();
+    }
     if let Some(socket) = &args.socket {
         config.socket.clone_from(socket);
     }

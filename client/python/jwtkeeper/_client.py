@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from ctypes import string_at
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Any, Dict, Iterator, Mapping, Optional, Tuple, Union
+from typing import Any, Dict, Iterator, Mapping, NoReturn, Optional, Tuple, Union
 
 from ._answers import Cookie, Headers, Health, Imported, Invalid, Minted, Status, Verdict
 from ._library import NOW, REALM_EXPIRY, Library, Replies, Reply, byref, c_size_t, c_void_p
@@ -239,6 +239,15 @@ class Client:
     def _reason(self, reply: Reply) -> str:
         name: bytes = self._library.reason_name(reply.number("reason"))
         return name.decode()
+
+    def __copy__(self) -> "Client":
+        return self
+
+    def __deepcopy__(self, memo: object) -> "Client":
+        return self
+
+    def __reduce__(self) -> NoReturn:
+        raise TypeError("a Client cannot be pickled: make one in each process")
 
     def __repr__(self) -> str:
         return "<jwtkeeper.Client>"

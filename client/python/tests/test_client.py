@@ -1,5 +1,6 @@
 """The client against a real daemon: every operation, errors, threads, fork, and what is shown."""
 
+import copy
 import os
 import pickle
 import threading
@@ -143,6 +144,15 @@ class Threads(WithDaemon):
         """Tokens of an own subject; counts answers that are not its own."""
         token = client.issue({"sub": name}).token
         return sum(client.validate(token).claims.get("sub") != name for _ in range(calls))
+
+    def test_a_copy_is_the_same_client(self):
+        client = Client(socket=self.daemon.socket)
+        for copied in (copy.copy(client), copy.deepcopy({"client": client})["client"]):
+            self.assertIs(copied, client)
+        del copied
+        client.ping()
+        with self.assertRaisesRegex(TypeError, "cannot be pickled"):
+            pickle.dumps(client)
 
     def test_many_threads_on_one_client(self):
         client = Client(socket=self.daemon.socket)

@@ -10,7 +10,7 @@ use socket2::{Domain, SockAddr, Socket, Type};
 use crate::call::Failure;
 use crate::config::Config;
 use crate::error::Fault;
-use crate::{greeting, peer};
+use crate::greeting;
 
 /// How much is read at once.
 const CHUNK: usize = 4096;
@@ -29,7 +29,7 @@ impl Connection {
         let address = SockAddr::unix(&config.socket).map_err(Failure::Broken)?;
         let socket = Socket::new(Domain::UNIX, Type::STREAM, None).map_err(Failure::Broken)?;
         connect(&socket, &address, deadline)?;
-        peer::check(&socket, config.server_uid)?;
+        config.server.check(&socket, &config.socket)?;
         let mut connection = Self {
             socket,
             inbox: Vec::with_capacity(CHUNK),

@@ -35,7 +35,7 @@ pub(super) struct Connection {
 impl Connection {
     /// Connects, greets, and leaves the connection to a task of the current runtime.
     pub(super) async fn open(config: &Config) -> Result<Self, Failure> {
-        let stream = Stream::connect(&config.socket, config.server_uid).await?;
+        let stream = Stream::connect(&config.socket, &config.server).await?;
         let (read, write) = split(stream);
         let mut replies = FramedRead::new(read, Frames);
         let mut requests = FramedWrite::new(write, Frames);

@@ -12,15 +12,15 @@ use tokio::io::{AsyncRead, AsyncWrite, Interest, ReadBuf};
 use tokio::net::UnixStream;
 
 use crate::call::Failure;
-use crate::peer;
+use crate::peer::Server;
 
 pub(super) struct Stream(UnixStream);
 
 impl Stream {
     /// Connects, and checks who answers. A full backlog is a broken attempt, to be tried again.
-    pub(super) async fn connect(path: &Path, server_uid: Option<u32>) -> Result<Self, Failure> {
+    pub(super) async fn connect(path: &Path, server: &Server) -> Result<Self, Failure> {
         let stream = UnixStream::connect(path).await.map_err(Failure::Broken)?;
-        peer::check(&stream, server_uid)?;
+        server.check(&stream, path)?;
         Ok(Self(stream))
     }
 }

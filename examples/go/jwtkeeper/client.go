@@ -23,6 +23,9 @@ import (
 type Options struct {
 	Socket, Realm string
 	Deadline      time.Duration
+	// ServerUID is the uid that the daemon must run as. JWTKEEPER_SERVER_UID names one, too; without either it is that of
+	// root, of this process, or of the owner of the socket's directory.
+	ServerUID *uint32
 	// Log hears of requests that could not be judged; log.Print unless set.
 	Log func(error)
 }
@@ -59,6 +62,11 @@ func New(options Options) (*Client, error) {
 	}
 	if options.Deadline != 0 {
 		if code := C.jwtkeeper_config_set_deadline_ms(config, C.uint64_t(options.Deadline.Milliseconds())); code != 0 {
+			return nil, errorOf(code, nil)
+		}
+	}
+	if options.ServerUID != nil {
+		if code := C.jwtkeeper_config_set_server_uid(config, C.uint32_t(*options.ServerUID)); code != 0 {
 			return nil, errorOf(code, nil)
 		}
 	}

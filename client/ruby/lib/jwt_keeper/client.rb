@@ -8,7 +8,8 @@ module JWTKeeper
     # @param realm [String, nil] the realm of all calls: `default` unless given
     # @param deadline [Numeric, nil] how many seconds a call may take in all: 5 unless given
     # @param connect_timeout [Numeric, nil] how many seconds one attempt to connect may take: 2 unless given
-    # @param server_uid [Integer, nil] the uid that the daemon must run as: any unless given
+    # @param server_uid [Integer, nil] the uid that the daemon must run as: JWTKEEPER_SERVER_UID, or root's, this process's
+    #   or that of the owner of the socket's directory unless given
     # @param max_idle [Integer, nil] how many unused connections are kept: 16 unless given
     # @param name [String, nil] what the client calls itself in the daemon's log
     # @param cookie [Hash, nil] where the lock cookie lies, as the realm's `cookie` section says: :name (`jwt_keeper`),
