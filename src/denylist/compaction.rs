@@ -26,12 +26,19 @@ pub(super) struct Compaction {
     next: RowKey,
     /// Rows that were committed since the last slice.
     since: Vec<(RowKey, Vec<u8>)>,
+    /// Rows that were removed since the last slice: the copy may hold them already.
+    removed: Vec<RowKey>,
 }
 
 impl Compaction {
     /// Takes note of a row that was committed to the old file.
     pub(super) fn note(&mut self, key: RowKey, row: &[u8]) {
         self.since.push((key, row.to_vec()));
+    }
+
+    /// Takes note of a row that was removed from the old file.
+    pub(super) fn note_removed(&mut self, key: RowKey) {
+        self.removed.push(key);
     }
 }
 
@@ -73,6 +80,7 @@ impl Journal {
             path,
             next: (from, 0),
             since: Vec::new(),
+            removed: Vec::new(),
         };
         std::fs::set_permissions(&compaction.path, permissions).map_err(words)?;
         self.compaction = Some(compaction);
@@ -115,6 +123,9 @@ impl Journal {
             for (key, row) in compaction.since.drain(..) {
                 table.insert(key, row.as_slice())?;
             }
+            for key in compaction.removed.drain(..) {
+                table.remove(key)?;
+            }
             let mut table = transaction.open_table(MARKS)?;
             for entry in marks.iter()? {
                 let (name, value) = entry?;
@@ -156,4 +167,40 @@ pub(super) enum CompactError {
     Copy(String),
     /// It is in doubt which file the next start finds.
     Doubt(StoreError),
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::denylist::row::Rows;
+
+    /// A row that was copied before it was removed: the record of a successor, say, once that was handed out.
+    #[test]
+    fn removed_rows_are_not_in_the_copy() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("denylist.redb");
+        Journal::create(&path).unwrap();
+        let mut journal = Journal::open(&path).unwrap();
+        let rows: Rows = (0..=SLICE as Seconds).map(|number| (1000 + number, vec![1])).collect();
+        journal.commit(&rows, &[], None).unwrap();
+        journal.begin_compaction(0).unwrap();
+        assert!(journal.compact().is_ok_and(|is_over| !is_over));
+        let (copied, not_copied) = ((1000, 1), (1000 + SLICE as Seconds, SLICE as u64 + 1));
+        let added: Rows = vec![(5000, vec![2])];
+        journal
+            .commit_in_place_of(&[copied, not_copied], &added, &[], None)
+            .unwrap();
+        assert!(journal.compact().is_ok_and(|is_over| is_over));
+        drop(journal);
+        let mut keys = Vec::new();
+        let mut journal = Journal::open(&path).unwrap();
+        let read = journal.each_row(0, |key, _| {
+            keys.push(key);
+            Ok::<_, ()>(())
+        });
+        assert_eq!(read.unwrap(), Ok(()));
+        assert_eq!(keys.len(), SLICE);
+        assert!(!keys.contains(&copied) && !keys.contains(&not_copied));
+        assert_eq!(keys.last().map(|(until, _)| *until), Some(5000));
+    }
 }

@@ -333,6 +333,9 @@ impl Journal {
                 compaction.note((*until, sequence), row);
             }
         }
+        if let Some(compaction) = &mut self.compaction {
+            gone.iter().for_each(|key| compaction.note_removed(*key));
+        }
         if let Some(forget) = forget {
             self.bytes = self.bytes.split_off(&(forget.before / SPAN));
         }
