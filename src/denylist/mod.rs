@@ -59,6 +59,16 @@ pub enum StoreError {
     Closed,
 }
 
+impl StoreError {
+    /// The same, with the name of the server.
+    fn at(self, server: &str) -> Self {
+        match self {
+            Self::Away(text) => Self::Away(format!("{text} ({server})")),
+            other => other,
+        }
+    }
+}
+
 /// What is durable, when it is.
 pub type Applied<'a> = Pin<Box<dyn Future<Output = Result<Outcome, StoreError>> + Send + 'a>>;
 

@@ -17,9 +17,9 @@ use tokio_util::sync::CancellationToken;
 use super::dev::Dev;
 use super::harden::{harden, keep_files_private, release_signals};
 use super::notify::Manager;
-use super::{Args, Failure, activation, clock, log, metrics, notify, state};
+use super::{Args, Failure, activation, clock, log, metrics, notify, readiness, state};
 use crate::config::{self, Event, Files, Follower, Live, Settings};
-use crate::denylist::{Change, Denylist, Embedded};
+use crate::denylist::{Change, Embedded};
 use crate::keeper::Keeper;
 use crate::log_limit;
 use crate::server::{Audit, Context, OfProcess, SocketFile, probe, serve, signers};
@@ -123,8 +123,9 @@ async fn start_and_serve(
     let manager = Manager::start().map_err(Failure::system("start the thread that tells the service manager"))?;
     follow(&context, files, &manager).map_err(Failure::system("start the thread that follows the files"))?;
     let took_ms = began.elapsed().as_millis() as u64;
-    tracing::info!(%socket, entries = store.index().len(), took_ms, "ready");
+    let is_ready = readiness::tell_start(&context, &socket, took_ms);
     manager.ready(context.summary());
+    tokio::spawn(readiness::tell_changes(context.clone(), is_ready));
     tokio::spawn(notify::keep_told(manager.clone(), context.clone()));
     tokio::spawn(notify::feed_watchdog(manager.clone(), probe));
     if let Some(dev) = dev {

@@ -11,6 +11,7 @@ mod life;
 mod log;
 mod metrics;
 mod notify;
+mod readiness;
 mod state;
 
 pub use args::Args;

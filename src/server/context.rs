@@ -103,6 +103,11 @@ impl Context {
         health::summary(self, &self.live.snapshot())
     }
 
+    /// Returns the faults that keep the daemon from being ready.
+    pub fn faults(&self) -> Vec<String> {
+        health::Condition::of(self, &self.live.snapshot()).faults
+    }
+
     /// Takes note that another snapshot is in force, and what that changes.
     pub fn changed(&self, snapshot: &Snapshot, changes: &[Change]) {
         self.census.limits_changed();

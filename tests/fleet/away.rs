@@ -126,6 +126,25 @@ fn a_daemon_that_starts_without_redis_waits_for_it() {
     revoked_at(&daemon, jti);
 }
 
+#[test]
+fn a_start_without_redis_is_told() {
+    let mut server = Server::start();
+    let url = server.url();
+    server.kill();
+    let daemon = at(&url).start();
+    daemon.logged("serving, but not ready yet");
+    daemon.logged(" not ready fault=");
+    assert!(!daemon.log().contains(": ready"), "{}", daemon.log());
+    let log = daemon.log();
+    let line = log.lines().find(|line| line.contains(" not ready fault=")).unwrap();
+    assert!(
+        line.contains("ERROR") && line.contains(&*server.socket().to_string_lossy()),
+        "{line}"
+    );
+    server.restart();
+    daemon.logged(": ready");
+}
+
 /// Redis numbers revocations, and cannot number this one: logins of the subject wait until no host's clock can be behind it.
 #[test]
 fn a_login_after_a_revocation_that_redis_lacks_is_valid_on_all_hosts() {

@@ -58,7 +58,7 @@ pub(super) async fn follow(fleet: Arc<Fleet>, node: Arc<Node>) {
         if !held || error.is_timeout() || is_elsewhere(&error) {
             node.writes.store(None); // as bad as the one that reads
         }
-        node.tell(Some(in_words(&error)));
+        node.tell(Some(in_words(&error).at(&node.name)));
         fleet.look_again.notify_one();
         // A connection that held is made anew at once: who cut it may have cut it alone.
         let (least, most) = if held { (0, BACKOFF.0) } else { BACKOFF };
