@@ -38,13 +38,20 @@ pub fn succeeded(what: &str, output: &Output) {
     );
 }
 
-/// A package's file. Test processes may run at once: each takes its copies under one lock.
+/// A package's file. Test processes may run at once: the first of a run makes the packages, and each takes its copies under
+/// one lock. nextest, which starts a process for each test, names its runs; without a name they are made by each process.
 pub fn package(name: &str) -> PathBuf {
     static MADE: OnceLock<tempfile::TempDir> = OnceLock::new();
     let copies = MADE.get_or_init(|| {
         let copies = tempfile::tempdir().unwrap();
         let lock = kept().join("packages.lock");
-        let script = "packaging/deb/build \"$1\" && cp \"$2\"/*.deb \"$3\"";
+        let script = r#"
+            if [ -z "$4" ] || [ "$(cat "$2/run" 2>/dev/null)" != "$1 $4" ]; then
+                rm -f "$2/run"
+                packaging/deb/build "$1"
+                echo "$1 $4" > "$2/run"
+            fi
+            cp "$2"/*.deb "$3""#;
         let mut command = Command::new("flock");
         command.arg(lock).args(["sh", "-eu", "-c", script, "sh"]);
         // As `make prove-package` has it, the release.
@@ -54,7 +61,9 @@ pub fn package(name: &str) -> PathBuf {
         } else {
             "target/deb"
         };
-        printed(command.args([&profile, made]).arg(copies.path()).current_dir(project()));
+        let run = std::env::var("NEXTEST_RUN_ID").unwrap_or_default();
+        command.args([&profile, made]).arg(copies.path()).arg(run);
+        printed(command.current_dir(project()));
         copies
     });
     let files = std::fs::read_dir(copies.path()).unwrap();
