@@ -72,10 +72,14 @@ fn contains(bytes: &[u8], wanted: &[u8]) -> bool {
     bytes.windows(wanted.len()).any(|window| window == wanted)
 }
 
+/// Returns true for DER with or without a newline after it. A newline may also be the last byte of the key itself.
+fn is_der(bytes: &[u8]) -> bool {
+    is_exact_der(bytes) || bytes.strip_suffix(b"\n").is_some_and(is_exact_der)
+}
+
 /// A SEQUENCE that is exactly as long as it says. A short one must also hold a key, for 1 in 65,536 random secrets
 /// begins like a short SEQUENCE; one in 2^24 at the most begins like a long one.
-fn is_der(bytes: &[u8]) -> bool {
-    let bytes = bytes.strip_suffix(b"\n").unwrap_or(bytes);
+fn is_exact_der(bytes: &[u8]) -> bool {
     match bytes {
         [0x30, 0x82, high, low, rest @ ..] => usize::from(u16::from_be_bytes([*high, *low])) == rest.len(),
         [0x30, 0x81, length, rest @ ..] => usize::from(*length) == rest.len(),

@@ -108,7 +108,13 @@ fn parse_private(bytes: Zeroizing<Vec<u8>>, algorithm: Algorithm, allow_weak: bo
             "a PEM file, where an HMAC algorithm needs a secret; a key file never serves as one",
         )),
         (Content::Pem(block), _) => from_pem(block, algorithm).map(alone),
-        (Content::Raw, Family::Hmac) => from_secret(raw_secret(bytes), algorithm, allow_weak, None).map(alone),
+        (Content::Raw, Family::Hmac) => {
+            // The whole file: the newline that a secret is read without may be the last byte of a key.
+            if let Some(form) = confusable::key_in(&bytes) {
+                return Err(KeyFault::KeyAsSecret(form));
+            }
+            from_secret(raw_secret(bytes), algorithm, allow_weak, None).map(alone)
+        }
         (Content::Raw, _) => Err(KeyFault::Kind(
             "neither PEM nor JWK; the algorithm needs a private key in one of them",
         )),
