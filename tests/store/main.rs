@@ -29,6 +29,7 @@ mod powercut;
 mod redis;
 mod reload;
 mod replaced;
+mod scripts;
 #[path = "../servers/mod.rs"]
 mod servers;
 mod support;

@@ -56,14 +56,27 @@ impl Scripts {
             let kind = answer.as_ref().err().map(RedisError::kind);
             kind == Some(ErrorKind::Server(ServerErrorKind::NoScript))
         };
-        // It may forget them again at any moment.
+        let answers: Vec<Result<Value, RedisError>> = pipeline.query_async(connection).await?;
+        if !answers.iter().any(forgotten) {
+            return Ok(answers);
+        }
+        // It may forget them again at any moment: what runs them follows in the same write, so that a server seldom does
+        // anything else in between.
+        let mut both = Pipeline::new();
+        both.ignore_errors();
+        for text in script::ALL {
+            both.cmd("SCRIPT").arg("LOAD").arg(text).ignore();
+        }
+        for command in pipeline.cmd_iter() {
+            both.add_command(command.clone());
+        }
         for _ in 0..TRIES {
-            let answers: Vec<Result<Value, RedisError>> = pipeline.query_async(connection).await?;
+            let answers: Vec<Result<Value, RedisError>> = both.query_async(connection).await?;
             if !answers.iter().any(forgotten) {
                 return Ok(answers);
             }
-            self.load(connection).await?;
         }
+        self.load(connection).await?; // it says why it takes none
         pipeline.query_async(connection).await
     }
 }

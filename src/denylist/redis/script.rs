@@ -180,3 +180,6 @@ if written.err and not there then id = '' end
 if not written.err then count = count + 1 end
 return { id, string.format('%.0f', count), replaced and 1 or 0, others, math.max(new - now, 0) }
 ";
+
+/// All of them.
+pub(super) const ALL: [&str; 5] = [RAISE, CUTOFF, ROTATE, RESTORE, DATASET];
