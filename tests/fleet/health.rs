@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use serde_json::Value;
 
-use crate::hosts::{MAX_STALENESS, at, complaints, entry, host, issue, ready, revoke};
+use crate::hosts::{Holder, MAX_STALENESS, at, complaints, entry, host, issue, ready, revoke};
 use crate::servers::Server;
 use crate::support::http::{self, parsed};
 use crate::support::{Daemon, until};
@@ -82,6 +82,9 @@ fn metrics_say_it_too() {
     until("all is put back", || value("jwtkeeper_store_put_back_total") == 20.0);
     server.ask::<()>(&["SETEX", &entry("odd"), "100", "HARD"]);
     until("it is told of", || value("jwtkeeper_store_unknown_total") == 1.0);
+    until("it is written over", || {
+        server.not_hard(&[entry("odd")]).is_empty() && value("jwtkeeper_store_pending_entries") == 0.0
+    });
     server.ask::<()>(&["CONFIG", "SET", "maxmemory", "1"]);
     let minted = issue(&daemon.client());
     daemon.client().revoke_token(minted.token(), None).unwrap_err();
