@@ -1,5 +1,7 @@
 //! The harness can find a loss: a daemon whose copy is flushed on disconnect (a switch of debug builds) is caught by it.
 
+use std::time::Duration;
+
 use crate::hosts::at;
 use crate::load::Load;
 use crate::servers::Server;
@@ -7,6 +9,8 @@ use crate::stage::{Fault, World};
 use crate::support::Random;
 
 const ROUNDS: u64 = 5;
+/// What is lost here is never put back.
+const PATIENCE: Duration = Duration::from_secs(3);
 
 #[test]
 fn the_harness_sees_a_copy_that_is_flushed_on_disconnect() {
@@ -29,7 +33,7 @@ fn the_harness_sees_a_copy_that_is_flushed_on_disconnect() {
     };
     for round in 0..ROUNDS {
         let mut strike = |world: &mut World<Server>, _: &Load, _: &mut Random| world.shared.restart();
-        let outcome = fault.round(&mut world, &load, &mut Random(7 + round), &mut strike);
+        let outcome = fault.round(&mut world, &load, PATIENCE, &mut Random(7 + round), &mut strike);
         // What was answered unavailable could be late for other reasons.
         let accepted = outcome
             .wrong

@@ -8,8 +8,8 @@
 //! Redis keeps what it acknowledged, none is needed.
 //!
 //! A fault that makes Redis lose what it acknowledged can do so before another host has heard of it. Then only the host
-//! that took it knows, and puts it back: `HEAL` is the time for that, counted from when the fault is over. The other
-//! hosts hear of it then. The same holds for what was answered `unavailable`: it holds on its own host at once, and on
+//! that took it knows, and puts it back. Once Redis has it again, the same rule holds for the other hosts: `max_staleness`
+//! later all of them know. The same is true of what was answered `unavailable`: it holds on its own host at once, and on
 //! the others when it has come to Redis.
 
 use std::collections::HashMap;
@@ -22,8 +22,6 @@ use jwtkeeper_client::{Config, Issue, Reason, Verdict, blocking};
 use crate::hosts::MAX_STALENESS;
 use crate::support::{Daemon, Random, pace};
 
-/// In which everything is right again once a fault is over.
-pub const HEAL: Duration = Duration::from_secs(5);
 /// Callers that revoke on each host.
 const CALLERS: usize = 2;
 /// Between two revocations of one caller.
@@ -45,6 +43,15 @@ pub struct Gone {
     pub at: Instant,
     /// Whether it was acknowledged, or answered `unavailable`.
     pub acknowledged: bool,
+}
+
+/// The end of a fault.
+pub struct Over {
+    pub at: Instant,
+    /// The moment from which Redis had everything again that was revoked before `at`.
+    pub healed: Instant,
+    /// Whether Redis may have lost what it acknowledged.
+    pub loses: bool,
 }
 
 /// The callers, and what they found.
@@ -159,16 +166,16 @@ impl Load {
         }
     }
 
-    /// Asks every host about everything from the number `from` on, until each says revoked; but only as long as one may
-    /// say anything else. Says what did not become so.
-    pub fn all_revoked(&self, from: usize, over: Instant, loses: bool) -> Vec<String> {
+    /// Asks every host about everything from the number `from` on, until each says revoked. Returns what did not become so
+    /// by `end`.
+    pub fn all_revoked(&self, from: usize, end: Instant) -> Vec<String> {
         let mut wrong = Vec::new();
         let all: Vec<_> = self.gone().iter().cloned().enumerate().skip(from).collect();
         for (host, config) in self.configs.iter().enumerate() {
             let client = blocking::Client::new(config.clone());
             for (index, gone) in &all {
                 while !self.ask(&client, host, *index, gone) {
-                    if Instant::now() > latest(gone, host, over, loses) + HEAL {
+                    if Instant::now() > end {
                         wrong.push(format!("{} is not answered as revoked at host {host}", gone.jti));
                         break;
                     }
@@ -183,7 +190,7 @@ impl Load {
     }
 
     /// What was answered "valid" when it no longer may be; and how long after the acknowledgement another host said so.
-    pub fn late(&self, over: Instant, loses: bool) -> (Vec<String>, Duration) {
+    pub fn late(&self, over: &Over) -> (Vec<String>, Duration) {
         let mut wrong = Vec::new();
         let mut longest = Duration::ZERO;
         let gone = self.gone();
@@ -195,7 +202,7 @@ impl Load {
             if gone.acknowledged {
                 longest = longest.max(after);
             }
-            if begun > latest(gone, host, over, loses) {
+            if latest(gone, host, over).is_some_and(|latest| begun > latest) {
                 let what = if gone.acknowledged {
                     "acknowledged"
                 } else {
@@ -205,7 +212,7 @@ impl Load {
                     "{} was accepted at host {host} {after:?} after it was {what} at host {}, {:?} after the fault",
                     gone.jti,
                     gone.host,
-                    begun.saturating_duration_since(over)
+                    begun.saturating_duration_since(over.at)
                 ));
             }
         }
@@ -213,16 +220,15 @@ impl Load {
     }
 }
 
-/// The last moment at which a validate may begin that is answered "valid".
-fn latest(gone: &Gone, host: usize, over: Instant, loses: bool) -> Instant {
+/// The last moment at which a validate may begin that is answered "valid"; none where nothing tells when Redis had it.
+fn latest(gone: &Gone, host: usize, over: &Over) -> Option<Instant> {
     let known = gone.at + MAX_STALENESS;
+    let before = gone.at <= over.at;
     if gone.host == host {
-        gone.at
-    } else if !gone.acknowledged {
-        over.max(gone.at) + HEAL
-    } else if loses && gone.at <= over {
-        known.max(over + HEAL)
+        Some(gone.at)
+    } else if gone.acknowledged && !(over.loses && before) {
+        Some(known)
     } else {
-        known
+        before.then(|| known.max(over.healed + MAX_STALENESS))
     }
 }

@@ -2,15 +2,14 @@
 //! in time. What is asked of the answers meanwhile stands in load.rs.
 
 use std::collections::HashSet;
-use std::sync::Mutex;
 use std::time::{Duration, Instant};
 
 use jwtkeeper_client::State;
 
 use crate::hosts::{Holder, entry, is_settled, session, write_as_a_gem};
-use crate::load::{HEAL, Load};
+use crate::load::{Load, Over};
 use crate::servers::{Proxy, Server};
-use crate::support::{Daemon, Random, Rounds, pace, until};
+use crate::support::{Daemon, PATIENCE, Random, Rounds, pace, until};
 
 /// Entries that a gem wrote before.
 pub const PRELOADED: u64 = 20_000;
@@ -22,11 +21,14 @@ const ROUNDS_OF_ONE: u64 = 10;
 const MOST: usize = 10_000;
 /// Entries that are asked for at once.
 const PART: usize = 1000;
-/// How long healing is looked at before it is given up.
-const GIVE_UP: Duration = Duration::from_secs(20);
+/// The time in which everything is right again once a fault is over, as docs/operations.md says. `make prove`, which has the
+/// machine for itself, judges it. In `make test` other tests run at the same time, and what is late is not wrong.
+const HEAL: Duration = Duration::from_secs(5);
 
-/// One fault at a time has the machine: what it takes to heal is measured.
-static TURN: Mutex<()> = Mutex::new(());
+/// Returns true where times are judged.
+pub fn judged() -> bool {
+    std::env::var_os("JWTKEEPER_PROVE").is_some()
+}
 
 /// What a fault strikes.
 pub struct World<S> {
@@ -91,7 +93,6 @@ impl Fault {
         make: impl Fn() -> World<S>,
         mut strike: impl FnMut(&mut World<S>, &Load, &mut Random),
     ) {
-        let _turn = TURN.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
         let mut stage: Option<(World<S>, Load)> = None;
         let (mut healed, mut longest) = (Vec::new(), Duration::ZERO);
         let (mut acknowledged, mut refused, mut asked, mut unavailable) = (0, 0, 0, 0);
@@ -106,7 +107,7 @@ impl Fault {
                 (world, load)
             });
             let before = load.acknowledged();
-            let outcome = self.round(world, load, &mut Random(2026 + round), &mut strike);
+            let outcome = self.round(world, load, PATIENCE, &mut Random(2026 + round), &mut strike);
             assert!(
                 outcome.wrong.is_empty(),
                 "{}, round {round}, {} wrong:\n{}",
@@ -133,11 +134,12 @@ impl Fault {
         );
     }
 
-    /// One round.
+    /// One round; healing is awaited for `patience`.
     pub fn round<S: Holder>(
         &self,
         world: &mut World<S>,
         load: &Load,
+        patience: Duration,
         random: &mut Random,
         strike: &mut impl FnMut(&mut World<S>, &Load, &mut Random),
     ) -> Outcome {
@@ -149,28 +151,36 @@ impl Fault {
             pace(Duration::from_millis(random.below(200)));
             strike(world, load, random);
             let over = Instant::now();
-            (over, self.healed(world, load, over))
+            (over, self.healed(world, load, over, patience))
         });
         let mut wrong = Vec::new();
         match &healed {
-            Ok(time) if *time <= HEAL => {}
-            Ok(time) => wrong.push(format!("healed after {time:?}, not within {HEAL:?}")),
-            Err(why) => wrong.push(format!("not healed within {GIVE_UP:?}: {why}")),
+            Ok(time) if judged() && *time > HEAL => wrong.push(format!("healed after {time:?}, not within {HEAL:?}")),
+            Ok(_) => {}
+            Err(why) => wrong.push(format!("not healed within {patience:?}: {why}")),
         }
-        wrong.extend(load.all_revoked(from, over, self.loses));
+        let healed = healed.unwrap_or(patience);
+        let over = Over {
+            at: over,
+            healed: over + healed,
+            loses: self.loses,
+        };
+        wrong.extend(load.all_revoked(from, Instant::now() + patience));
         wrong.extend(unknown_to(world, random));
-        let (late, longest) = load.late(over, self.loses);
+        let (late, longest) = load.late(&over);
         wrong.extend(late);
-        Outcome {
-            wrong,
-            healed: healed.unwrap_or(GIVE_UP),
-            longest,
-        }
+        Outcome { wrong, healed, longest }
     }
 
     /// Waits until Redis has everything again that was revoked by now, and every host has nothing left to put there.
     /// Entries are put back in no order, and asked for in none: a part of them tells of the rest.
-    fn healed<S: Holder>(&self, world: &World<S>, load: &Load, over: Instant) -> Result<Duration, String> {
+    fn healed<S: Holder>(
+        &self,
+        world: &World<S>,
+        load: &Load,
+        over: Instant,
+        patience: Duration,
+    ) -> Result<Duration, String> {
         let mut left: Vec<String> = world.preloaded.iter().map(|jti| entry(jti)).collect();
         for gone in load.gone().iter() {
             left.extend([entry(&gone.jti), session(&gone.jti)]);
@@ -185,7 +195,7 @@ impl Fault {
             if lacking.is_empty() && left.is_empty() && unsettled.is_empty() {
                 return Ok(time);
             }
-            if time > GIVE_UP {
+            if time > patience {
                 return Err(format!(
                     "{} of {} that were asked for are not in Redis, such as {:?}; hosts not settled: {unsettled:?}",
                     lacking.len(),
