@@ -14,12 +14,17 @@ TEST_PACKAGES  := strace openssl python3-jwt python3-cryptography redis-server g
                   $(DEB_PACKAGES)
 BENCH_PACKAGES := redis-server gcc libc6-dev ruby golang-go php-cli
 
-# nextest runs tests in processes of their own where it is present; it runs no doctests.
+# nextest runs tests in processes of their own where it is present; it runs no doctests. Every step names the whole
+# workspace: another selection of packages has other features, and compiles their dependencies once more.
 NEXTEST := $(shell $(CARGO) nextest --version >/dev/null 2>&1 && echo yes)
+# Many tests mostly wait: twice as many run at once as there are processors.
+export NEXTEST_TEST_THREADS ?= $(shell expr 2 '*' $$(nproc))
 ifeq ($(NEXTEST),yes)
   RUN_TESTS = $(CARGO) nextest run --locked --workspace --no-fail-fast && $(CARGO) test --locked --workspace --doc
+  RUN_FLEET_SUBSET = $(CARGO) nextest run --locked --workspace --no-fail-fast -E 'binary(fleet) & test(/^($(FLEET_SUBSET))::/)'
 else
   RUN_TESTS = $(CARGO) test --locked --workspace --no-fail-fast
+  RUN_FLEET_SUBSET = $(CARGO) test --locked --workspace --test fleet -- $(foreach part,$(subst |, ,$(FLEET_SUBSET)),$(part)::)
 endif
 
 TARGET := $(or $(CARGO_TARGET_DIR),target)
@@ -27,11 +32,10 @@ PROVE_STATE := $(abspath $(TARGET))/prove
 CUTS ?= 5000
 ENTRIES ?= 7000000
 OPERATIONS ?= 5000000
-# Servers of other versions than Debian's, and the fleet tests that `make test` runs on Valkey, one at a time: the others
-# measure how fast a fault heals, which needs the machine for itself (make prove).
+# Servers of other versions than Debian's, and the fleet tests that `make test` runs on Valkey; `make prove` runs all of them.
 SERVERS := $(abspath $(TARGET))/tools/redis
 FLEETS  := prove-fleet-redis-6.2 prove-fleet-redis-8.2 prove-fleet-valkey-8.1
-FLEET_SUBSET := acl:: away:: cluster:: gem:: health:: refusals::
+FLEET_SUBSET := acl|away|cluster|gem|health|refusals
 PROOFS := prove-rotate prove-crash prove-cuts prove-cancel prove-live prove-fleet $(FLEETS) prove-languages prove-restart prove-flood prove-rotation-faults prove-history prove-package prove-syscalls prove-expiry
 PREFIX ?= /usr/local
 # Where what is to be installed was built.
@@ -40,7 +44,7 @@ BUILT ?= $(TARGET)/release
 MANUALS := $(TARGET)/manuals
 VERSION := $(shell sed -n 's/^version = "\(.*\)"$$/\1/p' Cargo.toml | head -n 1)
 
-.PHONY: run test check prove $(PROOFS) prove-fuzz need-cargo-fuzz bench docs manuals install install-lib install-manuals deb need-cargo-deb clean need-for-tests
+.PHONY: run test check prove $(PROOFS) prove-fuzz need-cargo-fuzz bench docs manuals install install-lib install-manuals deb need-cargo-deb clean need-for-tests lint-and-build
 
 # A daemon on a throw-away secret and an embedded store in target/dev; it prints how to use it.
 run:
@@ -48,14 +52,19 @@ run:
 	$(CARGO) build --locked --release -p jwtkeeper-capi
 	@exec $(TARGET)/release/jwtkeeperd --dev target/dev
 
-# Form, lints, floors, and every test.
-test: need-for-tests
+# Form, lints, floors, and every test. What the tests need is fetched while cargo compiles.
+test:
+	@$(NEED) $(TEST_PACKAGES)
+	@$(MAKE) --no-print-directory --jobs=2 need-for-tests lint-and-build
+	$(RUN_TESTS)
+	JWTKEEPER_TEST_REDIS=$(SERVERS)/valkey-8.1 $(RUN_FLEET_SUBSET)
+
+# jwtkeeper-client is checked by itself too, with no features but its own defaults.
+lint-and-build:
 	$(CARGO) fmt --all --check
 	$(CARGO) clippy --locked --workspace --all-targets -- -D warnings
 	$(CARGO) check --locked -p jwtkeeper-client
-	$(CARGO) build --locked --workspace --lib --examples --bins
-	$(RUN_TESTS)
-	JWTKEEPER_TEST_REDIS=$(SERVERS)/valkey-8.1 $(CARGO) test --locked -p jwtkeeper --test fleet -- --test-threads=1 $(FLEET_SUBSET)
+	$(CARGO) build --locked --workspace --all-targets
 
 need-for-tests: need-cargo-deb
 	@$(NEED) $(TEST_PACKAGES)
@@ -79,40 +88,40 @@ prove-live:   TESTS = changes no_inotify lost_events swaps rollback rollover han
 prove-restart: TESTS = activation audit
 prove-rotate prove-crash prove-cancel prove-live prove-restart: need-for-tests
 	$(CARGO) build --locked --workspace --examples --bins
-	JWTKEEPER_PROVE=$(PROVE_STATE) $(CARGO) test --locked -p jwtkeeper --test daemon -- --nocapture --test-threads=1 $(TESTS)
+	JWTKEEPER_PROVE=$(PROVE_STATE) $(CARGO) test --locked --workspace --test daemon -- --nocapture --test-threads=1 $(TESTS)
 
 prove-cuts: need-for-tests
-	JWTKEEPER_PROVE_CUTS=$(CUTS) $(CARGO) test --locked -p jwtkeeper --test store -- --nocapture --test-threads=1 powercut faults group
+	JWTKEEPER_PROVE_CUTS=$(CUTS) $(CARGO) test --locked --workspace --test store -- --nocapture --test-threads=1 powercut faults group
 
 prove-fleet: need-for-tests
 	$(CARGO) build --locked --workspace --examples --bins
-	JWTKEEPER_PROVE=$(PROVE_STATE) $(CARGO) test --locked -p jwtkeeper --test fleet -- --nocapture --test-threads=1
+	JWTKEEPER_PROVE=$(PROVE_STATE) $(CARGO) test --locked --workspace --test fleet -- --nocapture --test-threads=1
 
 # The same on other servers.
 $(FLEETS): prove-fleet-%: need-for-tests
 	$(CARGO) build --locked --workspace --examples --bins
 	JWTKEEPER_TEST_REDIS=$(SERVERS)/$* JWTKEEPER_PROVE=$(PROVE_STATE)/$* \
-	    $(CARGO) test --locked -p jwtkeeper --test fleet -- --nocapture --test-threads=1
+	    $(CARGO) test --locked --workspace --test fleet -- --nocapture --test-threads=1
 
 # Faults longer than the grace, with 100 sessions that rotate meanwhile.
 prove-rotation-faults: need-for-tests
 	$(CARGO) build --locked --workspace --examples --bins
-	JWTKEEPER_PROVE=$(PROVE_STATE) $(CARGO) test --locked -p jwtkeeper --test fleet -- --nocapture --test-threads=1 rotation_faults
+	JWTKEEPER_PROVE=$(PROVE_STATE) $(CARGO) test --locked --workspace --test fleet -- --nocapture --test-threads=1 rotation_faults
 
 # OPERATIONS of clients in two realms on two hosts whose clocks differ, each answer judged by the history.
 prove-history: need-for-tests
 	$(CARGO) build --locked --workspace --examples --bins
-	JWTKEEPER_PROVE_OPERATIONS=$(OPERATIONS) $(CARGO) test --locked -p jwtkeeper --test fleet -- --nocapture --test-threads=1 history
+	JWTKEEPER_PROVE_OPERATIONS=$(OPERATIONS) $(CARGO) test --locked --workspace --test fleet -- --nocapture --test-threads=1 history
 
 prove-languages: need-for-tests
 	$(CARGO) build --locked --workspace --lib --examples --bins
-	JWTKEEPER_PROVE=$(PROVE_STATE) $(CARGO) test --locked -p jwtkeeper --test languages -- --nocapture --test-threads=1 hears_of_no_restarts
+	JWTKEEPER_PROVE=$(PROVE_STATE) $(CARGO) test --locked --workspace --test languages -- --nocapture --test-threads=1 hears_of_no_restarts
 
 # A flood of one uid, measured on an optimised daemon.
 prove-flood: need-for-tests
 	$(CARGO) build --locked --release -p jwtkeeper --bins
 	JWTKEEPER_PROVE=$(PROVE_STATE) JWTKEEPERD=$(abspath $(TARGET))/release/jwtkeeperd \
-	    $(CARGO) test --locked -p jwtkeeper --test daemon -- --nocapture --test-threads=1 flood
+	    $(CARGO) test --locked --workspace --test daemon -- --nocapture --test-threads=1 flood
 
 # ENTRIES revocations that come and expire together: what callers wait for, memory and file.
 prove-expiry: need-for-tests
@@ -120,14 +129,14 @@ prove-expiry: need-for-tests
 
 # The packages as they are released, installed and booted.
 prove-package: need-for-tests deb
-	JWTKEEPER_TEST_PROFILE=release $(CARGO) test --locked -p jwtkeeper --test package
+	JWTKEEPER_TEST_PROFILE=release $(CARGO) test --locked --workspace --test package
 
 # Every daemon of these tests is watched for system calls that its unit's filter has not; what is found is printed. Left out are
 # those that start it by a command of their own, or stop and continue it all the while, which strace does not bear.
 prove-syscalls: need-for-tests
 	rm -rf $(PROVE_STATE)/syscalls
 	$(CARGO) build --locked --workspace --examples --bins
-	JWTKEEPER_TEST_SYSCALLS=$(PROVE_STATE)/syscalls $(CARGO) test --locked -p jwtkeeper --test daemon --test fleet -- --skip trace:: --skip syscalls:: --skip no_inotify:: --skip config_map --skip timed_out_calls
+	JWTKEEPER_TEST_SYSCALLS=$(PROVE_STATE)/syscalls $(CARGO) test --locked --workspace --test daemon --test fleet -- --skip trace:: --skip syscalls:: --skip no_inotify:: --skip config_map --skip timed_out_calls
 	@found=$$(cat $(PROVE_STATE)/syscalls/* | grep -v -e '<detached' -e '???(' | cut -d' ' -f2- | sort | uniq -c); \
 	    echo "daemons watched: $$(ls $(PROVE_STATE)/syscalls | wc -l); calls outside of the filter: $${found:-none}"; [ -z "$$found" ]
 
