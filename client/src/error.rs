@@ -1,12 +1,13 @@
 //! Why a call has no answer. Callers ask questions ([`Error::is_unreachable`] and its like) instead of taking it
 //! apart. No text here holds a token, a cookie secret or claims.
 
-use std::fmt;
-use std::io;
-use std::path::PathBuf;
+use std::os::unix::fs::MetadataExt;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
+use std::{fmt, fs, io};
 
 use jwtkeeper_wire::{ClientCode, ErrorCode};
+use nix::unistd::{Gid, Group};
 
 /// Why a call has no answer. It says nothing of the token that was asked about.
 #[derive(Debug, thiserror::Error)]
@@ -41,6 +42,12 @@ pub enum ErrorKind {
 enum Repr {
     #[error("no jwtkeeperd answers at {}: {source}", socket.display())]
     Unreachable { socket: PathBuf, source: io::Error },
+    #[error(
+        "the socket {} may not be opened: permission denied; add the user to the group {} and start a new session, or restart the app",
+        socket.display(),
+        group_of(socket)
+    )]
+    Forbidden { socket: PathBuf },
     #[error("jwtkeeperd did not answer within {after:?}")]
     Timeout { after: Duration },
     #[error("{code}: {message}")]
@@ -49,6 +56,16 @@ enum Repr {
     TooLarge { length: usize, limit: usize },
     #[error("the peer at {} does not keep to the protocol: {fault}", socket.display())]
     Protocol { socket: PathBuf, fault: Fault },
+}
+
+/// The group that may open a socket: its own, or its directory's where that may not be searched.
+fn group_of(socket: &Path) -> String {
+    let found = fs::metadata(socket).or_else(|error| socket.parent().map_or(Err(error), fs::metadata));
+    let Ok(found) = found else {
+        return "of the socket".to_owned();
+    };
+    let group = Group::from_gid(Gid::from_raw(found.gid())).ok().flatten();
+    group.map_or_else(|| found.gid().to_string(), |group| group.name)
 }
 
 /// What another end did that a daemon does not do.
@@ -121,7 +138,10 @@ impl Error {
     }
 
     pub(crate) fn unreachable(socket: PathBuf, source: io::Error) -> Self {
-        Self::new(Repr::Unreachable { socket, source })
+        match source.kind() {
+            io::ErrorKind::PermissionDenied => Self::new(Repr::Forbidden { socket }),
+            _ => Self::new(Repr::Unreachable { socket, source }),
+        }
     }
 
     pub(crate) fn timeout(after: Duration) -> Self {
@@ -157,10 +177,8 @@ impl Error {
     /// What kind of error it is.
     pub fn kind(&self) -> ErrorKind {
         match &*self.repr {
-            Repr::Unreachable { source, .. } => match source.kind() {
-                io::ErrorKind::PermissionDenied => ErrorKind::NotPermitted,
-                _ => ErrorKind::Unreachable,
-            },
+            Repr::Unreachable { .. } => ErrorKind::Unreachable,
+            Repr::Forbidden { .. } => ErrorKind::NotPermitted,
             Repr::Timeout { .. } => ErrorKind::Timeout,
             Repr::TooLarge { .. } => ErrorKind::BadRequest,
             Repr::Protocol { .. } => ErrorKind::Protocol,
@@ -209,7 +227,7 @@ impl Error {
     pub fn number(&self) -> u16 {
         let own = match (&*self.repr, self.code()) {
             (_, Some(code)) => return code.code(),
-            (Repr::Unreachable { .. }, _) if self.is_not_permitted() => ClientCode::SocketForbidden,
+            (Repr::Forbidden { .. }, _) => ClientCode::SocketForbidden,
             (Repr::Unreachable { .. }, _) => ClientCode::Unreachable,
             (Repr::Timeout { .. }, _) => ClientCode::Timeout,
             (Repr::TooLarge { .. }, _) => ClientCode::RequestTooLarge,

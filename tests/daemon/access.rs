@@ -41,6 +41,13 @@ fn others_may_not_end_every_session_nor_reload() {
             .gid(OTHER);
         exit_of(command)
     };
+    chmod(&daemon.setup.socket(), 0o660);
+    let output = as_other(&["ping"]);
+    chmod(&daemon.setup.socket(), 0o666);
+    assert_eq!(output.status.code(), Some(77));
+    let said = String::from_utf8_lossy(&output.stderr).into_owned();
+    let expected = "may not be opened: permission denied; add the user to the group";
+    assert!(said.contains(expected), "{said}");
     for args in [&["reload"][..], &["revoke", "--issued-before", "now"]] {
         let output = as_other(args);
         assert_eq!(output.status.code(), Some(77), "{args:?}");

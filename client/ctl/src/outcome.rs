@@ -64,7 +64,7 @@ impl Failure {
                 ErrorKind::Unreachable => "is jwtkeeperd running, and is --socket its socket?",
                 ErrorKind::Timeout => "see its log, or allow more with --timeout",
                 ErrorKind::Unavailable => "see `jwtkeeperctl health`",
-                ErrorKind::NotPermitted => "the socket's mode and [[access]] say who may",
+                ErrorKind::NotPermitted if error.code().is_some() => "[[access]] says who may",
                 ErrorKind::Protocol => "is --socket jwtkeeperd's, and of this version?",
                 ErrorKind::Internal => "see its log",
                 _ => "",
