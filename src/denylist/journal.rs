@@ -2,7 +2,7 @@
 //! on disk; whatever was refused is not half there.
 
 use std::collections::BTreeMap;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
@@ -11,6 +11,7 @@ use redb::{Database, DatabaseError, ReadableTable, StorageError, TableDefinition
 use super::backend::{Backend, File, Watch};
 use super::compaction::{Compaction, remove_leavings};
 use super::row::Rows;
+use super::unfinished::{Unfinished, remove_unfinished};
 use super::{StoreError, TOOK};
 use crate::words::{Histogram, Seconds};
 
@@ -81,25 +82,6 @@ pub struct Journal {
     pub(super) compaction: Option<Compaction>,
 }
 
-/// A store file under a name of its own, which no other process makes and which goes however its making ends.
-struct Unfinished(PathBuf);
-
-impl Unfinished {
-    fn beside(path: &Path) -> Self {
-        // Not the process id: two containers that share a directory can have the same.
-        let mut random = [0; 8];
-        let _ = aws_lc_rs::rand::fill(&mut random); // without, two that start at once collide, and one fails
-        let name = format!("{:016x}.{}.new", u64::from_le_bytes(random), std::process::id());
-        Self(path.with_extension(name))
-    }
-}
-
-impl Drop for Unfinished {
-    fn drop(&mut self) {
-        let _ = std::fs::remove_file(&self.0); // where it cannot be removed, it harms nobody
-    }
-}
-
 /// Counts what was written, for health.
 pub struct Written {
     /// Changes made durable.
@@ -141,13 +123,18 @@ impl Journal {
         let directory = path.parent().unwrap_or(Path::new("."));
         std::fs::create_dir_all(directory).map_err(io)?;
         let new = Unfinished::beside(path);
-        Self::create_on(Box::new(File::new(new.0.clone())))?;
+        Self::create_on(Box::new(File::new(new.path().to_owned()))).map_err(|error| match path.exists() {
+            true => OpenError::Exists(name.clone()), // whoever won a race has removed ours
+            false => error,
+        })?;
         // A hard link fails where a file has appeared meanwhile; a rename would replace it.
-        std::fs::hard_link(&new.0, path).map_err(|error| match error.kind() {
+        std::fs::hard_link(new.path(), path).map_err(|error| match error.kind() {
             std::io::ErrorKind::AlreadyExists => OpenError::Exists(name.clone()),
+            std::io::ErrorKind::NotFound if path.exists() => OpenError::Exists(name.clone()),
             _ => io(error),
         })?;
         drop(new);
+        remove_unfinished(path);
         std::fs::File::open(directory)
             .and_then(|directory| directory.sync_all())
             .map_err(io)
@@ -185,6 +172,7 @@ impl Journal {
         }
         let journal = Self::open_on(Box::new(File::new(path.to_owned())))?;
         remove_leavings(path);
+        remove_unfinished(path);
         Ok(journal)
     }
 

@@ -13,6 +13,7 @@ mod memory;
 mod redis;
 mod row;
 mod sweep;
+mod unfinished;
 mod upkeep;
 mod writer;
 

@@ -85,6 +85,36 @@ fn what_an_interrupted_init_left_is_no_store_and_in_nobodys_way() {
 }
 
 #[test]
+fn files_of_a_killed_init_are_removed_by_the_next_init_and_start() {
+    let unfinished = "denylist.0123456789abcdef.4711.new";
+    // Names that no run of --init gives are somebody else's.
+    let others = [
+        "denylist.new",
+        "denylist.0123456789abcdef.x.new",
+        "other.0123456789abcdef.4711.new",
+    ];
+    let directory = tempfile::tempdir().unwrap();
+    let path = |name: &str| directory.path().join(name);
+    let leave = || std::fs::write(path(unfinished), b"half").unwrap();
+    others.iter().for_each(|name| std::fs::write(path(name), b"x").unwrap());
+    leave();
+    assert!(matches!(opened(directory.path()), OpenError::Missing(_)));
+    Embedded::create(directory.path()).unwrap();
+    assert!(!path(unfinished).exists(), "after --init");
+    leave();
+    let store = open(&directory);
+    assert!(!path(unfinished).exists(), "after a start");
+    leave();
+    assert!(matches!(opened(directory.path()), OpenError::InUse(_)));
+    assert!(
+        path(unfinished).exists(),
+        "a daemon that does not start removes nothing"
+    );
+    drop(store);
+    assert!(others.iter().all(|name| path(name).exists()));
+}
+
+#[test]
 fn what_an_interrupted_compaction_left_is_removed_by_the_next_start() {
     let directory = directory();
     let left = directory.path().join("denylist.redb.compact");
