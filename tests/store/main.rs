@@ -21,6 +21,7 @@ mod future;
 mod group;
 mod hostile;
 mod idle;
+mod killed;
 mod load;
 mod marks;
 mod multitude;
