@@ -88,18 +88,16 @@ impl World {
 
     /// With a lock cookie.
     pub fn say_with(&self, token: &str, cookie: Option<&str>) -> Said {
-        let mut buffer = Vec::new();
-        match self.keeper.validate(
-            &self.served,
-            self.now,
-            token.as_bytes(),
-            cookie,
-            &mut buffer,
-            &mut Effort::default(),
-        ) {
+        self.validate(token, cookie, |verdict| match verdict {
             Verdict::Valid { rotation, .. } => Said::Valid(rotation),
             Verdict::Invalid(rejection) => Said::Invalid(rejection.reason),
-        }
+        })
+    }
+
+    fn validate<T>(&self, token: &str, cookie: Option<&str>, read: impl FnOnce(Verdict<'_>) -> T) -> T {
+        let (mut buffer, mut effort) = (Vec::new(), Effort::default());
+        let (keeper, served, token) = (&self.keeper, &self.served, token.as_bytes());
+        read(keeper.validate(served, self.now, token, cookie, &mut buffer, &mut effort))
     }
 
     /// What validate says of a token as it was minted, with its cookie.
@@ -109,18 +107,10 @@ impl World {
 
     /// The rejection with all that it carries.
     pub fn rejection(&self, token: &str, cookie: Option<&str>) -> Option<Rejection> {
-        let mut buffer = Vec::new();
-        match self.keeper.validate(
-            &self.served,
-            self.now,
-            token.as_bytes(),
-            cookie,
-            &mut buffer,
-            &mut Effort::default(),
-        ) {
+        self.validate(token, cookie, |verdict| match verdict {
             Verdict::Valid { .. } => None,
             Verdict::Invalid(rejection) => Some(rejection),
-        }
+        })
     }
 
     pub fn try_rotate(
