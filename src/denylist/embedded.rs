@@ -20,7 +20,7 @@ use super::memory::add_session;
 use super::row::{self, Rows};
 use super::sweep::Sweeper;
 use super::upkeep::Upkeep;
-use super::writer::{CURRENT, FORGOTTEN, Job, LIFETIME, MINTED, Writer};
+use super::writer::{CURRENT, DROPPED, FORGOTTEN, Job, LIFETIME, MINTED, Writer};
 use super::{Applied, Denylist, StoreError, StoreHealth, TOOK};
 use crate::words::{Histogram, Millis};
 
@@ -78,6 +78,8 @@ impl Embedded {
             .collect();
         load_minted(&index, &marks);
         let forgotten = marks.get(FORGOTTEN).copied();
+        // Where no entry was dropped, a horizon from a clock that was ahead means nothing.
+        let dropped = marks.get(DROPPED).copied().or(forgotten);
         let horizon = Millis(forgotten.unwrap_or(now.0 / 1000).saturating_mul(1000));
         let earlier = index.minted().max(Millis(forgotten.unwrap_or(0).saturating_mul(1000)));
         // A clock behind what was, a moment ago, the past is wrong itself: by it no cutoff is judged.
@@ -87,7 +89,7 @@ impl Embedded {
             now.plus(skew_ms)
         };
         // What was forgotten in an earlier life may still have rows: they are passed over, and deleted later.
-        let from = forgotten.map_or(0, |seconds| i64::try_from(seconds).unwrap_or(i64::MAX));
+        let from = dropped.map_or(0, |seconds| i64::try_from(seconds).unwrap_or(i64::MAX));
         let (mut wrong, mut right) = (Vec::new(), Rows::new());
         journal
             .each_row(from, |key, bytes| {
@@ -104,10 +106,10 @@ impl Embedded {
             journal.replace(&wrong, &right).map_err(|error| io(error.to_string()))?;
         }
         load_lifetimes(&index, &marks);
-        if let Some(forgotten) = forgotten {
-            index.purge(i64::try_from(forgotten).unwrap_or(i64::MAX));
+        if let Some(dropped) = dropped {
+            index.purge(i64::try_from(dropped).unwrap_or(i64::MAX));
         } else {
-            let marks = [(FORGOTTEN.to_owned(), now.0 / 1000)];
+            let marks = [(FORGOTTEN.to_owned(), now.0 / 1000), (DROPPED.to_owned(), 0)];
             journal
                 .commit(&Rows::new(), &marks, None)
                 .map_err(|error| io(error.to_string()))?;
@@ -122,8 +124,8 @@ impl Embedded {
             unsaved: HashMap::new(),
             unsaved_rotations: Vec::new(),
             undelivered: HashMap::new(),
-            forgotten: i64::try_from(forgotten.unwrap_or(0)).unwrap_or(i64::MAX),
-            horizon_ms: forgotten.map_or(now.0, |seconds| seconds.saturating_mul(1000)),
+            forgotten: i64::try_from(dropped.unwrap_or(0)).unwrap_or(i64::MAX),
+            horizon_ms: horizon.min(now).0.max(dropped.unwrap_or(0).saturating_mul(1000)),
             // What is forgotten never runs far ahead of a clock that nobody can set.
             clock: TrustedClock::new(horizon.max(index.minted()), skew_ms),
             skew_ms,

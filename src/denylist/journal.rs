@@ -330,6 +330,12 @@ impl Journal {
         Ok(forgotten)
     }
 
+    /// Returns true if there may be rows whose deadline lies before this second.
+    pub(super) fn has_rows_before(&self, second: Seconds) -> bool {
+        let first = self.bytes.first_key_value();
+        first.is_some_and(|(span, _)| span.saturating_mul(SPAN) < second)
+    }
+
     fn count(&mut self, until: Seconds, bytes: usize) {
         *self.bytes.entry(until / SPAN).or_default() += bytes as u64;
     }

@@ -33,7 +33,10 @@ const CATCH_UP: u64 = 60;
 
 /// Followed by a realm's name: its high-water mark of minting.
 pub(super) const MINTED: &str = "minted/";
+/// The second up to which entries may be forgotten, should there be any.
 pub(super) const FORGOTTEN: &str = "forgotten";
+/// The second up to which entries were forgotten. Tokens that expire earlier are refused: their entries may be gone.
+pub(super) const DROPPED: &str = "dropped";
 pub(super) const LIFETIME: &str = "lifetime/";
 pub(super) const CURRENT: &str = "current/";
 
@@ -274,16 +277,26 @@ impl Writer {
         let before = self.horizon_ms / 1000;
         let ahead = self.horizon_ms.saturating_add(elapsed_ms.saturating_mul(CATCH_UP));
         self.horizon_ms = self.horizon_ms.max(ahead.min(now.0));
+        if now.0 < self.horizon_ms {
+            // The clock was ahead, and is right now: entries that were not dropped yet last as long as others.
+            self.horizon_ms = now
+                .0
+                .max(u64::try_from(self.forgotten).unwrap_or(0).saturating_mul(1000));
+        }
         let horizon = self.horizon_ms / 1000;
         // Once in a margin's tenth, or whenever something else is written anyway; and to find out whether there is room again.
         if horizon / (MARGIN as u64 / 10) > before / (MARGIN as u64 / 10) || !batch.marks.is_empty() || full {
             let seconds = i64::try_from(horizon).unwrap_or(i64::MAX);
             batch.marks.push((FORGOTTEN.to_owned(), horizon));
+            let due = self.journal.has_rows_before(seconds) || self.index.has_entries_before(seconds);
+            if due {
+                batch.marks.push((DROPPED.to_owned(), horizon));
+                self.sweeper.forget_by(seconds);
+            }
             batch.forget = Some(Forget {
-                before: seconds,
+                before: if due { seconds } else { self.forgotten },
                 limit: PURGE,
             });
-            self.sweeper.forget_by(seconds);
         }
     }
 

@@ -19,6 +19,7 @@ mod activation;
 mod audit;
 mod cancel;
 mod changes;
+mod clock_restarts;
 mod crash;
 mod crowds;
 mod entries;

@@ -68,6 +68,37 @@ fn what_was_in_force_when_a_life_ended_counts_until_its_last_token() {
     assert!(until <= 35 * day + 60 + 1 + MARGIN);
 }
 
+/// The first start has no earlier time to compare its clock with.
+#[test]
+fn a_clock_that_was_ahead_at_the_first_start_lets_nothing_be_forgotten() {
+    let (year, hour) = (365 * 24 * 3600, 3600);
+    let directory = directory();
+    let store = open_at(&directory, year);
+    let tick = |second: i64| Change::Tick {
+        now: moment(second),
+        elapsed_ms: 60_000,
+    };
+    let revoke = |store: &Embedded, number: u64, second: i64| {
+        let entry = raise(Kind::Token, &uuid(number), Level::Hard, NOW + second + hour);
+        apply(store, &realm(store.index()), entries(vec![entry])).unwrap();
+    };
+    let kept = |store: &Embedded, number: u64| realm(store.index()).token_revoked(&uuid(number));
+    revoke(&store, 1, year);
+    apply(&store, &realm(store.index()), tick(year + 60)).unwrap();
+    // The clock is put right, first while the daemon runs, then across a restart.
+    apply(&store, &realm(store.index()), tick(0)).unwrap();
+    revoke(&store, 2, 0);
+    apply(&store, &realm(store.index()), tick(120)).unwrap();
+    assert!(kept(&store, 1) && kept(&store, 2), "while it runs");
+    drop(store);
+    let store = open_at(&directory, 180);
+    revoke(&store, 3, 180);
+    apply(&store, &realm(store.index()), tick(300)).unwrap();
+    assert!((1..=3).all(|number| kept(&store, number)), "after a restart");
+    let forgotten = store.index().forgotten();
+    assert!(forgotten < NOW, "tokens that expire by {forgotten} are refused");
+}
+
 #[test]
 fn the_high_mark_of_minting_survives() {
     let directory = directory();

@@ -70,6 +70,12 @@ impl RealmIndex {
         lock(&self.buckets).entry(bucket).or_default().add(kind, id);
     }
 
+    /// Returns true if there may be entries whose deadline lies before this second.
+    pub(super) fn has_entries_before(&self, second: Seconds) -> bool {
+        let first = lock(&self.buckets).keys().next().copied();
+        first.is_some_and(|bucket| bucket.saturating_mul(BUCKET) < second)
+    }
+
     /// Forgets a slice of what may be forgotten by `now`. Returns false if there was nothing left.
     pub(super) fn purge_slice(&self, now: Seconds) -> bool {
         let Some(due) = self.due(now / BUCKET) else {

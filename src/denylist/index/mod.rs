@@ -92,6 +92,11 @@ impl Index {
         self.swept_by(now);
     }
 
+    /// Returns true if there may be entries whose deadline lies before this second.
+    pub(super) fn has_entries_before(&self, second: Seconds) -> bool {
+        self.realms().iter().any(|realm| realm.has_entries_before(second))
+    }
+
     /// Records that entries may be removed by `now`, before any of them is.
     pub(super) fn forget_by(&self, now: Seconds) {
         let expired = now.saturating_sub(MARGIN).max(0) as u64;
