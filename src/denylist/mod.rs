@@ -28,7 +28,7 @@ pub use backend::{Backend, Watch};
 pub use change::{Change, Kind, Level, Lock, Outcome, Raise, Record, Rotate};
 pub use cutoff::{Cutoff, MAX_SEQUENCE, SessionStart, Step};
 pub use embedded::Embedded;
-pub use index::{Cutoffs, Index, PENDING, RealmIndex, Rotation, Stands};
+pub use index::{Cutoffs, EarlyToken, Index, PENDING, RealmIndex, Rotation, Stands};
 pub use journal::{Journal, OpenError, Written};
 pub use memory::Memory;
 pub use redis::{Keys, Reach, ReadKeys, Redis, Servers, Terms};

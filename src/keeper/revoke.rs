@@ -112,11 +112,11 @@ impl Keeper {
             Revoke::Session(session) => vec![hard(Kind::Session, id("the session", session)?)],
             Revoke::Subject(subject, before) => {
                 let raise = hard(Kind::Subject, subject_id(subject)?);
-                vec![with_cutoff(served, now, before, raise)?]
+                with_early_tokens(served, before, with_cutoff(served, now, before, raise)?)
             }
             Revoke::IssuedBefore(before) => {
                 let raise = hard(Kind::Realm, Id::Uuid(0));
-                vec![with_cutoff(served, now, before, raise)?]
+                with_early_tokens(served, before, with_cutoff(served, now, before, raise)?)
             }
         };
         self.denylist
@@ -217,6 +217,17 @@ fn with_cutoff(served: &Served, now: Millis, before: Before, raise: Raise) -> Re
     };
     let cutoff = index.next_cutoff(raise.kind, &raise.id, raise.level, start, now);
     Ok(Raise { cutoff, ..raise })
+}
+
+/// Adds the entries that end tokens which exist now and are not yet valid, as far as this host has seen them. A cutoff by a
+/// time ends none of them: they say of themselves that they begin later.
+fn with_early_tokens(served: &Served, before: Before, cutoff: Raise) -> Vec<Raise> {
+    let subject = (cutoff.kind == Kind::Subject).then_some(&cutoff.id);
+    let early = match before {
+        Before::At(_) => Vec::new(),
+        Before::Now { .. } => served.index.early_tokens(subject, cutoff.cutoff.start()),
+    };
+    std::iter::once(cutoff).chain(early).collect()
 }
 
 /// A token in hand: form, signature, names and lock; its times and its state do not matter.

@@ -11,7 +11,7 @@ use super::claims::{Draft, OwnDraft, Wanted};
 use super::issue::{as_minted, check_size, lock_of};
 use super::jti::new_jti;
 use super::seal::sealed;
-use super::validate::{accept, judge_claims, reused, seconds, session_end};
+use super::validate::{judge_claims, reused, seconds, session_end};
 use super::{HandOut, Keeper, Refusal, Rotated, Served, Unsigned};
 use crate::denylist::{Change, Kind, Level, Lock, MARGIN, Outcome, Record, Rotate, Rotation};
 use crate::jwt::read_claims;
@@ -32,7 +32,7 @@ impl Keeper {
         effort: &mut Effort,
     ) -> Result<Rotated, Refusal> {
         let mut buffer = Vec::new();
-        let (admitted, cause) = match accept(served, now, token, cookie, &mut buffer, effort) {
+        let (admitted, cause) = match self.accept(served, now, token, cookie, &mut buffer, effort) {
             Ok(accepted) => accepted,
             Err(rejection) => return Ok(Rotated::Invalid(rejection)),
         };

@@ -6,11 +6,11 @@ use jwtkeeper_wire::{Cause, Reason};
 use super::admission::{Admitted, LockState, Origin, admit};
 use super::seal::is_forged;
 use super::{Keeper, Rejection, Reuse, Served, Verdict};
-use crate::denylist::{Level, Rotation, Stands};
+use crate::denylist::{Change, EarlyToken, Kind, Level, MARGIN, Raise, Rotation, Stands};
 use crate::jwt::Version;
 use crate::keyring::Effort;
 use crate::realm::{CookieLock, Policy};
-use crate::words::{Millis, Seconds};
+use crate::words::{Id, Millis, Seconds};
 
 /// The time for which requests with a token may be under way after its successor was rotated, in milliseconds.
 const UNDER_WAY_MS: u64 = 10_000;
@@ -28,7 +28,7 @@ impl Keeper {
         buffer: &'b mut Vec<u8>,
         effort: &mut Effort,
     ) -> Verdict<'b> {
-        match accept(served, now, token, cookie, buffer, effort) {
+        match self.accept(served, now, token, cookie, buffer, effort) {
             Ok((admitted, rotation)) => Verdict::Valid {
                 claims: admitted.bytes,
                 rotation,
@@ -36,30 +36,51 @@ impl Keeper {
             Err(rejection) => Verdict::Invalid(rejection),
         }
     }
-}
 
-/// All checks.
-pub(super) fn accept<'b>(
-    served: &Served,
-    now: Millis,
-    token: &[u8],
-    cookie: Option<&str>,
-    buffer: &'b mut Vec<u8>,
-    effort: &mut Effort,
-) -> Result<(Admitted<'b>, Cause), Rejection> {
-    let mut admitted = admit(served, token, cookie, buffer, effort)?;
-    let cause = judge(served, now, &mut admitted)?;
-    Ok((admitted, cause))
+    /// Makes all checks.
+    pub(super) fn accept<'b>(
+        &self,
+        served: &Served,
+        now: Millis,
+        token: &[u8],
+        cookie: Option<&str>,
+        buffer: &'b mut Vec<u8>,
+        effort: &mut Effort,
+    ) -> Result<(Admitted<'b>, Cause), Rejection> {
+        let mut admitted = admit(served, token, cookie, buffer, effort)?;
+        let cause = judge(served, now, &mut admitted).inspect_err(|rejection| {
+            if rejection.reason == Reason::NotYetValid {
+                self.note_early(served, now, &admitted);
+            }
+        })?;
+        Ok((admitted, cause))
+    }
+
+    /// Sees to it that entries which revoke a token that is not yet valid last until it expires: those made from now on,
+    /// and those made before.
+    fn note_early(&self, served: &Served, now: Millis, admitted: &Admitted<'_>) {
+        let (index, exp) = (&served.index, admitted.claims.exp);
+        index.note_future(exp);
+        let until = exp.saturating_add(MARGIN);
+        let ids = [(Kind::Session, &admitted.session), (Kind::Token, &admitted.jti)];
+        let ids = ids.into_iter().filter(|(_, id)| !id.is_absent());
+        let entries: Vec<_> = ids.map(|(kind, id)| Raise::hard(kind, id.clone(), until)).collect();
+        if let Some(entry) = entries.first().cloned() {
+            let subject = admitted.subject().and_then(|subject| Id::parse(subject).ok());
+            let start = admitted.start.at;
+            index.note_early(EarlyToken { subject, start, entry }, now);
+        }
+        let short = index.too_short(entries);
+        if !short.is_empty() {
+            // In effect when the call returns; nobody waits for the disk.
+            drop(self.denylist.apply(index, Change::raise(short)));
+        }
+    }
 }
 
 /// The checks that follow the signature.
 pub(super) fn judge(served: &Served, now: Millis, admitted: &mut Admitted<'_>) -> Result<Cause, Rejection> {
-    judge_claims(served, now, admitted).inspect_err(|reason| {
-        if *reason == Reason::NotYetValid {
-            // It outlives what is minted now: so must entries that revoke it.
-            served.index.note_future(admitted.claims.exp);
-        }
-    })?;
+    judge_claims(served, now, admitted)?;
     let stands = check_denylist(served, now, admitted)?;
     Ok(rotation_cause(served, now, admitted, &stands))
 }

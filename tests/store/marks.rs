@@ -100,6 +100,38 @@ fn a_clock_that_was_ahead_at_the_first_start_lets_nothing_be_forgotten() {
 }
 
 #[test]
+fn the_deadline_of_a_future_token_survives_a_restart() {
+    let directory = directory();
+    let store = open(&directory);
+    let lifetime = |second: i64| Change::Lifetime {
+        max_lifetime: 600,
+        now: moment(second),
+    };
+    apply(&store, &realm(store.index()), lifetime(0)).unwrap();
+    let exp = NOW + 100_000;
+    realm(store.index()).note_future(exp);
+    let tick = |second: i64| Change::Tick {
+        now: moment(second),
+        elapsed_ms: 1_000_000_000,
+    };
+    apply(&store, &realm(store.index()), tick(1)).unwrap();
+    drop(store);
+    let store = open_at(&directory, 10);
+    apply(&store, &realm(store.index()), lifetime(10)).unwrap();
+    let until = realm(store.index()).retention(moment(10));
+    assert!(until >= exp + MARGIN, "kept until {until}, valid until {exp}");
+    let revoked = raise(Kind::Token, &id("a"), Level::Hard, until);
+    apply(&store, &realm(store.index()), entries(vec![revoked])).unwrap();
+    drop(store);
+    let store = open_at(&directory, 50_000);
+    apply(&store, &realm(store.index()), tick(99_999)).unwrap();
+    assert!(
+        realm(store.index()).token_revoked(&id("a")),
+        "forgotten while the token is valid"
+    );
+}
+
+#[test]
 fn the_high_mark_of_minting_survives() {
     let directory = directory();
     let store = open(&directory);

@@ -1,6 +1,7 @@
 //! The copy of the denylist in memory, which every validate reads: sharded maps, one set for each realm. Entries expire by
 //! buckets of time, not by timers of their own.
 
+mod early;
 mod entry;
 mod expiry;
 mod lifetimes;
@@ -18,6 +19,7 @@ use super::MARGIN;
 use super::cutoff::Cutoff;
 use crate::words::{Millis, Seconds};
 
+pub use early::EarlyToken;
 pub(super) use entry::Reading;
 pub(super) use minted::MintedMark;
 pub use realm::{RealmIndex, Stands};

@@ -7,6 +7,7 @@ use std::sync::{Arc, Mutex, RwLock};
 
 use arc_swap::ArcSwap;
 
+use super::early::EarlyTokens;
 use super::entry::{Expiring, Mark, Shard, halves};
 use super::expiry::Bucket;
 use super::lifetimes::Lifetimes;
@@ -49,6 +50,7 @@ pub struct RealmIndex {
     pub(super) buckets: Mutex<BTreeMap<i64, Bucket>>,
     pub(super) lifetimes: Mutex<Lifetimes>,
     pub(super) minted: Minted,
+    pub(super) early: Mutex<EarlyTokens>,
     pub(super) forgotten: Arc<AtomicU64>,
     /// As of which state of what is shared it is shared as it is now.
     pub(super) shared_since: AtomicU64,
@@ -68,6 +70,7 @@ impl RealmIndex {
             buckets: Mutex::default(),
             lifetimes: Mutex::default(),
             minted: Minted::default(),
+            early: Mutex::default(),
             forgotten,
             shared_since: AtomicU64::new(0),
         }

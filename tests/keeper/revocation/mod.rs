@@ -2,6 +2,7 @@
 
 mod clocks;
 mod cutoffs;
+mod early;
 mod flags;
 mod foreign;
 mod keys;
