@@ -9,32 +9,32 @@ use super::sources::{ForeignSource, KeySource, Located, RetiredSource};
 use crate::jwt::{Algorithm, Family, Version};
 use crate::keyring::{Keyring, PrivateFile, PublicFile, Role, VerifyingKey, ends_in_space, load_private, load_public};
 
-/// What the key files of a realm hold.
+/// The content of a realm's key files.
 #[derive(Clone)]
 pub(super) struct Keys {
     pub(super) keyring: Arc<Keyring>,
     pub(super) version: Version<'static>,
     /// Warnings about them.
     pub(super) notes: Vec<String>,
-    /// What tells the key files' state from another.
+    /// A digest that distinguishes states of the key files.
     origin: Vec<Digest>,
 }
 
 impl Keys {
-    /// Whether these are the very keys, and the same version.
+    /// Returns true if these are the same keys and the same version.
     pub(super) fn same(&self, other: &Self) -> bool {
         Arc::ptr_eq(&self.keyring, &other.keyring) && self.version == other.version
     }
 }
 
-/// What came of reading a realm's key files.
+/// The result of reading a realm's key files.
 pub(super) enum Loaded {
     /// All are right; `standing` where some are as they were before because they are being written: whatever was wrong
     /// with them then still is.
     Keys { keys: Keys, standing: bool },
     /// One that was never read before is being written.
     Waits,
-    /// What is wrong; each fault names the line of the configuration that names the file.
+    /// The faults; each names the line of the configuration that names the file.
     Faults(Faults),
 }
 
@@ -208,7 +208,7 @@ fn add_retired(
     Ok(())
 }
 
-/// Whether a JWK has the member that a private key has and a public one has not.
+/// Returns true if a JWK has the member that only a private key has.
 fn holds_private(bytes: &[u8]) -> bool {
     #[derive(serde::Deserialize)]
     struct Key {

@@ -1,6 +1,6 @@
 //! The embedded store: one writer thread, group commit, and an answer only after fsync.
 //!
-//! What is revoked or flagged is in force in memory at once; a rotation is decided by the writer alone. Entries that
+//! A revocation or flag takes effect in memory at once; a rotation is decided by the writer alone. Entries that
 //! a failed commit left behind are kept and written with the next one that succeeds.
 
 use std::collections::HashMap;
@@ -49,7 +49,7 @@ impl Embedded {
         state_dir.join(FILE).try_exists().unwrap_or(true)
     }
 
-    /// How many bytes the store in `state_dir` has on its disk.
+    /// Returns the size of the store's file in `state_dir`, in bytes.
     pub fn bytes(state_dir: &Path) -> std::io::Result<u64> {
         Ok(state_dir.join(FILE).metadata()?.len())
     }
@@ -149,7 +149,7 @@ impl Embedded {
         })
     }
 
-    /// How many cutoffs found in the store lay in the future.
+    /// Returns the number of cutoffs in the store that lay in the future at its start.
     pub fn future_cutoffs(&self) -> u64 {
         self.future_cutoffs
     }

@@ -27,7 +27,7 @@ const FORMAT_NOW: u64 = 2;
 /// Seconds to a span of deadlines, of which it is known how much there is.
 const SPAN: Seconds = 64;
 
-/// What a commit forgets: rows whose deadline lies before this second, so many at the most.
+/// The rows that a commit deletes: those whose deadline lies before this second, up to a limit.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Forget {
     pub(super) before: Seconds,
@@ -57,7 +57,7 @@ pub enum OpenError {
     Corrupt {
         /// The file.
         path: String,
-        /// What was found.
+        /// The finding.
         why: String,
     },
     /// The file cannot be read or written.
@@ -65,7 +65,7 @@ pub enum OpenError {
     Io {
         /// The file.
         path: String,
-        /// What the system said.
+        /// The system's error.
         why: String,
     },
 }
@@ -88,7 +88,7 @@ pub struct Written {
     pub changes: AtomicU64,
     /// Commits, each of which is one fsync.
     pub commits: AtomicU64,
-    /// How long each took.
+    /// The time that each took.
     pub took: Histogram,
 }
 

@@ -23,9 +23,9 @@ use crate::words::{Id, Millis};
 const BATCH: usize = 1024;
 /// Past rows that a tick forgets at the most.
 const PURGE: usize = 4096;
-/// How long a commit waits for the company that the last one had.
+/// The longest time that a commit waits for as many jobs as the last one had.
 const GATHER: Duration = Duration::from_micros(150);
-/// How often a store that failed for want of room is tried again.
+/// The time between two tries of a store that has no room left.
 const RETRY: Duration = Duration::from_millis(250);
 /// While it catches up, time passes this many times faster for forgetting than for everyone else: a clock that was
 /// years ahead for some seconds makes nothing forgotten.
@@ -49,7 +49,7 @@ pub(super) struct Job {
     pub(super) reply: Reply,
 }
 
-/// What an entry stands for: of its raises, the last one that was unsaved holds all.
+/// The key of an unsaved entry: the last of its raises holds all of them.
 type Standing = (String, Kind, Id, Level);
 
 /// A rotated token: its realm's name, and its jti.
@@ -68,7 +68,7 @@ pub(super) struct Writer {
     pub(super) unsaved_rotations: Vec<(Arc<RealmIndex>, Id)>,
     /// The rows of records that are kept until their successor is handed out, and then no longer than the grace.
     pub(super) undelivered: HashMap<Rotated, RowKey>,
-    /// What is forgotten is judged by this moment, which never runs ahead.
+    /// Entries expire by this moment, which never runs ahead of the clock.
     pub(super) horizon_ms: u64,
     /// As of when the store knows that rows may be forgotten.
     pub(super) forgotten: i64,
@@ -80,7 +80,7 @@ pub(super) struct Writer {
     pub(super) upkeep: Upkeep,
 }
 
-/// What one commit carries.
+/// The content of one commit.
 #[derive(Default)]
 pub(super) struct Batch {
     rows: Rows,

@@ -13,29 +13,29 @@ use crate::words::{Id, Millis, Seconds};
 
 /// A token whose signature holds.
 pub(super) struct Admitted<'b> {
-    /// Its claims, as read.
+    /// The claims, as read.
     pub(super) claims: Claims<'b>,
-    /// Its claims, as bytes.
+    /// The claims, as bytes.
     pub(super) bytes: &'b [u8],
-    /// Its jti; that of a foreign token in its issuer's namespace, or [`Id::absent`].
+    /// The jti; that of a foreign token in its issuer's namespace, or [`Id::absent`].
     pub(super) jti: Id,
-    /// Its session: its own jti for a first token. That of a foreign token is its `sid`, as above.
+    /// The session: the token's own jti for a first token. That of a foreign token is its `sid`, as above.
     pub(super) session: Id,
     /// The start of its session.
     pub(super) start: SessionStart,
     /// The moment at which it was minted.
     pub(super) issued: Millis,
-    /// Whether a retired key signed it.
+    /// True if a retired key signed it.
     pub(super) retired: bool,
-    /// Who made it.
+    /// The maker.
     pub(super) origin: Origin,
-    /// How it is locked.
+    /// The state of the cookie lock.
     pub(super) lock: LockState,
     /// The cookie secrets that came along.
     pub(super) cookies: Vec<CookieSecret>,
 }
 
-/// Who made a token.
+/// The maker of a token.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Origin {
     /// The realm.
@@ -47,7 +47,7 @@ pub(super) enum Origin {
     Impostor,
 }
 
-/// How a token is locked.
+/// The state of a token's cookie lock.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum LockState {
     /// By this part of the presented cookie, the way the realm locks now.
@@ -183,7 +183,7 @@ fn subject_of<'c>(claims: &'c Claims<'_>) -> Option<&'c str> {
 }
 
 impl Admitted<'_> {
-    /// Its subject, which can be an id.
+    /// Returns the subject, which can be an id.
     pub(super) fn subject(&self) -> Option<&str> {
         subject_of(&self.claims)
     }
@@ -225,7 +225,7 @@ impl Admitted<'_> {
         Ok(())
     }
 
-    /// Whether the lock that the claims speak of is there, and whether the policy asks for one.
+    /// Checks that the lock which the claims name is there, and that there is one where the policy requires it.
     pub(super) fn check_lock(&mut self, policy: &Policy) -> Result<(), Reason> {
         if self.origin == Origin::Foreign {
             return Ok(());
@@ -247,7 +247,7 @@ pub(super) fn session_start(session: &Id, issued: Millis) -> Millis {
     session.birth().unwrap_or(issued)
 }
 
-/// Who made a token that a key of this role signed under this `iss`.
+/// Returns the maker of a token that a key of this role signed under this `iss`.
 fn origin(policy: &Policy, role: Role, iss: Option<&str>) -> Origin {
     let named = |foreign: &ForeignIssuer| iss == Some(&foreign.issuer);
     match role {

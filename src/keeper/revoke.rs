@@ -9,7 +9,7 @@ use crate::keyring::Effort;
 use crate::realm::OnReuse;
 use crate::words::{Id, Millis, Seconds};
 
-/// What to revoke.
+/// The target of a revocation.
 #[derive(Debug, Clone, Copy)]
 pub enum Revoke<'a> {
     /// A token in hand, and its session. An expired one too.
@@ -29,7 +29,7 @@ pub enum Revoke<'a> {
     IssuedBefore(Before),
 }
 
-/// What to flag.
+/// The target of a flag.
 #[derive(Debug, Clone, Copy)]
 pub enum Flag<'a> {
     /// A token by its jti.
@@ -50,7 +50,7 @@ pub enum Before {
     },
 }
 
-/// What the denylist says of a jti.
+/// The state of a jti by the denylist.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct State {
     /// The state.
@@ -166,7 +166,7 @@ impl Keeper {
         Ok(())
     }
 
-    /// What stands for a jti.
+    /// Returns the state of a jti.
     pub fn status(&self, served: &Served, now: Millis, jti: &str) -> Result<State, Refusal> {
         use jwtkeeper_wire::State as Wire;
         let jti = id("the jti", jti)?;

@@ -16,7 +16,7 @@ use crate::words::{Id, Millis, Seconds};
 const UNDER_WAY_MS: u64 = 10_000;
 
 impl Keeper {
-    /// Whether `token` is valid now, and whether rotation is due. `cookie` is the lock cookie's value, where one came
+    /// Judges `token`: valid or not now, and due for rotation or not. `cookie` is the lock cookie's value, where one came
     /// along; `buffer` is scratch space that the claims in the answer lie in; `effort` counts the signature checks. Never
     /// blocks.
     pub fn validate<'b>(
@@ -123,7 +123,7 @@ pub(super) fn session_end(start: Millis, span: u64) -> Millis {
     start.plus(span.saturating_mul(1000))
 }
 
-/// What the denylist says; past this, the token is valid.
+/// Checks the denylist; a token that passes is valid.
 fn check_denylist(served: &Served, now: Millis, admitted: &Admitted<'_>) -> Result<Stands, Rejection> {
     let index = &served.index;
     let stands = index.look(&admitted.jti, &admitted.session, admitted.subject());

@@ -1,4 +1,4 @@
-//! What the embedded store remembers beside its entries: lifetimes, the high mark of minting, and when a cutoff was
+//! The marks that the embedded store keeps beside its entries: lifetimes, the high mark of minting, and when a cutoff was
 //! first seen.
 
 use jwtkeeper::denylist::{Change, Denylist, Embedded, Kind, Level, MARGIN, Raise};

@@ -1,4 +1,4 @@
-//! What the tests of the rules share: a realm served over a denylist in memory, a clock that stands still, and keys
+//! Common parts of the tests of the rules: a realm served over a denylist in memory, a clock that stands still, and keys
 //! with which to forge what no keeper would mint.
 
 #![allow(
@@ -35,7 +35,7 @@ pub fn at(ms: i64) -> Millis {
     Millis(MOMENT.0.checked_add_signed(ms).expect("a moment"))
 }
 
-/// What validate said, owned.
+/// The answer of validate, owned.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Said {
     Valid(Cause),
@@ -57,7 +57,7 @@ pub struct World {
     pub keeper: Arc<Keeper>,
     pub served: Served,
     pub now: Millis,
-    /// Whether successors reach those who ask for them.
+    /// True if successors reach those who ask for them.
     pub hands_out: bool,
     key: Option<Key>,
 }
@@ -100,7 +100,7 @@ impl World {
         read(keeper.validate(served, self.now, token, cookie, &mut buffer, &mut effort))
     }
 
-    /// What validate says of a token as it was minted, with its cookie.
+    /// Validates a token as it was minted, with its cookie.
     pub fn say_of(&self, minted: &Minted) -> Said {
         self.say_with(&minted.token, minted.cookie.as_ref().map(|cookie| cookie.as_str()))
     }

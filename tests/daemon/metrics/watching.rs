@@ -1,4 +1,4 @@
-//! What people watch by: the documentation, the alerts and the dashboard name the metrics that there are, all of them and
+//! The means of watching a daemon: the documentation, the alerts and the dashboard name the metrics that there are, all of them and
 //! no others.
 
 use std::collections::{BTreeMap, BTreeSet};

@@ -153,7 +153,7 @@ fn rotating_does_not_carry_a_login_over_a_cutoff() {
     }
 }
 
-/// What validate says, after a cutoff, of a forged token whose claims are `members`.
+/// Validates, after a cutoff, a forged token whose claims are `members`.
 fn after(cutoff: Millis, members: &str) -> (World, crate::world::Said) {
     let world = plain();
     world.revoke(Revoke::IssuedBefore(Before::At(cutoff)));

@@ -1,4 +1,4 @@
-//! How long entries stand: as long as a token that they speak of can live, under every `max_lifetime` that ever was.
+//! Retention of entries: they last as long as a token that they revoke can live, under every `max_lifetime` that ever was.
 
 use futures_util::FutureExt;
 use jwtkeeper::denylist::{Change, MARGIN};
