@@ -47,7 +47,7 @@ impl Server {
         all.extend(arguments);
         let arguments: Vec<_> = all.into_iter().map(str::to_owned).collect();
         let process = Process::start(directory.path(), &arguments);
-        let server = Self {
+        let mut server = Self {
             directory,
             port,
             arguments,
@@ -57,9 +57,11 @@ impl Server {
         server
     }
 
-    fn listens(&self) {
+    fn listens(&mut self) {
+        let socket = self.socket();
         until("redis-server listens", || {
-            std::os::unix::net::UnixStream::connect(self.socket()).is_ok()
+            self.process.check_alive();
+            std::os::unix::net::UnixStream::connect(&socket).is_ok()
         });
     }
 

@@ -3,8 +3,9 @@
 use std::ffi::OsString;
 use std::fs;
 use std::net::TcpListener;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
+use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU16, Ordering};
 use std::time::Duration;
 
@@ -25,8 +26,34 @@ fn program() -> OsString {
     std::env::var_os(PROGRAM).unwrap_or("redis-server".into())
 }
 
+/// Ends the test at once where the program cannot be run. Without it, each test would wait for a server until its deadline.
+fn check_program() {
+    static PROBLEM: OnceLock<Option<String>> = OnceLock::new();
+    let problem = PROBLEM.get_or_init(|| {
+        let program = program();
+        let ran = Command::new(&program).arg("--version").stdin(Stdio::null()).output();
+        let problem = match ran {
+            Ok(output) if output.status.success() => return None,
+            Ok(output) => output.status.to_string(),
+            Err(error) => error.to_string(),
+        };
+        let hint = match std::env::var_os(PROGRAM) {
+            Some(_) => format!("{PROGRAM} names it"),
+            None => format!("install redis-server, or name one by {PROGRAM}"),
+        };
+        Some(format!(
+            "cannot run the server's program {}: {problem}; {hint}",
+            program.display()
+        ))
+    });
+    if let Some(problem) = problem {
+        panic!("{problem}");
+    }
+}
+
 /// Returns true if the server knows a setting: an older one names it as the first that is wrong, and ends.
 pub fn knows_setting(setting: &str, value: &str) -> bool {
+    check_program();
     let mut command = Command::new(program());
     command.args(["--port", "0", setting, value, "--no-such-setting", "x"]);
     let output = command.stdin(Stdio::null()).output().unwrap();
@@ -36,6 +63,7 @@ pub fn knows_setting(setting: &str, value: &str) -> bool {
 
 /// Returns true if the server can speak TLS; servers from PyPI are built without.
 pub fn speaks_tls() -> bool {
+    check_program();
     let mut command = Command::new(program());
     // One that can misses its certificate, and ends.
     command.args(["--port", "0", "--tls-port", &free_port().to_string()]);
@@ -49,21 +77,19 @@ pub fn speaks_tls() -> bool {
 }
 
 /// A redis-server, killed when dropped, or when the thread that started it ends.
-pub struct Process(Child);
+pub struct Process(Child, PathBuf);
 
 impl Process {
     /// Starts one in this directory, with what it says in `log` there.
     pub fn start(directory: &Path, arguments: &[String]) -> Self {
-        let log = fs::OpenOptions::new()
-            .create(true)
-            .append(true)
-            .open(directory.join("log"))
-            .unwrap();
+        let path = directory.join("log");
+        let log = fs::OpenOptions::new().create(true).append(true).open(&path).unwrap();
+        check_program();
         let mut command = Command::new("setpriv");
         command.args(["--pdeathsig", "KILL"]).arg(program()).args(arguments);
         command.current_dir(directory).stdin(Stdio::null());
         command.stdout(log.try_clone().unwrap()).stderr(log);
-        Self(command.spawn().unwrap())
+        Self(command.spawn().unwrap(), path)
     }
 
     pub fn id(&self) -> u32 {
@@ -72,6 +98,17 @@ impl Process {
 
     pub fn signal(&self, signal: Signal) {
         kill(Pid::from_raw(self.0.id() as i32), signal).unwrap();
+    }
+
+    /// Ends the test if the server ended by itself.
+    pub fn check_alive(&mut self) {
+        if let Some(status) = self.0.try_wait().unwrap() {
+            panic!("redis-server ended ({status}); it said:\n{}", self.log());
+        }
+    }
+
+    fn log(&self) -> String {
+        fs::read_to_string(&self.1).unwrap_or_default()
     }
 
     /// kill -9.
