@@ -10,7 +10,7 @@ use jwtkeeper_client::{Reason, Rotation, Verdict, blocking};
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 
-use crate::hosts::{at, is_ready, issue, ready};
+use crate::hosts::{at, entry, host, is_ready, issue, ready, record};
 use crate::servers::Server;
 use crate::support::{Daemon, Setup, pace, until};
 
@@ -240,4 +240,27 @@ fn a_rotation_that_was_not_acknowledged_ends_on_no_host() {
     }
     replica.resume();
     ready(&daemon);
+}
+
+/// The daemon gives up after two seconds, and the client with it. What it sent lies in the socket until Redis reads it.
+#[test]
+fn an_abandoned_rotation_is_not_executed_later() {
+    let server = Server::start();
+    let daemon = host(at(&server.url()));
+    let client = daemon.client();
+    let minted = issue(&client);
+    server.pause();
+    let refused = client.rotate(minted.token()).unwrap_err();
+    assert!(refused.is_unavailable(), "{refused}");
+    server.resume();
+    // Redis reads what waits on older connections before it answers on a new one.
+    let keys = [entry(&minted.jti), record(&minted.jti)];
+    let rotated = || server.ask::<u64>(&["EXISTS", &keys[0], &keys[1]]);
+    assert_eq!(rotated(), 0, "rotated though the client gave up");
+    ready(&daemon);
+    assert_eq!(rotated(), 0, "rotated though the client gave up");
+    until("a rotation that is asked for now is decided", || {
+        rotate(&client, minted.token()).is_some()
+    });
+    assert_eq!(rotated(), 2);
 }

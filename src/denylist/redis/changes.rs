@@ -7,6 +7,7 @@ use std::sync::atomic::Ordering;
 use futures_util::future::join_all;
 use redis::{Pipeline, RedisError, Value};
 
+use super::age::uptime_ms;
 use super::connection::Connection;
 use super::copy::{Shared, join_all as join_raises, join_rotation};
 use super::fleet::Fleet;
@@ -256,24 +257,34 @@ impl Fleet {
         {
             return Err(why); // decided, it would be acknowledged to nobody
         }
+        // Whoever asked has given up by then.
+        let deadline = uptime_ms().saturating_add(PATIENCE.as_millis() as u64);
         let writes = writes(&node)?;
         let record = value::record(&Rotation::decided(rotate));
         let record = record.ok_or_else(|| StoreError::Failed("a rotation cannot be written".to_owned()))?;
         let (kind, id) = (Kind::Token, rotate.old.clone());
         let job = Job { shared, kind, id };
         let record_key = naming::record(&job.shared.prefix, &rotate.old);
-        // A record that cannot be read is written over by a second attempt.
-        for _ in 0..2 {
+        let mut late = false;
+        // A record that cannot be read is written over by a second attempt; another one follows an answer that the clock of
+        // the server is not as it was.
+        for _ in 0..3 {
             let mut pipeline = Pipeline::new();
             let mut call = self.scripts.rotate.key(&key);
             call.key(&record_key).arg(&record);
             call.arg(ttl_ms(rotate.until, rotate.now)).arg(self.touch(true));
-            call.arg(self.foreign.unreadable(&job));
+            call.arg(self.foreign.unreadable(&job)).arg(node.clock.at(deadline));
             pipeline.invoke_script(&call);
             let (answers, connection) = self.run(&node, &pipeline, writes.clone(), &[&key]).await?;
+            let decided = answers.into_iter().next().unwrap_or(Value::Nil);
+            late = false;
+            if let Value::Int(now) = decided {
+                node.clock.set(now.unsigned_abs());
+                late = true;
+                continue;
+            }
             self.wait_for_replicas(&node, connection).await?;
             self.changes.fetch_add(1, Ordering::Relaxed);
-            let decided = answers.into_iter().next().unwrap_or(Value::Nil);
             match redis::from_redis_value::<Option<String>>(decided).ok().flatten() {
                 None => return Ok(Outcome::Revoked),
                 Some(decided) if decided == record => return Ok(Outcome::First(rotate.record.clone())),
@@ -284,6 +295,11 @@ impl Fleet {
                     }
                 }
             }
+        }
+        if late {
+            return Err(StoreError::Away(
+                "Redis took the rotation too late; ask again".to_owned(),
+            ));
         }
         Err(StoreError::Away(format!(
             "Redis has a record of a rotation that cannot be read; delete {}",

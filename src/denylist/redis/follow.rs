@@ -99,6 +99,7 @@ async fn connect(fleet: &Arc<Fleet>, node: &Arc<Node>, realms: &mut watch::Recei
     session.waits = session.is_new();
     session.check_durability().await?;
     session.look_at_dataset().await?;
+    node.clock.forget();
     node.writes.store(Some(Arc::new(session.link.writes.clone())));
     node.tell(None);
     let wanted = u64::from(fleet.terms.wait_replicas);

@@ -18,6 +18,7 @@ mod news;
 mod node;
 mod put_back;
 mod script;
+mod server_clock;
 mod servers;
 mod supervise;
 mod survey;

@@ -18,6 +18,7 @@ use super::copy::Shared;
 use super::dataset;
 use super::durable::Durability;
 use super::fleet::random;
+use super::server_clock::ServerClock;
 use super::survey::{Primary, slot};
 use crate::denylist::StoreError;
 use crate::denylist::change::Kind;
@@ -101,6 +102,7 @@ pub(super) struct Node {
     /// The moment of the last doubt in it.
     doubted: Mutex<Option<Instant>>,
     pub(super) fresh: Fresh,
+    pub(super) clock: ServerClock,
     /// The present reading of it: what bears another number it may not have.
     reading: AtomicU16,
     pending: Mutex<Pending>,
@@ -142,6 +144,7 @@ impl Node {
             reopening: tokio::sync::Mutex::default(),
             doubted: Mutex::default(),
             fresh: Fresh::inherit(since),
+            clock: ServerClock::default(),
             reading: AtomicU16::new(0),
             pending: Mutex::default(),
             lacking: AtomicU64::new(0),

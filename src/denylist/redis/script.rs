@@ -95,8 +95,13 @@ return after
 "#;
 
 /// Decides a rotation. KEYS: the old token's entry, and the record. ARGV: the record, milliseconds to live, `1` as of
-/// [`RAISE`], and the SHA-1 of a record that cannot be read. Returns the record that counts, or `false` where the token is revoked.
+/// [`RAISE`], the SHA-1 of a record that cannot be read, and the latest time to run, in milliseconds of the server's clock:
+/// a server that stalled must not decide what its caller gave up. Returns the record that counts, `false` where the token
+/// is revoked, or the server's time where it is too late.
 pub(super) const ROTATE: &str = r"
+local clock = redis.call('TIME')
+local now = clock[1] * 1000 + math.floor(clock[2] / 1000)
+if now > tonumber(ARGV[5]) then return now end
 local record = redis.pcall('GETRANGE', KEYS[2], 0, 524287)
 if type(record) == 'string' and record ~= '' and redis.sha1hex(record) ~= ARGV[4] then
   local left = redis.call('PTTL', KEYS[2])

@@ -86,6 +86,7 @@ impl Fleet {
         let opening = self.runtime.spawn(async move { open_writes(&server, &scripts).await });
         let opened = AbortOnDropHandle::new(opening).await;
         let fresh = Arc::new(opened.map_err(|_| gone())??);
+        node.clock.forget();
         node.writes.store(Some(fresh.clone()));
         tracing::debug!(server = node.name, "replaced the connection that writes to Redis");
         Ok(fresh)
@@ -115,8 +116,11 @@ pub(super) async fn watch_writes(fleet: Arc<Fleet>, node: Arc<Node>, wanted: u64
             let count = wait.arg(wanted).arg(REPLICAS_MS).query_async(&mut connection).await;
             count.map(|count| node.followed_by(count, wanted))
         } else {
-            redis::cmd("PING").exec_async(&mut connection).await
+            Ok(())
         };
+        let time = redis::cmd("TIME").query_async::<(u64, u64)>(&mut connection).await;
+        let timed = time.map(|(seconds, micros)| node.clock.set(seconds * 1000 + micros / 1000));
+        let probed = probed.and(timed);
         // Other errors say that the server answers: an ACL may forbid WAIT, and each change says so.
         if probed.is_err_and(|error| ends(&error)) && fleet.replace_writes(&node, &writes).await.is_err() {
             node.give_up();
