@@ -152,6 +152,21 @@ fn what_cannot_be_read_gives_way_to_one_rotation() {
     }
 }
 
+/// A record of bytes that are no text is one that cannot be read.
+#[test]
+fn a_record_that_is_no_text_gives_way_to_one_rotation() {
+    let stage = Stage::new();
+    let decided = stage.fresh();
+    let mut connection = stage.server.client().get_connection().unwrap();
+    let mut command = redis::cmd("SET");
+    command
+        .arg(record(&decided.jti))
+        .arg(b"\xff\xfe{\"successor\":1}".as_slice());
+    command.exec(&mut connection).unwrap();
+    let rotate = |host: &Daemon| successor(&host.client(), &decided.token).jti;
+    assert_eq!(rotate(&stage.hosts[0]), rotate(&stage.hosts[1]));
+}
+
 /// A forgery, of a token's own record and another's.
 type Forge = fn(&str, &str) -> String;
 

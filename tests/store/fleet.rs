@@ -7,7 +7,7 @@ use jwtkeeper::denylist::{Denylist, Kind, Level, Outcome, StoreError};
 use crate::redis::host;
 use crate::servers::Server;
 use crate::support::{
-    NOW, apply, cutoff, entries, hard, id, moment, raise, realm, record, revoke_jti, rotate, until, uuid,
+    NOW, apply, cutoff, entries, hand_out, hard, id, moment, raise, realm, record, revoke_jti, rotate, until, uuid,
 };
 
 fn level(store: &dyn Denylist, jti: &jwtkeeper::words::Id) -> Option<Level> {
@@ -230,5 +230,24 @@ fn without_redis_a_revocation_holds_here_and_is_not_acknowledged() {
             .ask::<Option<String>>(&["GET", &format!("JWTKeeper:{}", uuid(2))])
             .as_deref()
             == Some("hard")
+    });
+}
+
+/// Only news of an entry tells other hosts that there is something to read.
+#[test]
+fn end_of_grace_reaches_other_hosts_though_redis_lost_the_record() {
+    let server = Arc::new(Server::start());
+    let ((one, _place), (other, _other_place)) = (host(&server), host(&server));
+    let [here, there] = [&one, &other].map(|store| realm(store.index()));
+    let (old, successor) = (uuid(1), uuid(2));
+    // An entry that lives longer than the rotation needs is not written for the sake of its time to live.
+    server.ask::<()>(&["SET", &format!("JWTKeeper:{old}"), "soft", "PX", "7200000"]);
+    apply(&one, &here, rotate(&old, &successor, 0)).unwrap();
+    until("the other host knows of it", || there.rotation(&old).is_some());
+    let lost: u64 = server.ask(&["DEL", &format!("jwtkeeper-rotation:{{JWTKeeper:{old}}}")]);
+    assert_eq!(lost, 1);
+    apply(&one, &here, hand_out(&old, &old, &successor, 0)).unwrap();
+    until("the other host knows when the grace ends", || {
+        there.rotation(&old).unwrap().grace_until == moment(30)
     });
 }

@@ -5,7 +5,7 @@ use std::sync::atomic::Ordering;
 
 use super::entry::{Mark, Marks, Reading, Standing};
 use super::realm::SHARDS;
-use super::{RealmIndex, lock, read, write};
+use super::{RealmIndex, Rotation, lock, read, write};
 use crate::denylist::change::{Kind, Level, Raise};
 use crate::denylist::cutoff::Cutoff;
 use crate::words::{Id, Seconds};
@@ -60,8 +60,19 @@ impl RealmIndex {
         }
     }
 
-    /// Records the scan that found these raises of an id. Entries that have grown since stay missing.
-    pub(in crate::denylist) fn set_shared(&self, kind: Kind, id: &Id, reading: Reading, seen: &[Raise]) {
+    /// Records the scan that found these raises of an id, and its rotation. Entries that have grown since stay missing.
+    pub(in crate::denylist) fn set_shared(
+        &self,
+        kind: Kind,
+        id: &Id,
+        reading: Reading,
+        seen: &[Raise],
+        rotated: Option<&Rotation>,
+    ) {
+        let same_end = |rotation: &Rotation| {
+            rotated
+                .is_some_and(|seen| (&seen.successor, seen.grace_until) == (&rotation.successor, rotation.grace_until))
+        };
         let until = |until: u32| Seconds::from(until);
         let saw = |level, cutoff: &Cutoff, last: u32| {
             let same = |raise: &Raise| (raise.level, &raise.cutoff, raise.until) == (level, cutoff, until(last));
@@ -83,7 +94,8 @@ impl RealmIndex {
                 if let Some(standing) = map.get_mut(id).filter(|at| saw(at.level, &Cutoff::default(), at.until)) {
                     standing.shared = reading;
                 }
-                if let Some(rotation) = shard.rotations.get_mut(id).filter(|_| kind == Kind::Token) {
+                // The end of its grace may have been told in the meantime.
+                if let Some(rotation) = shard.rotations.get_mut(id).filter(|rotation| same_end(rotation)) {
                     rotation.shared = reading;
                 }
             }
@@ -230,5 +242,28 @@ impl Unshared {
 
     fn marks(&self, marks: &Marks) -> bool {
         self.mark(&marks.hard) || self.mark(&marks.soft)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::denylist::PENDING;
+    use crate::denylist::index::Index;
+    use crate::words::Millis;
+
+    #[test]
+    fn end_of_grace_told_during_a_reading_is_not_taken_for_shared() {
+        let realm = Index::default().realm("default");
+        let (old, successor) = (Id::Uuid(1), Id::Uuid(2));
+        let ends = |at| Rotation::new(old.clone(), successor.clone(), at, 4_000_000_000);
+        let seen_by = |seen: &Rotation| realm.set_shared(Kind::Token, &old, 7, &[], Some(seen));
+        realm.insert_rotation(&old, ends(PENDING));
+        let seen = realm.rotation(&old).unwrap_or_else(|| ends(PENDING));
+        realm.insert_rotation(&old, ends(Millis(1000)));
+        seen_by(&seen);
+        assert!(realm.is_unshared(Kind::Token, &old, 7, 0), "the end must be repaired");
+        seen_by(&ends(Millis(1000)));
+        assert!(!realm.is_unshared(Kind::Token, &old, 7, 0));
     }
 }

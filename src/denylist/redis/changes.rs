@@ -285,9 +285,9 @@ impl Fleet {
             }
             self.wait_for_replicas(&node, connection).await?;
             self.changes.fetch_add(1, Ordering::Relaxed);
-            match redis::from_redis_value::<Option<String>>(decided).ok().flatten() {
+            match redis::from_redis_value::<Option<Vec<u8>>>(decided).ok().flatten() {
                 None => return Ok(Outcome::Revoked),
-                Some(decided) if decided == record => return Ok(Outcome::First(rotate.record.clone())),
+                Some(decided) if decided == record.as_bytes() => return Ok(Outcome::First(rotate.record.clone())),
                 Some(decided) => {
                     if let Some(decided) = self.foreign.read_record(&job, &decided) {
                         join_rotation(realm, &rotate.old, &decided, rotate.now);
@@ -381,7 +381,7 @@ fn writes(node: &Node) -> Result<Arc<Connection>, StoreError> {
 
 /// The rotation of a raised token, as the script's answer says.
 fn rotation(answer: Value) -> Option<Decided> {
-    let record: Option<String> = redis::from_redis_value(answer).ok()?;
+    let record: Option<Vec<u8>> = redis::from_redis_value(answer).ok()?;
     value::read_record(&record?)
 }
 

@@ -13,7 +13,7 @@ use super::node::{Job, Node};
 use super::value::{self, Decided};
 use crate::denylist::change::{Kind, Level, Raise};
 use crate::denylist::index::RealmIndex;
-use crate::denylist::{MARGIN, PENDING};
+use crate::denylist::{MARGIN, PENDING, Rotation};
 use crate::words::{Id, Millis, Seconds};
 
 /// A deadline may differ by so much, in seconds: clocks do, and a time to live is rounded.
@@ -131,7 +131,7 @@ async fn read_jobs<'k>(
         }
         // Where a slot leaves, what is not there may be elsewhere: a record that moves goes together with its entry.
         let record = if no_record { Ok(redis::Value::Nil) } else { record };
-        let (value, record) = (text(value)?, text(record)?);
+        let (value, record) = (text(value)?, bytes(record)?);
         let ttl: i64 = redis::from_redis_value(ttl?)?;
         // It may have gone between the two questions.
         let value = value.filter(|_| ttl != -2);
@@ -167,6 +167,15 @@ fn text(answer: Result<redis::Value, RedisError>) -> Result<Option<String>, Redi
     }
 }
 
+/// The bytes of a record; none for what is no string: the scripts write over it.
+fn bytes(answer: Result<redis::Value, RedisError>) -> Result<Option<Vec<u8>>, RedisError> {
+    match answer {
+        Ok(value) => Ok(redis::from_redis_value(value).unwrap_or_default()),
+        Err(error) if error.code() == Some("WRONGTYPE") => Ok(None),
+        Err(error) => Err(error),
+    }
+}
+
 /// Joins in what was found, and takes note whether Redis has all that stands here.
 fn settle(fleet: &Fleet, node: &Node, job: Job, found: Option<Found>, now: Millis) {
     let (realm, kind, id) = (&job.shared.realm, job.kind, &job.id);
@@ -179,9 +188,17 @@ fn settle(fleet: &Fleet, node: &Node, job: Job, found: Option<Found>, now: Milli
         }
     }
     let stands = realm.raises_of(kind, id);
-    let complete = found.is_some_and(|found| found.is_all(&stands, realm, kind, id, now));
+    let rotation = realm.rotation(id).filter(|_| kind == Kind::Token);
+    let complete = found.is_some_and(|found| {
+        found.is_all(
+            &stands,
+            rotation.as_ref().map(|rotation| (id, rotation)),
+            realm.token(id),
+            now,
+        )
+    });
     if complete {
-        realm.set_shared(kind, id, node.reading(), &stands);
+        realm.set_shared(kind, id, node.reading(), &stands, rotation.as_ref());
     } else {
         realm.set_unshared(kind, id);
         if realm.is_unshared(kind, id, node.reading(), soon(fleet, now)) {
@@ -211,22 +228,21 @@ pub(super) fn soon(fleet: &Fleet, now: Millis) -> Seconds {
 
 impl Found {
     /// Whether nothing more stands here.
-    fn is_all(&self, stands: &[Raise], realm: &RealmIndex, kind: Kind, id: &Id, now: Millis) -> bool {
+    fn is_all(&self, stands: &[Raise], rotation: Option<(&Id, &Rotation)>, token: Option<Level>, now: Millis) -> bool {
         let has = |standing: &Raise| {
             let covers =
                 |raise: &Raise| raise.includes(standing) && raise.until.saturating_add(TOLERANCE) >= standing.until;
             self.raises.iter().any(covers)
         };
         let all_raised = stands.iter().all(has);
-        let rotation = realm.rotation(id).filter(|_| kind == Kind::Token);
-        let rotated = rotation.is_none_or(|rotation| {
-            let leads_on = now < rotation.grace_until && realm.token(id) != Some(Level::Hard);
+        let rotated = rotation.is_none_or(|(old, rotation)| {
+            let leads_on = now < rotation.grace_until && token != Some(Level::Hard);
             let needs_record = rotation.record.is_some() && leads_on;
             let ends = |decided: &Decided| {
                 decided.record.successor != rotation.successor || decided.grace_until <= rotation.grace_until
             };
             let recorded = self.decided.as_ref().map_or(!needs_record, ends);
-            has(&Raise::hard(kind, id.clone(), rotation.until())) && recorded
+            has(&Raise::hard(Kind::Token, old.clone(), rotation.until())) && recorded
         });
         all_raised && rotated && !self.unknown
     }

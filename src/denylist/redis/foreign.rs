@@ -46,11 +46,11 @@ impl Foreign {
     }
 
     /// Reads the record of a rotation. One that cannot be read is remembered.
-    pub(super) fn read_record(&self, job: &Job, record: &str) -> Option<Decided> {
+    pub(super) fn read_record(&self, job: &Job, record: &[u8]) -> Option<Decided> {
         let decided = value::read_record(record);
         let mut records = lock(&self.records);
         if decided.is_none() {
-            let digest = digest::digest(&digest::SHA1_FOR_LEGACY_USE_ONLY, record.as_bytes());
+            let digest = digest::digest(&digest::SHA1_FOR_LEGACY_USE_ONLY, record);
             let hex = digest.as_ref().iter().map(|byte| format!("{byte:02x}")).collect();
             *remember(&mut records, &key_of(job), String::new()) = hex;
         } else if !records.is_empty() {

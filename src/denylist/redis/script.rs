@@ -118,20 +118,24 @@ return ARGV[1]
 
 /// Puts back a rotation that is known to have been decided, and the end of its grace. KEYS as of [`ROTATE`]. ARGV: the
 /// record, empty where it is gone; milliseconds to live; `1` as of [`RAISE`]; the digest as of [`ROTATE`]; the end of the
-/// grace, empty until the successor is handed out; the successor. The end is written into the record of this successor,
-/// unless it has an earlier one. The entry is written with it: only what happens to entries is news.
+/// grace, empty until the successor is handed out; the successor. The end is written into the
+/// record of this successor, unless it has an earlier one. The entry is written with it: only what happens to entries is
+/// news. It is written by SET: the smallest ACL has no PEXPIRE.
 pub(super) const RESTORE: &str = r#"
 local ttl, touch = tonumber(ARGV[2]), ARGV[3] == '1'
 local record = redis.pcall('GETRANGE', KEYS[2], 0, 524287)
 if type(record) ~= 'string' or record == '' or redis.sha1hex(record) == ARGV[4] then
   record = ARGV[1]
-  if record ~= '' then redis.call('SET', KEYS[2], record, 'PX', ttl) end
+  if record ~= '' then
+    redis.call('SET', KEYS[2], record, 'PX', ttl)
+    touch = true
+  end
 elseif ARGV[5] ~= '' then
   local ends, rest, successor = string.match(record, '^{"grace_until":([^,]*)(,"successor":"([^"]*)".*)$')
   if not successor then
     -- Of another shape than daemons write.
     record = ARGV[1]
-    if record ~= '' then redis.call('SET', KEYS[2], record, 'PX', ttl) else redis.call('PEXPIRE', KEYS[2], 1) end
+    redis.call('SET', KEYS[2], record, 'PX', record ~= '' and ttl or 1)
     touch = true
   elseif successor == ARGV[6] and (not tonumber(ends) or tonumber(ends) > tonumber(ARGV[5])) then
     local lives = math.min(redis.call('PTTL', KEYS[2]), 3155760000000)
@@ -148,7 +152,7 @@ if left == -1 and not hard then
 elseif left ~= -1 and (not hard or left < ttl) then
   redis.call('SET', KEYS[1], 'hard', 'PX', math.max(left, ttl))
 elseif left > 0 and touch then
-  redis.call('PEXPIRE', KEYS[1], left)
+  redis.call('SET', KEYS[1], 'hard', 'PX', left)
 end
 return record
 "#;

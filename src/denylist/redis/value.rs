@@ -147,8 +147,8 @@ pub(super) fn record(rotation: &Rotation) -> Option<String> {
 }
 
 /// Reads a record; `None` for what is none.
-pub(super) fn read_record(text: &str) -> Option<Decided> {
-    let shape: Shape<'_> = serde_json::from_str(text).ok()?;
+pub(super) fn read_record(text: &[u8]) -> Option<Decided> {
+    let shape: Shape<'_> = serde_json::from_slice(text).ok()?;
     Some(Decided {
         session: Id::parse(shape.session).ok()?,
         grace_until: shape.grace_until.map_or(PENDING, Millis),
