@@ -39,6 +39,15 @@ enum Row<'a> {
         start: u64,
         sequence: u64,
     },
+    /// A rotation whose grace has an end that is sealed.
+    Ended {
+        realm: &'a str,
+        old: &'a str,
+        session: &'a str,
+        successor: &'a str,
+        grace_until: u64,
+        grace_seal: Seal,
+    },
 }
 
 #[derive(Serialize, Deserialize)]
@@ -98,25 +107,33 @@ pub(super) fn put_raise(realm: &str, raise: &Raise, rows: &mut Rows) -> Result<(
 pub(super) fn put_rotation(realm: &str, old: &Id, rotation: &Rotation, rows: &mut Rows) -> Result<(), EncodeError> {
     let [old, session, successor] = [old, &rotation.session, &rotation.successor].map(ToString::to_string);
     let grace_until = rotation.grace_until.0;
-    put(
-        rotation.until(),
-        &Row::Rotation {
+    let (old, session, successor) = (old.as_str(), session.as_str(), successor.as_str());
+    let row = match rotation.grace_seal {
+        None => Row::Rotation {
             realm,
-            old: &old,
-            session: &session,
-            successor: &successor,
+            old,
+            session,
+            successor,
             grace_until,
         },
-        rows,
-    )?;
+        Some(grace_seal) => Row::Ended {
+            realm,
+            old,
+            session,
+            successor,
+            grace_until,
+            grace_seal,
+        },
+    };
+    put(rotation.until(), &row, rows)?;
     let Some(record) = &rotation.record else {
         return Ok(());
     };
     let row = RecordRow {
         realm,
-        old: &old,
-        session: &session,
-        successor: &successor,
+        old,
+        session,
+        successor,
         grace_until,
         claims: &record.claims,
         nonce: record.nonce,
@@ -178,6 +195,19 @@ pub(super) fn load(
             grace_until,
         } => {
             let rotation = Rotation::new(id_of(session)?, id_of(successor)?, Millis(grace_until), until);
+            index.realm(realm).insert_rotation(&id_of(old)?, rotation);
+            return Ok(None);
+        }
+        Row::Ended {
+            realm,
+            old,
+            session,
+            successor,
+            grace_until,
+            grace_seal,
+        } => {
+            let rotation = Rotation::new(id_of(session)?, id_of(successor)?, Millis(grace_until), until);
+            let rotation = rotation.with_grace_seal(Some(grace_seal));
             index.realm(realm).insert_rotation(&id_of(old)?, rotation);
             return Ok(None);
         }
@@ -246,4 +276,41 @@ fn level_of(code: u8) -> Option<Level> {
     [Level::Soft, Level::Hard]
         .into_iter()
         .find(|level| level_code(*level) == code)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn end_of_grace_and_its_seal_are_loaded_as_they_were_put() -> Result<(), Box<dyn std::error::Error>> {
+        let old = Id::Uuid(1);
+        let record = Arc::new(Record {
+            successor: Id::Uuid(2),
+            claims: "{}".into(),
+            nonce: [7; 16],
+            key: KeyId([9; 16]),
+            lock: Lock::None,
+            seal: [5; 16],
+        });
+        let rotation = Rotation::new(Id::Uuid(1), Id::Uuid(2), Millis(1_700_000_000_000), 1_800_000_000);
+        let rotation = rotation.with_record(record).with_grace_seal(Some([3; 16]));
+        let mut rows = Rows::new();
+        put_rotation("default", &old, &rotation, &mut rows)?;
+        // In either order.
+        for _ in 0..2 {
+            let index = Index::default();
+            for (until, bytes) in &rows {
+                load(&index, *until, bytes, Millis(u64::MAX))?;
+            }
+            let loaded = index.realm("default").rotation(&old).ok_or(BadRow)?;
+            assert_eq!(
+                (loaded.grace_until, loaded.grace_seal),
+                (rotation.grace_until, rotation.grace_seal)
+            );
+            assert!(loaded.record.is_some());
+            rows.reverse();
+        }
+        Ok(())
+    }
 }

@@ -18,6 +18,7 @@ use std::sync::Arc;
 use jwtkeeper_wire::{Cause, ErrorCode, Reason};
 
 use crate::denylist::{Denylist, RealmIndex, StoreError};
+use crate::keyring::KeyId;
 use crate::realm::Realm;
 use crate::words::{Id, IdError, Seconds};
 
@@ -111,6 +112,8 @@ pub struct HandOut {
     old: Id,
     session: Id,
     until: Seconds,
+    /// The key that seals the end of the grace.
+    key: KeyId,
 }
 
 /// The answer to a rotate.

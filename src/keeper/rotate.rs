@@ -10,7 +10,7 @@ use super::admission::{Admitted, LockState, Origin, session_start};
 use super::claims::{Draft, OwnDraft, Wanted};
 use super::issue::{as_minted, check_size, lock_of};
 use super::jti::new_jti;
-use super::seal::sealed;
+use super::seal::{has_forged_end, sealed, sealed_end};
 use super::validate::{judge_claims, reused, seconds, session_end};
 use super::{HandOut, Keeper, Refusal, Rotated, Served, Unsigned};
 use crate::denylist::{Change, Kind, Level, Lock, MARGIN, Outcome, Record, Rotate, Rotation};
@@ -67,17 +67,24 @@ impl Keeper {
             now,
             record,
         };
-        let hand_out = HandOut {
-            old: rotate.old.clone(),
-            session: rotate.session.clone(),
-            until: rotate.until,
-        };
+        let (session, until) = (rotate.session.clone(), rotate.until);
         match self
             .denylist
             .apply(&served.index, Change::Rotate(Box::new(rotate)))
             .await?
         {
             Outcome::First(record) | Outcome::Already(record) => {
+                // The store may have learned only now, from another host, when its grace ends.
+                let known = served.index.rotation(&admitted.jti);
+                if known.is_some_and(|rotation| has_forged_end(served, &admitted, &rotation)) {
+                    return Err(Refusal::BadSeal);
+                }
+                let hand_out = HandOut {
+                    old: admitted.jti.clone(),
+                    session,
+                    until,
+                    key: record.key,
+                };
                 successor(served, &admitted, record).map(|successor| Rotated::Successor(successor, cause, hand_out))
             }
             Outcome::Reused => Ok(Rotated::Invalid(reused(&admitted))),
@@ -88,13 +95,21 @@ impl Keeper {
     /// Starts the grace of a token whose successor `jti` was given to somebody. It is in effect on this host when the call
     /// returns; the future ends when it is durable.
     pub async fn hand_out(&self, served: &Served, now: Millis, jti: Id, hand_out: HandOut) -> Result<(), Refusal> {
-        let HandOut { old, session, until } = hand_out;
+        let HandOut {
+            old,
+            session,
+            until,
+            key,
+        } = hand_out;
         let known = served.index.rotation(&old);
         if known.is_some_and(|rotation| rotation.successor == jti && !rotation.is_pending()) {
             return Ok(());
         }
         let grace_until = now.plus(served.realm.policy.rotation_grace_ms);
-        let rotation = Rotation::new(session, jti, grace_until, until);
+        let key = served.realm.keyring.signed_with(&key).ok_or(Refusal::KeyGone)?;
+        let seal = sealed_end([&old, &session, &jti], grace_until, |parts| key.seal(parts));
+        let seal = seal.ok_or(Refusal::Crypto)?;
+        let rotation = Rotation::new(session, jti, grace_until, until).with_grace_seal(Some(seal));
         self.denylist
             .apply(&served.index, Change::Keep { old, rotation })
             .await?;

@@ -4,7 +4,7 @@
 use jwtkeeper_wire::{Cause, Reason};
 
 use super::admission::{Admitted, LockState, Origin, admit};
-use super::seal::is_forged;
+use super::seal::{has_forged_end, is_forged};
 use super::{Keeper, Rejection, Reuse, Served, Verdict};
 use crate::denylist::{Change, EarlyToken, Kind, Level, MARGIN, Raise, Rotation, Stands};
 use crate::jwt::Version;
@@ -140,7 +140,7 @@ fn check_denylist(served: &Served, now: Millis, admitted: &Admitted<'_>) -> Resu
         Some(rotation) if is_overtaken(served, now, rotation) => Err(reused(admitted)),
         Some(rotation) if index.token(&rotation.successor) == Some(Level::Hard) => Err(Reason::Revoked.into()),
         // Who can write to a shared store must not turn a revoked token into a rotated one.
-        Some(rotation) if has_forged_record(served, admitted, rotation) => Err(Reason::Revoked.into()),
+        Some(rotation) if is_rotation_forged(served, admitted, rotation) => Err(Reason::Revoked.into()),
         _ => Ok(stands),
     }
 }
@@ -159,9 +159,9 @@ fn is_overtaken(served: &Served, now: Millis, rotation: &Rotation) -> bool {
     now >= handed_out.plus(UNDER_WAY_MS).plus(policy.clock_skew_ms)
 }
 
-fn has_forged_record(served: &Served, admitted: &Admitted<'_>, rotation: &Rotation) -> bool {
+fn is_rotation_forged(served: &Served, admitted: &Admitted<'_>, rotation: &Rotation) -> bool {
     let record = rotation.record.as_ref();
-    record.is_some_and(|record| is_forged(served, admitted, record))
+    record.is_some_and(|record| is_forged(served, admitted, record)) || has_forged_end(served, admitted, rotation)
 }
 
 /// The rejection of a rotated token after its grace.

@@ -211,6 +211,62 @@ fn a_genuine_record_leads_to_its_successor_on_every_host() {
     }
 }
 
+/// A forgery of the end of a grace, of a token's own record and another's.
+type ForgeEnd = fn(&mut Value, &Value);
+
+/// A daemon that starts knows of a grace only what Redis says. The end of it that a record tells must be the one that was
+/// sealed, for this token and no other.
+#[test]
+fn a_forged_end_of_a_grace_makes_the_token_used_up() {
+    let server = Server::start();
+    let url = server.url();
+    let one = host(at(&url).lines("rotation_grace = \"1h\""));
+    let rotated = || {
+        let minted = issue(&one.client());
+        successor(&one.client(), minted.token());
+        let text = || server.ask::<String>(&["GET", &record(&minted.jti)]);
+        let document = || text().parse::<Value>().unwrap();
+        until("the end of the grace is told", || document()["grace_until"].is_u64());
+        let text = text();
+        (minted, text)
+    };
+    let (genuine, others) = rotated();
+    let others: Value = others.parse().unwrap();
+    let forgeries: [(&str, ForgeEnd); 4] = [
+        ("a later end", |own, _| {
+            own["grace_until"] = (own["grace_until"].as_u64().unwrap() + 600_000).into();
+        }),
+        ("another seal", |own, _| {
+            let seal: String = own["grace_seal"].as_str().unwrap().chars().rev().collect();
+            own["grace_seal"] = seal.into();
+        }),
+        ("no seal", |own, _| own["grace_seal"] = Value::Null),
+        ("another token's", |own, others| {
+            own["grace_until"] = others["grace_until"].clone();
+            own["grace_seal"] = others["grace_seal"].clone();
+        }),
+    ];
+    let forged = forgeries.map(|(what, forge)| {
+        let (minted, genuine) = rotated();
+        (what, minted, changed(&genuine, |own| forge(own, &others)))
+    });
+    // Nobody else may repair what is forged.
+    drop(one);
+    for (_, minted, text) in &forged {
+        server.ask::<()>(&["SET", &record(&minted.jti), text, "EX", "3600"]);
+    }
+    let started = host(at(&url).lines("rotation_grace = \"1h\""));
+    let client = started.client();
+    assert!(client.validate(genuine.token()).unwrap().is_valid(), "a genuine end");
+    for (what, minted, _) in &forged {
+        assert!(is_revoked(&client, minted.token()), "{what}");
+        match client.rotate(minted.token()) {
+            Ok(Rotation::Invalid(reason)) => assert_eq!(reason, Reason::Revoked, "{what}"),
+            other => panic!("{what}: {other:?}"),
+        }
+    }
+}
+
 /// Who has a token that was rotated long ago, and writes to Redis, gets no successor by that from a host that knows when the
 /// grace ended. Only one that starts knows no more than Redis says.
 #[test]

@@ -7,6 +7,7 @@ use super::entry::{Expiring, Reading};
 use super::{RealmIndex, clamp, write};
 use crate::denylist::change::{Level, Record, Rotate};
 use crate::denylist::{MARGIN, Outcome};
+use crate::keyring::Seal;
 use crate::words::{Id, Millis, Seconds};
 
 /// The end of the grace of a rotation whose successor was not handed out yet: the old token stays valid. The end only ever
@@ -22,6 +23,8 @@ pub struct Rotation {
     pub successor: Id,
     /// Until when it leads there; [`PENDING`] until the successor is handed out.
     pub grace_until: Millis,
+    /// The seal of the realm's key on that end: a shared store is open to others.
+    pub grace_seal: Option<Seal>,
     /// What the successor is made from; gone some time after the grace.
     pub record: Option<Arc<Record>>,
     /// The reading by which a shared store has it too; 0 for none.
@@ -36,6 +39,7 @@ impl Rotation {
             session,
             successor,
             grace_until,
+            grace_seal: None,
             record: None,
             shared: 0,
             until: clamp(until),
@@ -46,6 +50,11 @@ impl Rotation {
     pub fn with_record(self, record: Arc<Record>) -> Self {
         let record = Some(record);
         Self { record, ..self }
+    }
+
+    /// The same rotation with the seal on the end of its grace.
+    pub fn with_grace_seal(self, grace_seal: Option<Seal>) -> Self {
+        Self { grace_seal, ..self }
     }
 
     /// Returns true while nobody was given the successor.
@@ -76,7 +85,13 @@ impl RealmIndex {
             Some(known) if known.successor == successor => {
                 rotation.record = rotation.record.or_else(|| known.record.clone());
                 rotation.until = rotation.until.max(known.until);
-                rotation.grace_until = rotation.grace_until.min(known.grace_until);
+                // A seal belongs to its end.
+                if known.grace_until < rotation.grace_until
+                    || known.grace_until == rotation.grace_until && known.grace_seal.is_some()
+                {
+                    rotation.grace_until = known.grace_until;
+                    rotation.grace_seal = known.grace_seal;
+                }
             }
             Some(known) if !known.is_pending() => return,
             _ => {}

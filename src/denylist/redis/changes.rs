@@ -290,7 +290,7 @@ impl Fleet {
                 Some(decided) if decided == record.as_bytes() => return Ok(Outcome::First(rotate.record.clone())),
                 Some(decided) => {
                     if let Some(decided) = self.foreign.read_record(&job, &decided) {
-                        join_rotation(realm, &rotate.old, &decided, rotate.now);
+                        join_rotation(self, realm, &rotate.old, &decided, rotate.now);
                         return realm.decide(rotate).ok_or(StoreError::Closed);
                     }
                 }
@@ -321,8 +321,8 @@ impl Fleet {
             call.arg(ttl_ms(rotation.until(), now)).arg(touch);
             call.arg(self.foreign.unreadable(job));
             let ends = (!rotation.is_pending()).then(|| rotation.grace_until.0.to_string());
-            call.arg(ends.unwrap_or_default());
-            pipeline.invoke_script(call.arg(rotation.successor.to_string()));
+            call.arg(ends.unwrap_or_default()).arg(rotation.successor.to_string());
+            pipeline.invoke_script(call.arg(value::seal_json(rotation.grace_seal)));
             count += 1;
         }
         for raise in raises {

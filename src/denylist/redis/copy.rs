@@ -19,7 +19,8 @@ use crate::words::{Id, Millis, Seconds};
 /// A deadline may differ by so much, in seconds: clocks do, and a time to live is rounded.
 const TOLERANCE: Seconds = 60;
 
-/// No realm has a longer grace, in milliseconds: who says so is not believed.
+/// No realm has a longer grace, in milliseconds, by a clock that may be ahead by `clock_skew`. A later end is cut short, and
+/// its seal does not hold for what is left.
 const MOST_GRACE: u64 = 60 * 60 * 1000;
 
 /// The longest value of an entry that is read, in bytes.
@@ -183,7 +184,7 @@ fn settle(fleet: &Fleet, node: &Node, job: Job, found: Option<Found>, now: Milli
         match &found.decided {
             // Revoked here, and rotated elsewhere before that was known there: its session ends, and its successor with it.
             Some(decided) if realm.token(id) == Some(Level::Hard) => follow(fleet, &job, decided),
-            Some(decided) => join_rotation(realm, id, decided, now),
+            Some(decided) => join_rotation(fleet, realm, id, decided, now),
             None => join_all(fleet, &job, &found.raises, !found.unknown, now),
         }
     }
@@ -298,11 +299,11 @@ fn join(fleet: &Fleet, job: &Job, raise: &Raise, now: Millis) {
     }
 }
 
-pub(super) fn join_rotation(realm: &RealmIndex, old: &Id, decided: &Decided, now: Millis) {
+pub(super) fn join_rotation(fleet: &Fleet, realm: &RealmIndex, old: &Id, decided: &Decided, now: Millis) {
     let past = decided.until < realm.forgotten().saturating_add(MARGIN);
     let grace_until = match decided.grace_until {
         PENDING => PENDING,
-        end => end.min(now.plus(MOST_GRACE)),
+        end => end.min(now.plus(MOST_GRACE + fleet.terms.clock_skew_ms)),
     };
     let is_news = realm
         .rotation(old)

@@ -118,7 +118,7 @@ return ARGV[1]
 
 /// Puts back a rotation that is known to have been decided, and the end of its grace. KEYS as of [`ROTATE`]. ARGV: the
 /// record, empty where it is gone; milliseconds to live; `1` as of [`RAISE`]; the digest as of [`ROTATE`]; the end of the
-/// grace, empty until the successor is handed out; the successor. The end is written into the
+/// grace, empty until the successor is handed out; the successor; the seal on the end, as JSON. The end is written into the
 /// record of this successor, unless it has an earlier one. The entry is written with it: only what happens to entries is
 /// news. It is written by SET: the smallest ACL has no PEXPIRE.
 pub(super) const RESTORE: &str = r#"
@@ -131,7 +131,7 @@ if type(record) ~= 'string' or record == '' or redis.sha1hex(record) == ARGV[4] 
     touch = true
   end
 elseif ARGV[5] ~= '' then
-  local ends, rest, successor = string.match(record, '^{"grace_until":([^,]*)(,"successor":"([^"]*)".*)$')
+  local ends, rest, successor = string.match(record, '^{"grace_until":([^,]*),"grace_seal":[^,]*(,"successor":"([^"]*)".*)$')
   if not successor then
     -- Of another shape than daemons write.
     record = ARGV[1]
@@ -140,7 +140,7 @@ elseif ARGV[5] ~= '' then
   elseif successor == ARGV[6] and (not tonumber(ends) or tonumber(ends) > tonumber(ARGV[5])) then
     local lives = math.min(redis.call('PTTL', KEYS[2]), 3155760000000)
     if lives <= 0 then lives = ttl end
-    record = '{"grace_until":' .. ARGV[5] .. rest
+    record = '{"grace_until":' .. ARGV[5] .. ',"grace_seal":' .. ARGV[7] .. rest
     redis.call('SET', KEYS[2], record, 'PX', lives)
     touch = true
   end

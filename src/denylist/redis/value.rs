@@ -103,6 +103,9 @@ impl Mark {
 struct Shape<'a> {
     /// `null` until the successor is handed out. The script that writes it looks for it here, before the successor.
     grace_until: Option<u64>,
+    /// The seal on that, as [`seal_text`] spells it.
+    #[serde(default)]
+    grace_seal: Option<std::borrow::Cow<'a, str>>,
     successor: &'a str,
     session: &'a str,
     until: Seconds,
@@ -117,6 +120,7 @@ struct Shape<'a> {
 pub(super) struct Decided {
     pub(super) session: Id,
     pub(super) grace_until: Millis,
+    pub(super) grace_seal: Option<Seal>,
     pub(super) until: Seconds,
     pub(super) record: Arc<Record>,
 }
@@ -125,7 +129,8 @@ impl Decided {
     /// The rotation, remembered until this time.
     pub(super) fn rotation(&self, grace_until: Millis, until: Seconds) -> Rotation {
         let (session, successor) = (self.session.clone(), self.record.successor.clone());
-        Rotation::new(session, successor, grace_until, until).with_record(self.record.clone())
+        let rotation = Rotation::new(session, successor, grace_until, until).with_record(self.record.clone());
+        rotation.with_grace_seal(self.grace_seal)
     }
 }
 
@@ -136,6 +141,7 @@ pub(super) fn record(rotation: &Rotation) -> Option<String> {
         successor: &record.successor.to_string(),
         session: &rotation.session.to_string(),
         grace_until: (!rotation.is_pending()).then_some(rotation.grace_until.0),
+        grace_seal: rotation.grace_seal.map(|seal| seal_text(seal).into()),
         until: rotation.until(),
         claims: (&*record.claims).into(),
         nonce: record.nonce,
@@ -152,6 +158,7 @@ pub(super) fn read_record(text: &[u8]) -> Option<Decided> {
     Some(Decided {
         session: Id::parse(shape.session).ok()?,
         grace_until: shape.grace_until.map_or(PENDING, Millis),
+        grace_seal: shape.grace_seal.and_then(|text| read_seal(&text)),
         until: shape.until,
         record: Arc::new(Record {
             successor: Id::parse(shape.successor).ok()?,
@@ -162,4 +169,20 @@ pub(super) fn read_record(text: &[u8]) -> Option<Decided> {
             seal: shape.seal,
         }),
     })
+}
+
+/// A seal as records spell it: 32 hexadecimal digits.
+fn seal_text(seal: Seal) -> String {
+    format!("{:032x}", u128::from_be_bytes(seal))
+}
+
+/// The same as JSON, as the script writes it.
+pub(super) fn seal_json(seal: Option<Seal>) -> String {
+    seal.map_or_else(|| "null".to_owned(), |seal| format!("\"{}\"", seal_text(seal)))
+}
+
+/// Reads a seal; `None` for what is none.
+fn read_seal(text: &str) -> Option<Seal> {
+    let number = u128::from_str_radix(text, 16).ok()?;
+    (text.len() == 32).then(|| number.to_be_bytes())
 }
