@@ -177,8 +177,8 @@ pub(super) fn issued(jti: &Id, iat: Option<Seconds>) -> Millis {
     of_jti.unwrap_or_else(|| Millis::from_seconds(iat))
 }
 
-/// An empty string is a string (RFC 7519 section 4.1.2), and names nobody.
-fn subject_of<'c>(claims: &'c Claims<'_>) -> Option<&'c str> {
+/// Returns the subject. An empty string is a string (RFC 7519 section 4.1.2), and names nobody.
+pub(super) fn subject_of<'c>(claims: &'c Claims<'_>) -> Option<&'c str> {
     claims.subject.as_deref().filter(|text| !text.is_empty())
 }
 

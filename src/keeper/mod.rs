@@ -161,6 +161,8 @@ pub enum Refusal {
     KeyGone,
     #[error("the record of this token's rotation was not made by this realm's key: it leads to no successor")]
     BadSeal,
+    #[error("a token of another subject with the same jti was rotated; give each token a jti of its own")]
+    SharedJti,
     #[error("a revocation of the subject or the realm is not yet in the shared store; try again in a moment")]
     Unconfirmed,
     #[error("a signature or random bytes could not be made")]
@@ -181,7 +183,9 @@ impl Refusal {
             Refusal::ForeignToken => ErrorCode::ForeignToken,
             Refusal::CutoffInFuture => ErrorCode::CutoffInFuture,
             Refusal::BadId { .. } | Refusal::NoId => ErrorCode::BadId,
-            Refusal::Store(_) | Refusal::Unconfirmed | Refusal::KeyGone | Refusal::BadSeal => ErrorCode::Unavailable,
+            Refusal::Store(_) | Refusal::Unconfirmed | Refusal::KeyGone | Refusal::BadSeal | Refusal::SharedJti => {
+                ErrorCode::Unavailable
+            }
             Refusal::Crypto => ErrorCode::Internal,
         }
     }

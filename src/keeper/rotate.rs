@@ -6,7 +6,7 @@ use aws_lc_rs::rand;
 use jwtkeeper_wire::Reason;
 use zeroize::Zeroizing;
 
-use super::admission::{Admitted, LockState, Origin, session_start};
+use super::admission::{Admitted, LockState, Origin, session_start, subject_of};
 use super::claims::{Draft, OwnDraft, Wanted};
 use super::issue::{as_minted, check_size, lock_of};
 use super::jti::new_jti;
@@ -259,6 +259,10 @@ fn successor(served: &Served, old: &Admitted<'_>, record: Arc<Record>) -> Result
     };
     let claims = read_claims(record.claims.as_bytes(), &served.realm.policy.subject_claim)
         .map_err(|malformed| Refusal::ClaimsForm(malformed.0))?;
+    // Apps that choose jtis may give one to two users, and neither may get the other's successor.
+    if subject_of(&claims) != old.subject() {
+        return Err(Refusal::SharedJti);
+    }
     let value = cookie.as_ref().map(|new| cookie_value(new, old, record.lock));
     Ok(Unsigned {
         key: record.key,

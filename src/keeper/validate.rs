@@ -60,7 +60,7 @@ impl Keeper {
     /// and those made before.
     fn note_early(&self, served: &Served, now: Millis, admitted: &Admitted<'_>) {
         let (index, exp) = (&served.index, admitted.claims.exp);
-        index.note_future(exp);
+        index.note_future(exp, now);
         let until = exp.saturating_add(MARGIN);
         let ids = [(Kind::Session, &admitted.session), (Kind::Token, &admitted.jti)];
         let ids = ids.into_iter().filter(|(_, id)| !id.is_absent());

@@ -108,8 +108,8 @@ fn the_deadline_of_a_future_token_survives_a_restart() {
         now: moment(second),
     };
     apply(&store, &realm(store.index()), lifetime(0)).unwrap();
-    let exp = NOW + 100_000;
-    realm(store.index()).note_future(exp);
+    let exp = NOW + 50_000;
+    realm(store.index()).note_future(exp, moment(0));
     let tick = |second: i64| Change::Tick {
         now: moment(second),
         elapsed_ms: 1_000_000_000,

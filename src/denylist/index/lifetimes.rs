@@ -6,6 +6,9 @@ use super::{RealmIndex, lock};
 use crate::denylist::MARGIN;
 use crate::words::{Millis, Seconds};
 
+/// A signer's clock is believed to be ahead by a day at most, in seconds.
+const AHEAD: Seconds = 24 * 60 * 60;
+
 #[derive(Default)]
 pub(super) struct Lifetimes {
     current: u64,
@@ -54,12 +57,15 @@ impl RealmIndex {
         }
     }
 
-    /// Takes note of a token of this realm that is not yet valid and expires then.
-    pub fn note_future(&self, exp: Seconds) {
+    /// Takes note of a token of this realm that is not yet valid and expires then. One from further ahead than [`AHEAD`] is
+    /// ignored: a single token must not make every entry of the realm last for years.
+    pub fn note_future(&self, exp: Seconds, now: Millis) {
         let mut lifetimes = lock(&self.lifetimes);
         let current = lifetimes.current;
         let issued = exp.saturating_sub(Seconds::try_from(current).unwrap_or(Seconds::MAX));
-        lifetimes.raise_last(current, Millis::from_seconds(issued));
+        if issued <= now.seconds().saturating_add(AHEAD) {
+            lifetimes.raise_last(current, Millis::from_seconds(issued));
+        }
     }
 
     /// Returns true once after lifetimes became known that the store must keep.

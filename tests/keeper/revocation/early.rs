@@ -1,7 +1,7 @@
 //! Tokens that exist before they are valid: no revocation is over when their time comes.
 
 use futures_util::FutureExt;
-use jwtkeeper::denylist::Change;
+use jwtkeeper::denylist::{Change, MARGIN};
 use jwtkeeper::jwt::Algorithm;
 use jwtkeeper::keeper::{Before, Revoke};
 use jwtkeeper_wire::Reason::{LifetimeTooLong, NotYetValid, Revoked};
@@ -71,6 +71,25 @@ fn an_entry_made_before_the_token_was_seen_outlives_it_from_then_on() {
         world.tick();
         assert_eq!(world.say(&token), refused(Revoked), "{revoke:?}");
     }
+}
+
+/// A single token must not make every entry of the realm last for years, nor fill the denylist.
+#[test]
+fn a_token_from_the_far_future_prolongs_no_entry_but_its_own() {
+    let mut world = world();
+    let iat = NOW + 1_000_000_000;
+    let token = world.forge_claims(&format!(r#"{{"jti":"a","sub":"u","iat":{iat},"exp":{}}}"#, iat + 500));
+    let retention = world.served.index.retention(world.now);
+    for _ in 0..2 {
+        assert_eq!(world.say(&token), refused(NotYetValid));
+        world.revoke(Revoke::Jti("another"));
+        assert_eq!(world.status("another").until, retention);
+        world.revoke(Revoke::Jti("a"));
+    }
+    assert_eq!(world.say(&token), refused(NotYetValid));
+    assert_eq!(world.status("a").until, iat + 500 + MARGIN);
+    world.now = at(1_000_000_000_000);
+    assert_eq!(world.say(&token), refused(Revoked));
 }
 
 /// The longest `clock_skew` that the configuration takes is ten minutes: so far ahead the clock of a signer may be.

@@ -12,6 +12,22 @@ use crate::world::{Builder, NOW, Said, VALID, at, claims, due, plain, refused};
 
 const GRACE: i64 = 30_000;
 
+/// Two tokens with one jti share an entry in the denylist. The second must not become a token of the first one's subject.
+#[test]
+fn shared_jti_never_leads_to_the_successor_of_another_subject() {
+    let builder = Builder::signing(&key(Algorithm::HS256)).with(|policy| policy.allow_overrides = vec![OwnClaim::Jti]);
+    let world = builder.serve();
+    let ours = world.issue(json!({"sub": "a", "jti": "same"}));
+    let successor = world.rotate(&ours);
+    for other in [json!({"sub": "b", "jti": "same"}), json!({"jti": "same"})] {
+        let theirs = world.issue(other);
+        let refusal = world.try_rotate(&theirs.token, None, None).err();
+        assert!(matches!(refusal, Some(Refusal::SharedJti)), "{refusal:?}");
+        assert_eq!(world.say_of(&theirs), due(WasRotated), "it stays valid");
+    }
+    assert_eq!(world.rotate(&ours).jti, successor.jti);
+}
+
 #[test]
 fn everyone_gets_the_same_successor_within_the_grace() {
     for algorithm in Algorithm::ALL {
