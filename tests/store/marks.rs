@@ -123,8 +123,8 @@ fn the_deadline_of_a_future_token_survives_a_restart() {
     let revoked = raise(Kind::Token, &id("a"), Level::Hard, until);
     apply(&store, &realm(store.index()), entries(vec![revoked])).unwrap();
     drop(store);
-    let store = open_at(&directory, 50_000);
-    apply(&store, &realm(store.index()), tick(99_999)).unwrap();
+    let store = open_at(&directory, 25_000);
+    apply(&store, &realm(store.index()), tick(49_999)).unwrap();
     assert!(
         realm(store.index()).token_revoked(&id("a")),
         "forgotten while the token is valid"
