@@ -108,7 +108,7 @@ fn heals(key: &str, words: &[&str]) {
     }
     until("it is written over", || {
         let value: String = server.try_ask(&["GET", key]).unwrap_or_default();
-        value.starts_with(r#"{"revoked":{"start":"#)
+        value.starts_with(r#"{"revoked":{"steps":"#)
     });
     for host in &hosts {
         until("it is settled", || is_settled(host));
