@@ -107,7 +107,7 @@ fn read(path: &Path) -> Result<Zeroizing<Vec<u8>>, Fault> {
     Ok(Zeroizing::new(content))
 }
 
-/// What was replaced.
+/// The outcome of a replacement.
 pub(crate) struct Replaced {
     /// There was a file.
     pub(crate) existed: bool,

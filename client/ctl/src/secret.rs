@@ -54,7 +54,7 @@ struct Generated<'a> {
     backup: Option<&'a str>,
 }
 
-/// How a key that is there is treated.
+/// The treatment of a key that is already there.
 pub(crate) struct Care {
     /// It is replaced by one of another kind too.
     pub(crate) force: bool,

@@ -13,7 +13,7 @@ const MOST: usize = 4096;
 /// A token that is not valid before `start`.
 #[derive(Debug, Clone)]
 pub struct EarlyToken {
-    /// Its subject.
+    /// The subject of the token.
     pub subject: Option<Id>,
     /// The start of its session.
     pub start: Millis,

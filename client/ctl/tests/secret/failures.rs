@@ -186,7 +186,7 @@ enum Left {
     Neither,
 }
 
-/// What there is after a kill. A new file that did not get into its place may lie beside it, and a backup, each for its owner
+/// Returns the state after a kill. A new file that did not get into its place may lie beside it, and a backup, each for its owner
 /// alone.
 fn left(place: &Place) -> Left {
     for name in place.names().iter().filter(|name| *name != "secret") {
