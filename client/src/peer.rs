@@ -51,28 +51,22 @@ impl Server {
 
     /// Refuses a peer that another user runs.
     pub(crate) fn check(&self, socket: &impl AsFd, path: &Path) -> Result<(), Failure> {
-        if self.0 == Allowed::Any {
-            return Ok(());
-        }
         let credentials =
             getsockopt(socket, PeerCredentials).map_err(|error| Failure::Broken(io::Error::from(error)))?;
         let found = credentials.uid();
-        let is_allowed = match self.0 {
-            Allowed::Any => true,
-            Allowed::Unreadable => return Err(Failure::Fault(Fault::ServerUid)),
-            Allowed::Uid(expected) if found != expected => {
-                return Err(Failure::Fault(Fault::WrongUid { found, expected }));
-            }
-            Allowed::Uid(_) => true,
-            Allowed::Trusted => {
-                found == 0 || !is_unmapped(found) && (found == geteuid().as_raw() || is_owner(found, path))
-            }
+        let fault = match self.0 {
+            Allowed::Any => None,
+            Allowed::Unreadable => Some(Fault::ServerUid),
+            Allowed::Uid(expected) => (found != expected).then_some(Fault::WrongUid { found, expected }),
+            Allowed::Trusted => (!is_trusted(found, path)).then_some(Fault::Untrusted { found }),
         };
-        match is_allowed {
-            true => Ok(()),
-            false => Err(Failure::Fault(Fault::Untrusted { found })),
-        }
+        fault.map_or(Ok(()), |fault| Err(Failure::Fault(fault)))
     }
+}
+
+/// Returns true for root, the process's own user, and the owner of the socket's directory.
+fn is_trusted(uid: u32, path: &Path) -> bool {
+    uid == 0 || !is_unmapped(uid) && (uid == geteuid().as_raw() || is_owner(uid, path))
 }
 
 impl FromStr for Server {
