@@ -113,9 +113,7 @@ async fn start_and_serve(
     };
     let listener = tokio::net::UnixListener::from_std(listener).map_err(Failure::system("serve on the socket"))?;
     let stop = CancellationToken::new();
-    let metrics_file = watched
-        .map(|watched| metrics::serve(&watched, context.clone(), stop.clone()))
-        .transpose()?;
+    let watched = watched.map(|watched| metrics::serve(watched, context.clone(), stop.clone()));
     let (probe, probes) = probe();
     let mut serving = tokio::spawn(serve(listener, probes, context.clone(), stop.clone()));
     tokio::spawn(tick(context.clone()));
@@ -135,7 +133,7 @@ async fn start_and_serve(
         drained = &mut serving => drained.map_err(|panic| Failure::System { what: "serve", error: panic.into() })?,
         () = obey(signals, context.clone(), &manager, stop) => {
             tracing::warn!("a second signal: stopping at once");
-            drop((file, metrics_file));
+            drop(file);
             // Not by return: that would wait for what the signal said not to wait for.
             std::process::exit(1);
         }
@@ -143,7 +141,10 @@ async fn start_and_serve(
     if !drained {
         tracing::warn!("shutdown_grace is over: requests in progress are cut off");
     }
-    drop((file, metrics_file));
+    drop(file);
+    if let Some(watched) = watched {
+        let _ = watched.await; // the file of its socket is gone then
+    }
     remember(&context, Duration::ZERO).await;
     let lost = store.close();
     if lost > 0 {

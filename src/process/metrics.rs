@@ -1,34 +1,103 @@
-//! Health and metrics over HTTP, where the configuration asks for them.
+//! Health and metrics over HTTP, where the configuration asks for them. Trouble with their address never stops the token
+//! service: it is a fault of health, and the daemon tries again each second.
 
+use std::io;
+use std::net::{SocketAddr, TcpListener};
 use std::sync::Arc;
+use std::time::Duration;
 
+use nix::errno::Errno;
+use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
-use super::Failure;
 use crate::config::MetricsSettings;
 use crate::server::{Context, HttpListener, SocketFile, serve_http};
 
-/// Serves them until `stop`; the file of their socket, if they have one, goes when what this gives is dropped.
-pub(super) fn serve(
-    settings: &MetricsSettings,
-    context: Arc<Context>,
-    stop: CancellationToken,
-) -> Result<Option<SocketFile>, Failure> {
-    let failed = Failure::system;
-    let (file, listener) = match settings {
+/// The time between two attempts to listen.
+const RETRY: Duration = Duration::from_secs(1);
+
+/// Serves health and metrics until `stop`. The task removes the file of their socket when it ends.
+pub(super) fn serve(settings: MetricsSettings, context: Arc<Context>, stop: CancellationToken) -> JoinHandle<()> {
+    let first = open(&settings, &context);
+    tokio::spawn(async move {
+        let opened = match first {
+            Some(opened) => Some(opened),
+            None => stop.run_until_cancelled(keep_opening(&settings, &context)).await,
+        };
+        if let Some(opened) = opened {
+            serve_http(opened.listener, context, stop).await;
+            drop(opened.file);
+        }
+    })
+}
+
+struct Opened {
+    listener: HttpListener,
+    /// The file of a Unix socket, removed when dropped.
+    file: Option<SocketFile>,
+    /// The socket or the address, for the log.
+    place: String,
+}
+
+async fn keep_opening(settings: &MetricsSettings, context: &Context) -> Opened {
+    loop {
+        tokio::time::sleep(RETRY).await;
+        if let Some(opened) = open(settings, context) {
+            return opened;
+        }
+    }
+}
+
+/// Opens the listener, or leaves the fault where health finds it. Logs each change of either.
+fn open(settings: &MetricsSettings, context: &Context) -> Option<Opened> {
+    match listen(settings) {
+        Ok(opened) => {
+            context.set_metrics_fault(None);
+            tracing::info!(at = %opened.place, "serving metrics and health over HTTP");
+            Some(opened)
+        }
+        Err(cause) => {
+            let fault = format!("metrics and health are not served over HTTP: {cause}");
+            if context.set_metrics_fault(Some(fault.clone())) {
+                tracing::error!("{fault}");
+            }
+            None
+        }
+    }
+}
+
+fn listen(settings: &MetricsSettings) -> Result<Opened, String> {
+    match settings {
         MetricsSettings::Socket { path, mode } => {
-            let (file, listener) = SocketFile::listen(path, *mode)?;
-            tracing::info!(socket = %path.display(), "metrics and health are served");
-            (Some(file), HttpListener::unix(listener))
+            let (file, listener) = SocketFile::listen(path, *mode).map_err(|error| error.to_string())?;
+            Ok(Opened {
+                listener: HttpListener::unix(listener).map_err(|error| error.to_string())?,
+                file: Some(file),
+                place: path.display().to_string(),
+            })
         }
-        MetricsSettings::Listen(address) => {
-            let listener = std::net::TcpListener::bind(address).map_err(failed("listen on metrics.listen"))?;
-            let address = listener.local_addr().map_err(failed("listen on metrics.listen"))?;
-            tracing::info!(%address, "metrics and health are served");
-            (None, HttpListener::tcp(listener))
+        MetricsSettings::Listen(address) => listen_on(*address).map_err(|error| refused(*address, &error)),
+    }
+}
+
+fn listen_on(address: SocketAddr) -> io::Result<Opened> {
+    let listener = TcpListener::bind(address)?;
+    let place = listener.local_addr()?.to_string();
+    Ok(Opened {
+        listener: HttpListener::tcp(listener)?,
+        file: None,
+        place,
+    })
+}
+
+/// Names the cause and the remedy.
+fn refused(address: SocketAddr, error: &io::Error) -> String {
+    let remedy = match error.raw_os_error().map(Errno::from_raw) {
+        Some(Errno::EADDRINUSE) => "stop the program that uses this address, or set another metrics.listen",
+        Some(Errno::EAFNOSUPPORT | Errno::EACCES | Errno::EPERM) => {
+            "the sandbox forbids it: install the drop-in metrics.conf of jwtkeeperd.service.d, or set metrics.socket"
         }
+        _ => "set another metrics.listen, or metrics.socket",
     };
-    let listener = listener.map_err(failed("serve metrics"))?;
-    tokio::spawn(serve_http(listener, context, stop));
-    Ok(file)
+    format!("cannot listen on metrics.listen {address}: {error}; {remedy}")
 }

@@ -1,7 +1,7 @@
 //! What all connections share.
 
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Instant;
 
 use tokio::runtime::Handle;
@@ -48,6 +48,8 @@ pub struct Context {
     pub(super) self_tests: SelfTests,
     /// Rotated tokens presented after their grace.
     pub(super) reuses: AtomicU64,
+    /// Why metrics and health are not served over HTTP.
+    metrics_fault: Mutex<Option<String>>,
     /// Connections end once they have answered what they were sent.
     pub(super) stopping: AtomicBool,
 }
@@ -94,6 +96,7 @@ impl Context {
             quotas: Quotas::default(),
             self_tests: SelfTests::default(),
             reuses: AtomicU64::new(0),
+            metrics_fault: Mutex::default(),
             stopping: AtomicBool::new(false),
         }
     }
@@ -105,7 +108,21 @@ impl Context {
 
     /// Returns the faults that keep the daemon from being ready.
     pub fn faults(&self) -> Vec<String> {
-        health::Condition::of(self, &self.live.snapshot()).faults
+        let condition = health::Condition::of(self, &self.live.snapshot());
+        condition.faults.into_iter().map(|(_, text)| text).collect()
+    }
+
+    /// Sets the reason why metrics and health are not served over HTTP. Returns true if it differs from the last one.
+    pub fn set_metrics_fault(&self, fault: Option<String>) -> bool {
+        let mut current = self.metrics_fault.lock().unwrap_or_else(PoisonError::into_inner);
+        let differs = *current != fault;
+        *current = fault;
+        differs
+    }
+
+    pub(super) fn metrics_fault(&self) -> Option<String> {
+        let fault = self.metrics_fault.lock().unwrap_or_else(PoisonError::into_inner);
+        fault.clone()
     }
 
     /// Takes note that another snapshot is in force, and what that changes.

@@ -89,10 +89,49 @@ struct Key {
     fingerprint: String,
 }
 
+/// The part of the daemon that a fault concerns: a label of `jwtkeeper_faults`, by which alerts tell their urgency.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum FaultKind {
+    /// Something found at the start.
+    Start,
+    /// A configuration or key file that was rejected.
+    Config,
+    /// Changes of files are not seen.
+    Watch,
+    Store,
+    Audit,
+    Metrics,
+    SelfTest,
+}
+
+impl FaultKind {
+    pub(super) const ALL: [Self; 7] = [
+        Self::Start,
+        Self::Config,
+        Self::Watch,
+        Self::Store,
+        Self::Audit,
+        Self::Metrics,
+        Self::SelfTest,
+    ];
+
+    pub(super) fn name(self) -> &'static str {
+        match self {
+            Self::Start => "start",
+            Self::Config => "config",
+            Self::Watch => "watch",
+            Self::Store => "store",
+            Self::Audit => "audit",
+            Self::Metrics => "metrics",
+            Self::SelfTest => "self_test",
+        }
+    }
+}
+
 /// How everything is.
 pub(super) struct Condition {
     /// What is wrong, each with its remedy. The daemon is ready when nothing is.
-    pub(super) faults: Vec<String>,
+    pub(super) faults: Vec<(FaultKind, String)>,
     /// What is worth a look.
     pub(super) warnings: Vec<String>,
     pub(super) status: Status,
@@ -106,13 +145,7 @@ impl Condition {
         let store = context.keeper.denylist().health();
         let status = context.live.status();
         let self_tests = context.self_tests.outcome(context, snapshot);
-        let mut faults = context.warnings.clone();
-        faults.extend(status.faults.iter().map(ToString::to_string));
-        faults.extend(stuck(&status));
-        faults.extend(status.unfollowed.then(|| UNFOLLOWED.to_owned()));
-        faults.extend(store.fault.clone());
-        faults.extend(context.audit.as_ref().and_then(Audit::fault));
-        faults.extend(self_tests.faults());
+        let faults = faults(context, &status, &store, &self_tests);
         let polling = status.polling.iter().map(|why| format!("files are polled: {why}"));
         let mut warnings: Vec<_> = polling.collect();
         warnings.extend(crowd(context, &snapshot.settings.limits));
@@ -133,6 +166,11 @@ impl Condition {
         }
     }
 
+    /// Returns the number of faults of a kind.
+    pub(super) fn count(&self, kind: FaultKind) -> u64 {
+        self.faults.iter().filter(|(of, _)| *of == kind).count() as u64
+    }
+
     /// Whether the daemon can do all that it is there for.
     pub(super) fn is_ready(&self) -> bool {
         self.faults.is_empty()
@@ -140,9 +178,29 @@ impl Condition {
 
     /// The faults that there is room for, and the warnings.
     pub(super) fn texts(&self) -> (Vec<String>, Vec<String>) {
-        let faults = up_to(MOST / 2, self.faults.iter().cloned(), String::len);
+        let faults = up_to(MOST / 2, self.faults.iter().map(|(_, text)| text.clone()), String::len);
         (faults, up_to(MOST / 4, self.warnings.iter().cloned(), String::len))
     }
+}
+
+fn faults(context: &Context, status: &Status, store: &StoreHealth, self_tests: &Outcome) -> Vec<(FaultKind, String)> {
+    let mut faults = Vec::new();
+    let mut add = |kind, texts: &mut dyn Iterator<Item = String>| faults.extend(texts.map(|text| (kind, text)));
+    add(FaultKind::Start, &mut context.warnings.iter().cloned());
+    add(FaultKind::Config, &mut status.faults.iter().map(ToString::to_string));
+    add(FaultKind::Watch, &mut stuck(status).into_iter());
+    add(
+        FaultKind::Watch,
+        &mut status.unfollowed.then(|| UNFOLLOWED.to_owned()).into_iter(),
+    );
+    add(FaultKind::Store, &mut store.fault.clone().into_iter());
+    add(
+        FaultKind::Audit,
+        &mut context.audit.as_ref().and_then(Audit::fault).into_iter(),
+    );
+    add(FaultKind::Metrics, &mut context.metrics_fault().into_iter());
+    add(FaultKind::SelfTest, &mut self_tests.faults());
+    faults
 }
 
 /// What is wrong with how many connections there can be, or are.

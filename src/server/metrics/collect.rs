@@ -10,7 +10,7 @@ use super::process;
 use crate::config::{Snapshot, StoreSettings};
 use crate::denylist::{Embedded, StoreHealth};
 use crate::jwt::Version;
-use crate::server::health::{Condition, in_order, role_name};
+use crate::server::health::{Condition, FaultKind, in_order, role_name};
 use crate::server::{Audit, Context};
 use crate::words::Millis;
 
@@ -44,10 +44,10 @@ fn daemon(context: &Context, condition: &Condition, families: &mut Families<'_>)
         "1 when nothing is wrong, as /readyz says.",
         u64::from(condition.is_ready()),
     )?;
-    families.gauge(
+    families.gauges(
         "jwtkeeper_faults",
-        "Things that are wrong; /readyz names them.",
-        condition.faults.len() as u64,
+        "Things that are wrong, by the part that they concern; /readyz names them.",
+        FaultKind::ALL.map(|kind| ([label("kind", kind.name())], condition.count(kind))),
     )?;
     families.gauge(
         "jwtkeeper_warnings",
@@ -87,12 +87,12 @@ fn reload(snapshot: &Snapshot, condition: &Condition, families: &mut Families<'_
         status.reloads,
     )?;
     families.gauge(
-        "jwtkeeper_files_right",
+        "jwtkeeper_config_last_reload_successful",
         "1 when all that was last read of the configuration and the key files could be taken.",
         u64::from(status.faults.is_empty()),
     )?;
     families.gauge(
-        "jwtkeeper_files_right_timestamp_seconds",
+        "jwtkeeper_config_last_reload_success_timestamp_seconds",
         "When that was last so, of what was read anew, in seconds since 1970.",
         seconds(status.right),
     )?;

@@ -1,7 +1,11 @@
 //! The section `[metrics]`: what it takes, and what it refuses, with a reason.
 
-use crate::support::Setup;
-use crate::support::http::start;
+use std::net::TcpStream;
+
+use jwtkeeper_client::{Issue, Validate};
+
+use crate::support::http::{At, start};
+use crate::support::{Setup, until};
 
 fn refused(lines: &str, said: &[&str]) {
     let output = Setup::new().top(&format!("[metrics]\n{lines}")).run(&["--check"]);
@@ -85,14 +89,24 @@ fn change_of_the_address_waits_for_a_restart() {
     assert_eq!(at.get("/readyz").status, 200);
 }
 
+/// The token service starts all the same; health names the fault, and metrics are served once the address is free.
 #[test]
-fn an_address_that_is_taken() {
+fn taken_address_is_a_fault_of_health_until_it_is_free() {
     let taken = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
-    let listen = format!("[metrics]\nlisten = \"{}\"", taken.local_addr().unwrap());
-    let setup = Setup::new().top(&listen);
-    setup.init();
-    let output = setup.run(&[]);
-    let errors = String::from_utf8_lossy(&output.stderr).into_owned();
-    assert_eq!(output.status.code(), Some(69), "{errors}");
-    assert!(errors.contains("cannot listen on metrics.listen"), "{errors}");
+    let address = taken.local_addr().unwrap();
+    let daemon = Setup::new().top(&format!("[metrics]\nlisten = \"{address}\"")).start();
+    let fault = format!(
+        "metrics and health are not served over HTTP: cannot listen on metrics.listen {address}: Address already in use \
+         (os error 98); stop the program that uses this address, or set another metrics.listen"
+    );
+    let health = daemon.health();
+    assert_eq!(health["faults"], serde_json::json!([fault]));
+    let client = daemon.client();
+    let token = client.issue(Issue::new()).unwrap();
+    assert!(client.validate(Validate::new(token.token())).unwrap().is_valid());
+    daemon.logged(&format!("ERROR jwtkeeper::process::metrics: {fault}"));
+    drop(taken);
+    until("the daemon listens", || TcpStream::connect(address).is_ok());
+    assert_eq!(At::Tcp(address).value("jwtkeeper_ready"), Some(1.0));
+    assert_eq!(daemon.health()["faults"], serde_json::json!([]));
 }

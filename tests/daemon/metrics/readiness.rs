@@ -18,7 +18,7 @@ fn agreed(daemon: &Daemon, at: &At, ready: bool) {
     assert_eq!(at.ready().0, ready);
     assert_eq!(at.value("jwtkeeper_ready"), Some(f64::from(u8::from(ready))));
     assert_eq!(daemon.client().health().unwrap().ready, ready);
-    assert_eq!(at.value("jwtkeeper_faults") == Some(0.0), ready);
+    assert_eq!(at.sum("jwtkeeper_faults{") == 0.0, ready);
     assert_eq!(at.get("/livez").status, 200, "it lives however that is");
 }
 
@@ -26,17 +26,23 @@ fn agreed(daemon: &Daemon, at: &At, ready: bool) {
 fn a_broken_secret_and_back() {
     let (daemon, at) = start(Setup::new());
     agreed(&daemon, &at, true);
-    assert_eq!(at.value("jwtkeeper_files_right"), Some(1.0));
+    assert_eq!(at.value("jwtkeeper_config_last_reload_successful"), Some(1.0));
     daemon.setup.write_secret("default.secret", b"short");
     until("it is not ready", || !at.ready().0);
     agreed(&daemon, &at, false);
     assert!(faults(&at)[0].contains("default.secret"), "{:?}", faults(&at));
-    let right = at.value("jwtkeeper_files_right_timestamp_seconds").unwrap();
-    assert_eq!(at.value("jwtkeeper_files_right"), Some(0.0));
+    let right = at
+        .value("jwtkeeper_config_last_reload_success_timestamp_seconds")
+        .unwrap();
+    assert_eq!(at.value("jwtkeeper_config_last_reload_successful"), Some(0.0));
     daemon.setup.write_secret("default.secret", SECRET.as_bytes());
     until("it is ready", || at.ready().0);
     agreed(&daemon, &at, true);
-    assert!(at.value("jwtkeeper_files_right_timestamp_seconds").unwrap() > right);
+    assert!(
+        at.value("jwtkeeper_config_last_reload_success_timestamp_seconds")
+            .unwrap()
+            > right
+    );
 }
 
 #[test]

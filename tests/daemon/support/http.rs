@@ -42,7 +42,7 @@ pub fn start_tcp(setup: Setup) -> (Daemon, At) {
     let daemon = setup.top("[metrics]\nlisten = \"127.0.0.1:0\"").start();
     let address = wait_for("the log names the address", || {
         let log = daemon.log();
-        let (_, rest) = log.split_once("metrics and health are served address=")?;
+        let (_, rest) = log.split_once("serving metrics and health over HTTP at=")?;
         rest.split_once('\n')?.0.parse().ok()
     });
     (daemon, At::Tcp(address))
@@ -108,6 +108,15 @@ impl At {
             .lines()
             .find_map(|line| line.strip_prefix(series)?.strip_prefix(' '))?;
         Some(line.parse().unwrap())
+    }
+
+    /// The sum of all series that begin so.
+    pub fn sum(&self, prefix: &str) -> f64 {
+        let page = self.get("/metrics").body;
+        let series: Vec<_> = page.lines().filter(|line| line.starts_with(prefix)).collect();
+        assert!(!series.is_empty(), "{prefix} is not on the page");
+        let values = series.iter().map(|line| line.rsplit(' ').next().unwrap());
+        values.map(|value| value.parse::<f64>().unwrap()).sum()
     }
 
     pub fn page(&self, open_metrics: bool) -> String {
