@@ -119,10 +119,10 @@ class RailsTest < Minitest::Test
     assert_equal '200', ask(app, :Get, '/profile', authorization, cookie).code
   end
 
-  def test_the_defaults_are_the_gems
+  def test_without_an_override_rails_answers_the_error
     app = app()
     answer = ask(app, :Get, '/')
-    assert_equal ['302', "https://127.0.0.1:#{app.port}/"], [answer.code, answer['Location']]
+    assert_equal ['401', nil], [answer.code, answer['Location']]
     authorization, cookie = log_in(app)
     assert_equal '204', ask(app, :Get, '/', authorization, cookie).code
   end

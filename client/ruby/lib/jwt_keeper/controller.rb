@@ -13,8 +13,9 @@ module JWTKeeper
       base.rescue_from UnavailableError, with: :authentication_unavailable
     end
 
-    # For before_action: goes on with a valid token, which is rotated when that is due; else not_authenticated. Raises
-    # an UnavailableError, and clears nothing, where the token cannot be judged now.
+    # For before_action: goes on with a valid token, which is rotated when that is due. Else it raises a
+    # NotAuthenticatedError, or calls the app's not_authenticated. Raises an UnavailableError, and clears nothing, where the
+    # token cannot be judged now.
     def require_authentication
       token = read_authentication_token
       return refuse_authentication if token.nil?
@@ -62,16 +63,10 @@ module JWTKeeper
       @authentication_token = nil
     end
 
-    # Answers a request that is not authenticated; to be overridden. To the front page, as the gem has it, where there
-    # is one; else 401.
-    def not_authenticated
-      if respond_to?(:redirect_to, true) && respond_to?(:root_path, true)
-        redirect_to root_path
-      elsif respond_to?(:head, true)
-        head :unauthorized
-      else
-        raise NotAuthenticatedError, 'not authenticated'
-      end
+    # Answers a request that is not authenticated; to be overridden, without a parameter or with one for the error. As with
+    # the gem, the error is raised: for a rescue_from, a rescue block, or Rails's own 401.
+    def not_authenticated(error = nil)
+      raise error || NotAuthenticatedError
     end
 
     # Is given the token of an authenticated request; to be overridden.
@@ -97,7 +92,22 @@ module JWTKeeper
       response.headers['WWW-Authenticate'] = session&.challenge || 'Bearer'
       clear_lock_cookie(session) if session&.clears_cookie?
       @authentication_token = nil
-      not_authenticated
+      deny(NotAuthenticatedError.new('not authenticated', reason: session&.reason))
+    end
+
+    # Raises, as the gem does, unless the app overrides not_authenticated and has no rescue_from for the error. An override
+    # that renders nothing would let the action run: the error is raised then too.
+    def deny(error)
+      override = method(:not_authenticated)
+      raise error if override.owner == Controller || rescues?(error)
+
+      override.arity.zero? ? override.call : override.call(error)
+      raise error if respond_to?(:performed?) && !performed?
+    end
+
+    def rescues?(error)
+      handlers = self.class.respond_to?(:rescue_handlers) ? self.class.rescue_handlers : []
+      handlers.any? { |name, _| name == error.class.name }
     end
 
     # That of read_authentication_token, or one for a token that the app read by itself.

@@ -51,8 +51,16 @@ module JWTKeeper
   # libjwtkeeper is missing, or too old for this gem.
   class LibraryError < Error; end
 
-  # The request is not authenticated, and the controller has no other way to say so.
-  class NotAuthenticatedError < Error; end
+  # The request is not authenticated. Raised by require_authentication.
+  class NotAuthenticatedError < Error
+    # Why its token is not valid, as a symbol (:expired, :revoked ...); nil where it has none.
+    attr_reader :reason
+
+    def initialize(message = 'not authenticated', reason: nil)
+      super(message)
+      @reason = reason
+    end
+  end
 
   # The token is not valid. Raised by Token.find! alone.
   class InvalidTokenError < Error
