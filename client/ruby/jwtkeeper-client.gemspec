@@ -11,5 +11,7 @@ Gem::Specification.new do |spec|
   spec.authors = ['the jwtkeeper authors']
   spec.licenses = %w[MIT Apache-2.0]
   spec.required_ruby_version = '>= 2.7'
+  # No default gem of Ruby from 3.5 on.
+  spec.add_dependency 'fiddle', '>= 1.0'
   spec.files = Dir.chdir(__dir__) { Dir['lib/**/*.rb', 'README.md'] }
 end
