@@ -115,7 +115,7 @@ prove-history: need-for-tests
 
 prove-languages: need-for-tests
 	$(CARGO) build --locked --workspace --lib --examples --bins
-	JWTKEEPER_PROVE=$(PROVE_STATE) $(CARGO) test --locked --workspace --test languages -- --nocapture --test-threads=1 hears_of_no_restarts
+	JWTKEEPER_PROVE=$(PROVE_STATE) $(CARGO) test --locked --workspace --test languages -- --nocapture --test-threads=1 hears_of_no_restarts go::the_package_s_own_tests_pass
 
 # A flood of one uid, measured on an optimised daemon.
 prove-flood: need-for-tests

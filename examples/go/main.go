@@ -33,7 +33,7 @@ func main() {
 			return
 		}
 		claims, _ := json.Marshal(map[string]string{"sub": login.User})
-		minted, err := client.Issue(claims)
+		minted, err := client.Issue(request.Context(), claims)
 		if err != nil {
 			notNow(writer, err)
 			return
@@ -43,12 +43,12 @@ func main() {
 	})
 	profile := func(writer http.ResponseWriter, request *http.Request) {
 		var claims struct{ Sub string }
-		_ = json.Unmarshal(jwtkeeper.Of(request).Claims, &claims) // the daemon's JSON is good
+		_ = jwtkeeper.Of(request).Decode(&claims) // the daemon's JSON is good
 		writer.Header().Set("Content-Type", "application/json")
 		_ = json.NewEncoder(writer).Encode(map[string]string{"user": claims.Sub})
 	}
 	logout := func(writer http.ResponseWriter, request *http.Request) {
-		if err := client.Logout(writer, jwtkeeper.Of(request)); err != nil {
+		if err := client.Logout(request.Context(), writer, jwtkeeper.Of(request)); err != nil {
 			notNow(writer, err)
 			return
 		}

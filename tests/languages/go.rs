@@ -1,4 +1,4 @@
-//! Go: examples/go's middleware over cgo.
+//! Go: examples/go's middleware over cgo, and the package's own tests.
 
 use std::path::PathBuf;
 use std::process::Command;
@@ -10,17 +10,25 @@ use crate::drive::examples_work;
 use crate::impostor::refuses_an_impostor;
 use crate::parallel::one_successor_each;
 use crate::restart::hears_of_no_restart;
+use crate::support::daemon::ctl;
+
+/// The go command in a directory, with libjwtkeeper where cgo finds it.
+fn go(directory: &str) -> Command {
+    let mut command = Command::new("go");
+    command
+        .current_dir(root(directory))
+        .env("CGO_CFLAGS", format!("-I{}", root("client/capi/include").display()))
+        .env("CGO_LDFLAGS", format!("-L{}", built(".").display()));
+    command
+}
 
 /// Builds the program of a directory; says how it is run.
 fn program(name: &'static str, directory: &str) -> Language {
-    let (here, library) = (built(&format!("{}_go", name.replace([' ', '/'], "_"))), built("."));
-    let output = Command::new("go")
+    let here = built(&format!("{}_go", name.replace([' ', '/'], "_")));
+    let output = go(directory)
         .args(["build", "-o"])
         .arg(&here)
         .arg(".")
-        .current_dir(root(directory))
-        .env("CGO_CFLAGS", format!("-I{}", root("client/capi/include").display()))
-        .env("CGO_LDFLAGS", format!("-L{}", library.display()))
         .output()
         .unwrap();
     assert!(
@@ -70,4 +78,24 @@ fn requests_at_once_get_one_successor_each() {
 #[test]
 fn an_impostor_is_refused() {
     refuses_an_impostor(&program("go", "tests/languages/apps/go"));
+}
+
+/// With JWTKEEPER_PROVE the flood on a stopped daemon has its full size; its figure is printed.
+#[test]
+fn the_package_s_own_tests_pass() {
+    let output = go("examples/go")
+        .args(["test", "-count=1", "-v", "./..."])
+        .env("LD_LIBRARY_PATH", soname_directory())
+        .env("JWTKEEPERD", env!("CARGO_BIN_EXE_jwtkeeperd"))
+        .env("JWTKEEPERCTL", ctl())
+        .output()
+        .unwrap();
+    let said = String::from_utf8_lossy(&output.stdout);
+    assert!(
+        output.status.success(),
+        "{said}{}",
+        String::from_utf8_lossy(&output.stderr)
+    );
+    let figure = said.lines().find(|line| line.contains("on a stopped daemon"));
+    println!("go:{}", figure.expect("the flood was sent"));
 }

@@ -4,6 +4,7 @@ package main
 
 import (
 	"bufio"
+	"context"
 	"encoding/json"
 	"flag"
 	"fmt"
@@ -41,7 +42,7 @@ func main() {
 	errors := 0
 	start = time.Now()
 	for before := start; before.Sub(start).Seconds() < *seconds; before = time.Now() {
-		valid, err := client.Validate(token, "")
+		valid, err := client.Validate(context.Background(), token, "")
 		times = append(times, float64(time.Since(before).Nanoseconds())/1000)
 		if err != nil || !valid {
 			errors++

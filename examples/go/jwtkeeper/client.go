@@ -5,83 +5,95 @@ package jwtkeeper
 /*
 #cgo LDFLAGS: -ljwtkeeper
 #include <jwtkeeper.h>
-
-typedef const char *(*shower)(const jwtkeeper_reply *, size_t *);
-static const char *show(shower of, const jwtkeeper_reply *reply, size_t *length) { return of(reply, length); }
 */
 import "C"
 
 import (
+	"context"
+	"fmt"
 	"log"
 	"net/http"
 	"time"
-	"unsafe"
 )
 
-// Options say how the daemon is reached. What is zero is as libjwtkeeper has it: the socket of JWTKEEPER_SOCKET, the
-// realm "default", 5 seconds for a call in all.
+// Options describe how the client reaches the daemon. Zero values are libjwtkeeper's defaults: the socket of
+// JWTKEEPER_SOCKET, the realm "default", 5 seconds for a call.
 type Options struct {
 	Socket, Realm string
-	Deadline      time.Duration
+	// Deadline limits a call, with its wait for one of MaxCalls. A context may end the call earlier.
+	Deadline time.Duration
+	// MaxCalls limits the calls under way at once, 64 unless set. Each holds an OS thread; further calls wait.
+	MaxCalls int
 	// ServerUID is the uid that the daemon must run as. JWTKEEPER_SERVER_UID names one, too; without either it is that of
 	// root, of this process, or of the owner of the socket's directory.
 	ServerUID *uint32
-	// Log hears of requests that could not be judged; log.Print unless set.
-	Log func(error)
+	// Log receives what Protect reports: an outage once at its start and once at its end, where err is nil; other faults
+	// with their cause. It writes to the package log unless set. Neither argument ever holds a token.
+	Log func(message string, err error)
+	// Refuse writes the status and body of a request that Protect refuses, after its headers are set. Unless set, the
+	// body is the status text.
+	Refuse func(writer http.ResponseWriter, request *http.Request, outcome *Outcome)
 }
 
 // Client may be used by any number of goroutines at once.
 type Client struct {
-	handle *C.jwtkeeper_client
-	log    func(error)
+	core   *core
+	report *reporter
+	refuse func(http.ResponseWriter, *http.Request, *Outcome)
 }
-
-// Error is a call that was not answered. It says nothing of the token that was asked about.
-type Error struct {
-	Code          int
-	Name, Message string
-}
-
-func (err *Error) Error() string { return err.Name + ": " + err.Message }
 
 // New makes a client, which connects when it is first used.
 func New(options Options) (*Client, error) {
+	if options.Deadline < 0 {
+		return nil, fmt.Errorf("jwtkeeper: Options.Deadline is %v; it must not be negative", options.Deadline)
+	}
+	if options.MaxCalls < 0 || options.MaxCalls > mostCalls {
+		return nil, fmt.Errorf("jwtkeeper: Options.MaxCalls is %d; it must be between 0 and %d", options.MaxCalls, mostCalls)
+	}
 	config := C.jwtkeeper_config_new()
-	defer C.jwtkeeper_config_free(config)
-	if options.Socket != "" {
-		path, length := text(options.Socket)
-		if code := C.jwtkeeper_config_set_socket(config, path, length); code != 0 {
-			return nil, errorOf(code, nil)
-		}
+	if err := configure(config, options); err != nil {
+		C.jwtkeeper_config_free(config)
+		return nil, err
 	}
-	if options.Realm != "" {
-		realm, length := text(options.Realm)
-		if code := C.jwtkeeper_config_set_realm(config, realm, length); code != 0 {
-			return nil, errorOf(code, nil)
-		}
+	core, err := newCore(config, options.Deadline, options.MaxCalls)
+	if err != nil {
+		return nil, err
 	}
-	if options.Deadline != 0 {
-		if code := C.jwtkeeper_config_set_deadline_ms(config, C.uint64_t(options.Deadline.Milliseconds())); code != 0 {
-			return nil, errorOf(code, nil)
-		}
-	}
-	if options.ServerUID != nil {
-		if code := C.jwtkeeper_config_set_server_uid(config, C.uint32_t(*options.ServerUID)); code != 0 {
-			return nil, errorOf(code, nil)
-		}
-	}
-	client := &Client{log: options.Log}
-	if client.log == nil {
-		client.log = func(err error) { log.Print(err) }
-	}
-	if code := C.jwtkeeper_client_new(config, &client.handle); code != 0 {
-		return nil, errorOf(code, nil)
+	client := &Client{core: core, report: &reporter{log: options.Log}, refuse: options.Refuse}
+	if client.report.log == nil {
+		client.report.log = logTo(log.Print)
 	}
 	return client, nil
 }
 
-// Close gives the client back, once no call of it is under way.
-func (client *Client) Close() { C.jwtkeeper_client_free(client.handle) }
+func configure(config *C.jwtkeeper_config, options Options) error {
+	var fault error
+	set := func(name string, code C.int32_t) {
+		if fault == nil && code != 0 {
+			fault = fmt.Errorf("jwtkeeper: Options.%s: %w", name, errorOf(code, nil))
+		}
+	}
+	if options.Socket != "" {
+		path, length := text(options.Socket)
+		set("Socket", C.jwtkeeper_config_set_socket(config, path, length))
+	}
+	if options.Realm != "" {
+		realm, length := text(options.Realm)
+		set("Realm", C.jwtkeeper_config_set_realm(config, realm, length))
+	}
+	if options.ServerUID != nil {
+		set("ServerUID", C.jwtkeeper_config_set_server_uid(config, C.uint32_t(*options.ServerUID)))
+	}
+	return fault
+}
+
+// Close ends the client: later calls return ErrClosed, as does a second Close. Calls under way may finish.
+func (client *Client) Close() error {
+	if client == nil {
+		return ErrClosed
+	}
+	return client.core.close()
+}
 
 // Minted is a token, new or a successor.
 type Minted struct {
@@ -90,105 +102,68 @@ type Minted struct {
 	setCookie, cookie string
 }
 
-// Write sends it to the browser: the Authorization header, and the lock cookie where the realm locks.
-func (minted *Minted) Write(writer http.ResponseWriter) {
-	writer.Header().Set("Authorization", minted.authorization)
-	setCookie(writer.Header(), minted.setCookie)
+// Write sends it to the browser: the Authorization header, and the lock cookie where the realm locks. A response with
+// a token must not be stored by caches.
+func (minted *Minted) Write(writer http.ResponseWriter) { minted.writeTo(writer.Header()) }
+
+func (minted *Minted) writeTo(headers http.Header) {
+	headers.Set("Authorization", minted.authorization)
+	headers.Set("Cache-Control", "no-store")
+	setCookie(headers, minted.setCookie)
 }
 
-// Issue mints a token with these claims, a JSON object.
-func (client *Client) Issue(claims []byte) (*Minted, error) {
-	reply := C.jwtkeeper_reply_new()
-	defer C.jwtkeeper_reply_free(reply)
-	given, length := text(string(claims))
-	if code := C.jwtkeeper_issue(client.handle, given, length, C.JWTKEEPER_REALM_EXPIRY, reply); code != 0 {
-		return nil, errorOf(code, reply)
+// Issue mints a token with these claims, a JSON object, for the realm's lifetime.
+func (client *Client) Issue(ctx context.Context, claims []byte) (*Minted, error) {
+	return client.issue(ctx, claims, C.JWTKEEPER_REALM_EXPIRY)
+}
+
+// IssueFor mints a token that lives for ttl, which is in whole seconds.
+func (client *Client) IssueFor(ctx context.Context, claims []byte, ttl time.Duration) (*Minted, error) {
+	if ttl < 0 || ttl%time.Second != 0 {
+		return nil, fmt.Errorf("jwtkeeper: ttl is %v; it must be whole seconds and not negative", ttl)
 	}
-	return mintedOf(reply), nil
+	return client.issue(ctx, claims, C.int64_t(ttl/time.Second))
 }
 
-// Validate says whether a token is valid now.
-func (client *Client) Validate(token, cookie string) (bool, error) {
-	reply := C.jwtkeeper_reply_new()
-	defer C.jwtkeeper_reply_free(reply)
+func (client *Client) issue(ctx context.Context, claims []byte, ttl C.int64_t) (*Minted, error) {
+	given, length := text(string(claims))
+	var minted *Minted
+	err := client.call(ctx, func(handle *C.jwtkeeper_client, reply *C.jwtkeeper_reply) C.int32_t {
+		return C.jwtkeeper_issue(handle, given, length, ttl, reply)
+	}, func(reply *C.jwtkeeper_reply) { minted = mintedOf(reply) })
+	return minted, err
+}
+
+// Validate returns true if the token is valid now. Any string is a token to judge.
+func (client *Client) Validate(ctx context.Context, token, cookie string) (bool, error) {
 	presented, length := given(token)
 	secret, secretLength := text(cookie)
-	if code := C.jwtkeeper_validate(client.handle, presented, length, secret, secretLength, reply); code != 0 {
-		return false, errorOf(code, reply)
-	}
-	return C.jwtkeeper_reply_valid(reply) == 1, nil
+	valid := false
+	err := client.call(ctx, func(handle *C.jwtkeeper_client, reply *C.jwtkeeper_reply) C.int32_t {
+		return C.jwtkeeper_validate(handle, presented, length, secret, secretLength, reply)
+	}, func(reply *C.jwtkeeper_reply) { valid = C.jwtkeeper_reply_valid(reply) == 1 })
+	return valid, err
 }
 
-// Logout revokes a session's token with all its session, and clears what the browser has.
-func (client *Client) Logout(writer http.ResponseWriter, session *Session) error {
-	reply := C.jwtkeeper_reply_new()
-	defer C.jwtkeeper_reply_free(reply)
+// Logout revokes a session's token with its whole session, and clears what the browser has.
+func (client *Client) Logout(ctx context.Context, writer http.ResponseWriter, session *Session) error {
 	token, length := given(session.Token)
 	cookie, cookieLength := text(session.Cookie)
-	if code := C.jwtkeeper_revoke_token(client.handle, token, length, cookie, cookieLength, reply); code != 0 {
-		return errorOf(code, reply)
+	none := func(*C.jwtkeeper_reply) {}
+	err := client.call(ctx, func(handle *C.jwtkeeper_client, reply *C.jwtkeeper_reply) C.int32_t {
+		return C.jwtkeeper_revoke_token(handle, token, length, cookie, cookieLength, reply)
+	}, none)
+	if err != nil {
+		return err
 	}
 	writer.Header().Del("Authorization")
-	if code := C.jwtkeeper_cookie_clear(client.handle, reply); code != 0 {
-		return errorOf(code, reply)
-	}
-	setCookie(writer.Header(), show(reply, setCookieOf))
-	return nil
+	return client.call(ctx, func(handle *C.jwtkeeper_client, reply *C.jwtkeeper_reply) C.int32_t {
+		return C.jwtkeeper_cookie_clear(handle, reply)
+	}, func(reply *C.jwtkeeper_reply) { setCookie(writer.Header(), show(reply, setCookieOf)) })
 }
 
-// Version is libjwtkeeper's.
+// Version returns the version of libjwtkeeper.
 func Version() string { return C.GoString(C.jwtkeeper_version()) }
-
-var (
-	messageOf       = C.shower(C.jwtkeeper_reply_message)
-	tokenOf         = C.shower(C.jwtkeeper_reply_token)
-	jtiOf           = C.shower(C.jwtkeeper_reply_jti)
-	authorizationOf = C.shower(C.jwtkeeper_reply_authorization)
-	claimsOf        = C.shower(C.jwtkeeper_reply_claims)
-	setCookieOf     = C.shower(C.jwtkeeper_reply_set_cookie)
-	cookieValueOf   = C.shower(C.jwtkeeper_reply_cookie_value)
-	presentedOf     = C.shower(C.jwtkeeper_reply_presented)
-	challengeOf     = C.shower(C.jwtkeeper_reply_challenge)
-)
-
-// show copies what a reply shows; empty where there is none.
-func show(reply *C.jwtkeeper_reply, of C.shower) string {
-	var length C.size_t
-	shown := C.show(of, reply, &length)
-	return C.GoStringN(shown, C.int(length))
-}
-
-func mintedOf(reply *C.jwtkeeper_reply) *Minted {
-	return &Minted{
-		Token:         show(reply, tokenOf),
-		Jti:           show(reply, jtiOf),
-		authorization: show(reply, authorizationOf),
-		setCookie:     show(reply, setCookieOf),
-		cookie:        show(reply, cookieValueOf),
-	}
-}
-
-func errorOf(code C.int32_t, reply *C.jwtkeeper_reply) error {
-	message := show(reply, messageOf)
-	if message == "" {
-		message = C.GoString(C.jwtkeeper_code_meaning(code))
-	}
-	return &Error{Code: int(code), Name: C.GoString(C.jwtkeeper_code_name(code)), Message: message}
-}
-
-// text is a string for C while the call lasts; an empty one is none.
-func text(value string) (*C.char, C.size_t) {
-	if value == "" {
-		return nil, 0
-	}
-	return given(value)
-}
-
-// given is a string for C that may be empty.
-func given(value string) (*C.char, C.size_t) {
-	bytes := append([]byte(value), 0)
-	return (*C.char)(unsafe.Pointer(&bytes[0])), C.size_t(len(value))
-}
 
 // String keeps the token and the cookie secret out of logs.
 func (minted *Minted) String() string { return "a token with the jti " + minted.Jti }

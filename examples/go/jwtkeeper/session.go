@@ -1,13 +1,14 @@
 package jwtkeeper
 
 /*
-#cgo LDFLAGS: -ljwtkeeper
 #include <jwtkeeper.h>
 */
 import "C"
 
 import (
 	"context"
+	"encoding/json"
+	"errors"
 	"net/http"
 	"strings"
 )
@@ -16,8 +17,13 @@ import (
 type Session struct {
 	// Claims is the token's claims, a JSON object; after a rotation its successor's.
 	Claims []byte
-	// Token and Cookie are what the browser has from this response on: for Revoke.
+	// Token and Cookie are what the browser has from this response on: for Logout.
 	Token, Cookie string
+}
+
+// Decode parses the claims into a struct or map.
+func (session *Session) Decode(claims interface{}) error {
+	return json.Unmarshal(session.Claims, claims)
 }
 
 // String keeps all three out of logs.
@@ -37,64 +43,176 @@ func Of(request *http.Request) *Session {
 // Regenerate gives new claims for a token whose rotation is due, a JSON object; nil carries the old ones over.
 type Regenerate func(request *http.Request, old []byte) []byte
 
-// Protect lets through who has a valid token, and rotates tokens that are due. Who has none is answered 401, and
-// whoever cannot be judged now 503.
+// Outcome is what a request's headers come to.
+type Outcome struct {
+	// Status is 200 (go on), 401 (not authenticated), 503 (not judged now), or 500 (not judged until something is fixed).
+	Status int
+	// Session is that of status 200.
+	Session *Session
+	// Reason is why a token is not valid, such as "expired"; empty without a token.
+	Reason string
+	// Err is why the token could not be judged, or why a rotation that is due is put off.
+	Err error
+	// Header holds the headers of the response: the successor of a rotation, or those of a refusal.
+	Header http.Header
+}
+
+// Write puts the outcome's headers into a response, in the place of earlier ones.
+func (outcome *Outcome) Write(headers http.Header) {
+	if outcome.Status == http.StatusUnauthorized {
+		headers.Del("Authorization")
+	}
+	for name, values := range outcome.Header {
+		if name != "Set-Cookie" {
+			headers[name] = values
+			continue
+		}
+		for _, line := range values {
+			setCookie(headers, line)
+		}
+	}
+}
+
+// String keeps the session and the headers out of logs.
+func (outcome *Outcome) String() string { return http.StatusText(outcome.Status) }
+
+// GoString does the same for %#v.
+func (outcome *Outcome) GoString() string { return outcome.String() }
+
+// Protect lets through requests with a valid token, and rotates tokens that are due. Requests without one are answered
+// 401; those that cannot be judged now 503.
 func (client *Client) Protect(next http.Handler, regenerate Regenerate) http.Handler {
 	return http.HandlerFunc(func(writer http.ResponseWriter, request *http.Request) {
-		session, status := client.authenticate(writer, request, regenerate)
-		if session == nil {
-			http.Error(writer, http.StatusText(status), status)
-			return
+		var renew func(old []byte) []byte
+		if regenerate != nil {
+			renew = func(old []byte) []byte { return regenerate(request, old) }
 		}
-		next.ServeHTTP(writer, request.WithContext(context.WithValue(request.Context(), key{}, session)))
+		outcome := client.Authenticate(request.Context(), request.Header, renew)
+		outcome.Write(writer.Header())
+		client.tell(outcome)
+		switch {
+		case outcome.Session != nil:
+			session := context.WithValue(request.Context(), key{}, outcome.Session)
+			next.ServeHTTP(writer, request.WithContext(session))
+		case client != nil && client.refuse != nil:
+			client.refuse(writer, request, outcome)
+		default:
+			http.Error(writer, http.StatusText(outcome.Status), outcome.Status)
+		}
 	})
 }
 
-func (client *Client) authenticate(writer http.ResponseWriter, request *http.Request, regenerate Regenerate) (*Session, int) {
-	reply := C.jwtkeeper_reply_new()
-	defer C.jwtkeeper_reply_free(reply)
-	authorization := request.Header.Get("Authorization")
-	session := &Session{Cookie: client.cookieOf(request)}
-	header, headerLength := text(authorization)
-	cookie, cookieLength := text(session.Cookie)
-	code := C.jwtkeeper_session_authenticate(client.handle, header, headerLength, cookie, cookieLength, reply)
-	if code == 0 && C.jwtkeeper_reply_cause(reply) != 0 {
-		var claims []byte
-		if regenerate != nil {
-			claims = regenerate(request, []byte(show(reply, claimsOf)))
+// tell logs an outcome. A request that its browser gave up says nothing of the daemon.
+func (client *Client) tell(outcome *Outcome) {
+	switch {
+	case client == nil || errors.Is(outcome.Err, context.Canceled):
+	case outcome.Status == http.StatusServiceUnavailable:
+		client.report.unavailable(outcome.Err)
+	case outcome.Status == http.StatusInternalServerError:
+		client.report.fails("requests get 500", outcome.Err)
+	default:
+		client.report.answered()
+		if outcome.Err != nil {
+			client.report.fails("rotation is put off", outcome.Err)
 		}
-		new, length := text(string(claims))
-		code = C.jwtkeeper_session_rotate(client.handle, new, length, reply)
 	}
-	status := int(C.jwtkeeper_reply_status(reply))
-	headers := writer.Header()
-	switch status {
-	case http.StatusOK:
-		session.Claims, session.Token = []byte(show(reply, claimsOf)), show(reply, presentedOf)
-		if minted := mintedOf(reply); minted.Token != "" {
-			session.Token, session.Cookie = minted.Token, minted.cookie
-			minted.Write(writer)
-		}
-		return session, status
-	case http.StatusUnauthorized:
-		headers.Del("Authorization")
-		headers.Set("WWW-Authenticate", show(reply, challengeOf))
-		setCookie(headers, show(reply, setCookieOf))
-	case http.StatusServiceUnavailable:
-		headers.Set("Retry-After", "1")
-	}
-	if code != 0 {
-		client.log(errorOf(code, reply))
-	}
-	return nil, status
 }
 
-func (client *Client) cookieOf(request *http.Request) string {
+// Authenticate judges a request by its headers, and rotates a token that is due. It writes nothing and logs nothing:
+// Protect stands on it, and so can middleware of any framework.
+func (client *Client) Authenticate(ctx context.Context, header http.Header, regenerate func(old []byte) []byte) *Outcome {
+	answer := &answer{}
+	defer answer.free()
+	cookie, err := client.cookieOf(header)
+	if err != nil {
+		return refusal(http.StatusInternalServerError, err)
+	}
+	presented := header.Get("Authorization")
+	code, err := client.ask(ctx, answer, func(handle *C.jwtkeeper_client, reply *C.jwtkeeper_reply) C.int32_t {
+		authorization, length := text(presented)
+		secret, secretLength := text(cookie)
+		return C.jwtkeeper_session_authenticate(handle, authorization, length, secret, secretLength, reply)
+	})
+	if err != nil {
+		return refusal(statusOf(err), err)
+	}
+	if code != 0 || C.jwtkeeper_reply_cause(answer.reply) == 0 {
+		return outcomeOf(code, answer.reply, cookie)
+	}
+	old := outcomeOf(code, answer.reply, cookie)
+	var claims []byte
+	if regenerate != nil {
+		claims = regenerate([]byte(string(old.Session.Claims)))
+	}
+	renewed, renewedLength := text(string(claims))
+	code, err = client.ask(ctx, answer, func(handle *C.jwtkeeper_client, reply *C.jwtkeeper_reply) C.int32_t {
+		return C.jwtkeeper_session_rotate(handle, renewed, renewedLength, reply)
+	})
+	if err != nil {
+		old.Err = err
+		return old
+	}
+	return outcomeOf(code, answer.reply, cookie)
+}
+
+// outcomeOf reads the reply of the session's functions.
+func outcomeOf(code C.int32_t, reply *C.jwtkeeper_reply, cookie string) *Outcome {
+	status := int(C.jwtkeeper_reply_status(reply))
+	if code != 0 {
+		return refusal(status, errorOf(code, reply))
+	}
+	outcome := &Outcome{Status: status, Header: http.Header{}}
+	if status == http.StatusUnauthorized {
+		outcome.Header.Set("WWW-Authenticate", show(reply, challengeOf))
+		setCookie(outcome.Header, show(reply, setCookieOf))
+		if reason := C.jwtkeeper_reply_reason(reply); reason != 0 {
+			outcome.Reason = C.GoString(C.jwtkeeper_reason_name(reason))
+		}
+		return outcome
+	}
+	outcome.Session = &Session{Claims: []byte(show(reply, claimsOf)), Token: show(reply, presentedOf), Cookie: cookie}
+	if minted := mintedOf(reply); minted.Token != "" {
+		outcome.Session.Token, outcome.Session.Cookie = minted.Token, minted.cookie
+		minted.writeTo(outcome.Header)
+	} else if message := show(reply, messageOf); message != "" {
+		outcome.Err = errors.New(message)
+	}
+	return outcome
+}
+
+// refusal is the outcome of a request that could not be judged.
+func refusal(status int, err error) *Outcome {
+	outcome := &Outcome{Status: status, Err: err, Header: http.Header{}}
+	if status == http.StatusServiceUnavailable {
+		outcome.Header.Set("Retry-After", "1")
+	}
+	return outcome
+}
+
+// statusOf is the status of a call that was not made, or given up.
+func statusOf(err error) int {
+	if errors.Is(err, ErrClosed) {
+		return http.StatusInternalServerError
+	}
+	return http.StatusServiceUnavailable
+}
+
+func (client *Client) cookieOf(headers http.Header) (string, error) {
+	if client == nil {
+		return "", ErrClosed
+	}
+	if len(headers["Cookie"]) == 0 {
+		return "", nil
+	}
+	if err := client.core.enter(); err != nil {
+		return "", err
+	}
+	defer client.core.leave()
 	// A browser sends one such header; HTTP/2 may split it.
-	header, length := text(strings.Join(request.Header["Cookie"], "; "))
+	header, length := text(strings.Join(headers["Cookie"], "; "))
 	var valueLength C.size_t
-	value := C.jwtkeeper_cookie_find(client.handle, header, length, &valueLength)
-	return C.GoStringN(value, C.int(valueLength))
+	value := C.jwtkeeper_cookie_find(client.core.any(), header, length, &valueLength)
+	return C.GoStringN(value, C.int(valueLength)), nil
 }
 
 // setCookie puts a Set-Cookie header in the place of one that the cookie may have already.

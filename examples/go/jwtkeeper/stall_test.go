@@ -1,0 +1,164 @@
+package jwtkeeper
+
+import (
+	"context"
+	"errors"
+	"net/http"
+	"net/http/httptest"
+	"os"
+	"runtime"
+	"sort"
+	"sync"
+	"testing"
+	"time"
+)
+
+// A flood of requests on a stopped daemon ends with each request's context, and costs a bounded number of threads. On a
+// busy machine goroutines wait for a processor, too: the same flood on a handler that only waits for its context shows
+// how long.
+func TestStalledDaemon(t *testing.T) {
+	requests := 4000
+	if os.Getenv("JWTKEEPER_PROVE") != "" {
+		requests = 20000
+	}
+	daemon := startDaemon(t)
+	client := daemon.client(t, Options{Log: func(string, error) {}})
+	minted := token(t, client)
+	waits := http.HandlerFunc(func(writer http.ResponseWriter, request *http.Request) {
+		<-request.Context().Done()
+		writer.WriteHeader(http.StatusServiceUnavailable)
+	})
+	protected := client.Protect(http.NotFoundHandler(), nil)
+	carryOn := daemon.stop(t)
+	highest := countThreads(t)
+	control := flood(t, requests, waits, "")
+	longest := flood(t, requests, protected, minted)
+	most := highest()
+	t.Logf("%d requests with 100 ms contexts on a stopped daemon: the longest took %v; %v where a handler only waits for "+
+		"its context; at most %d threads", requests, longest, control, most)
+	if longest > control+time.Second {
+		t.Errorf("a request took %v", longest)
+	}
+	if most > defaultCalls+40 {
+		t.Errorf("%d threads", most)
+	}
+
+	carryOn()
+	until(t, "it answers again", func() bool {
+		valid, err := client.Validate(context.Background(), minted, "")
+		return err == nil && valid
+	})
+}
+
+// flood sends requests with contexts of 100 ms at once, each on a goroutine, as from connections that are open already.
+// It returns the longest time that one took; all must be answered 503.
+func flood(t *testing.T, requests int, handler http.Handler, minted string) time.Duration {
+	// Go's collector runs when the heap has doubled. That of a server with so many connections is not as small as a
+	// test's.
+	heap := make([]byte, requests*16<<10)
+	runtime.GC()
+	defer runtime.KeepAlive(heap)
+	request := httptest.NewRequest("GET", "/", nil)
+	request.Header.Set("Authorization", "Bearer "+minted)
+	times := make([]time.Duration, requests)
+	var ready, ended sync.WaitGroup
+	gate := make(chan struct{})
+	ready.Add(requests)
+	ended.Add(requests)
+	for number := range times {
+		go func(number int) {
+			defer ended.Done()
+			recorder := httptest.NewRecorder()
+			ready.Done()
+			<-gate
+			begun := time.Now()
+			ctx, cancel := context.WithTimeout(context.Background(), 100*time.Millisecond)
+			defer cancel()
+			handler.ServeHTTP(recorder, request.WithContext(ctx))
+			times[number] = time.Since(begun)
+			if recorder.Code != http.StatusServiceUnavailable {
+				t.Errorf("a request was answered %d", recorder.Code)
+			}
+		}(number)
+	}
+	ready.Wait()
+	close(gate)
+	ended.Wait()
+	sort.Slice(times, func(one, other int) bool { return times[one] < times[other] })
+	return times[requests-1].Round(time.Millisecond)
+}
+
+func TestContextEndsACall(t *testing.T) {
+	daemon := startDaemon(t)
+	client := daemon.client(t, Options{Deadline: patience})
+	minted := token(t, client)
+	defer daemon.stop(t)()
+	begun := time.Now()
+	ctx, cancel := context.WithTimeout(context.Background(), 100*time.Millisecond)
+	defer cancel()
+	_, err := client.Validate(ctx, minted, "")
+	var timeout *Error
+	if !errors.Is(err, context.DeadlineExceeded) || !errors.As(err, &timeout) || timeout.Code != 301 || !timeout.Temporary() {
+		t.Errorf("%v", err)
+	}
+
+	ctx, cancel = context.WithCancel(context.Background())
+	time.AfterFunc(50*time.Millisecond, cancel)
+	if err := client.Logout(ctx, httptest.NewRecorder(), &Session{Token: minted}); !errors.Is(err, context.Canceled) {
+		t.Errorf("%v", err)
+	}
+	// Already over: the daemon is not asked.
+	if _, err := client.Issue(ctx, nil); !errors.Is(err, context.Canceled) {
+		t.Errorf("%v", err)
+	}
+	if taken := time.Since(begun); taken > patience/4 {
+		t.Errorf("they took %v", taken)
+	}
+}
+
+// A call that its caller left ends in C soon after the context, not by the client's long deadline.
+func TestPermitsComeBackSoonAfterTheContexts(t *testing.T) {
+	daemon := startDaemon(t)
+	client := daemon.client(t, Options{Deadline: 10 * patience, MaxCalls: 4})
+	minted := token(t, client)
+	defer daemon.stop(t)()
+	var asked sync.WaitGroup
+	for caller := 0; caller < 8; caller++ {
+		asked.Add(1)
+		go func() {
+			defer asked.Done()
+			ctx, cancel := context.WithTimeout(context.Background(), 100*time.Millisecond)
+			defer cancel()
+			if _, err := client.Validate(ctx, minted, ""); !errors.Is(err, context.DeadlineExceeded) {
+				t.Errorf("%v", err)
+			}
+		}()
+	}
+	asked.Wait()
+	until(t, "all permits are back", func() bool { return len(client.core.permits) == 0 })
+}
+
+// Without a context's end the client's deadline holds, with the wait for a permit.
+func TestTheDeadlineIncludesTheWaitForAPermit(t *testing.T) {
+	daemon := startDaemon(t)
+	client := daemon.client(t, Options{Deadline: 400 * time.Millisecond, MaxCalls: 1})
+	minted := token(t, client)
+	defer daemon.stop(t)()
+	var asked sync.WaitGroup
+	begun := time.Now()
+	for caller := 0; caller < 20; caller++ {
+		asked.Add(1)
+		go func() {
+			defer asked.Done()
+			var timeout *Error
+			if _, err := client.Validate(context.TODO(), minted, ""); !errors.As(err, &timeout) || timeout.Code != 301 {
+				t.Errorf("%v", err)
+			}
+		}()
+	}
+	asked.Wait()
+	// One after the other they would take 8 seconds.
+	if taken := time.Since(begun); taken > 4*time.Second {
+		t.Errorf("they took %v", taken)
+	}
+}
