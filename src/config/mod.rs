@@ -31,10 +31,41 @@ pub use settings::{Limits, LogFormat, MAX_SOCKET_PATH, ReloadSettings, Settings}
 pub use sources::{ForeignSource, KeySource, Located, RetiredSource};
 pub use store::{AccessSettings, ReachSettings, RedisSettings, StoreSettings};
 
-/// Reads the configuration (a file, then `conf.d/*.toml` beside it) and everything that it names, and says all that
-/// is wrong with it: what `jwtkeeperd --check` prints is what a start or a reload would refuse, and warnings.
-pub fn check(path: &std::path::Path, files: &mut Files) -> Result<(Settings, Vec<String>), Faults> {
-    let (settings, mut faults) = Settings::read_what_is_there(path, files)?;
+/// The configuration as a check finds it.
+pub struct Checked {
+    /// The settings; `None` where the configuration itself has a fault.
+    pub settings: Option<Settings>,
+    /// What a start or a reload would refuse.
+    pub faults: Faults,
+    /// What it would warn of.
+    pub warnings: Vec<String>,
+}
+
+impl Checked {
+    /// The settings, if nothing is wrong.
+    pub fn into_result(self) -> Result<Settings, Faults> {
+        match self.settings {
+            Some(settings) => self.faults.into_result(settings),
+            None => Err(self.faults),
+        }
+    }
+}
+
+/// Reads the configuration (a file, then `conf.d/*.toml` beside it) and everything that it names, and finds all that is
+/// wrong with it.
+pub fn check(path: &std::path::Path, files: &mut Files) -> Checked {
+    let (settings, mut faults) = match Settings::read_what_is_there(path, files) {
+        Ok(read) => read,
+        Err(faults) => {
+            let (settings, warnings) = (None, Vec::new());
+            return Checked {
+                settings,
+                faults,
+                warnings,
+            };
+        }
+    };
+    let is_sound = faults.is_empty();
     let mut loaded = Vec::new();
     for realm in settings.realms.values() {
         match keys::load(realm, files, None) {
@@ -62,5 +93,9 @@ pub fn check(path: &std::path::Path, files: &mut Files) -> Result<(Settings, Vec
         faults.push(Fault { file, line, message });
     }
     faults.sort();
-    faults.into_result((settings, warnings))
+    Checked {
+        settings: is_sound.then_some(settings),
+        faults,
+        warnings,
+    }
 }

@@ -396,7 +396,7 @@ fn check_prefixes(top: &Section<'_>, realms: &BTreeMap<String, RealmSettings>) {
         }
         for other in realms.values().filter(|other| other.name != one.name) {
             if other.denylist == one.denylist {
-                if other.store_prefix != one.store_prefix {
+                if one.name < other.name && other.store_prefix != one.store_prefix {
                     let (one, other) = (&one.name, &other.name);
                     let message =
                         format!("realms {one} and {other} share a denylist; set the same store_prefix in both");

@@ -128,7 +128,7 @@ where
     }
 }
 
-fn open_watched(storage: impl StorageBackend, check: bool) -> Result<(Database, Arc<Watch>), DatabaseError> {
+pub(super) fn open_watched(storage: impl StorageBackend, check: bool) -> Result<(Database, Arc<Watch>), DatabaseError> {
     let storage: Arc<dyn StorageBackend> = Arc::new(storage);
     let mut head = Head {
         length: storage.len().map_err(StorageError::from)?,

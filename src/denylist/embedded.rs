@@ -13,6 +13,7 @@ use std::time::Instant;
 use tokio::sync::oneshot;
 
 use super::change::Change;
+use super::examine::examine;
 use super::high_water::TrustedClock;
 use super::index::{Index, RealmIndex};
 use super::journal::{Journal, OpenError, Written};
@@ -57,6 +58,12 @@ impl Embedded {
     /// Opens the store in `state_dir` and loads it.
     pub fn open(state_dir: &Path, now: Millis, skew_ms: u64) -> Result<Self, OpenError> {
         Self::on(Journal::open(&state_dir.join(FILE))?, now, skew_ms)
+    }
+
+    /// Checks the store in `state_dir` as a start would, and changes nothing; returns the number of its cutoffs that lie
+    /// in the future. A store that a daemon has open is not read: [`OpenError::InUse`].
+    pub fn examine(state_dir: &Path, now: Millis, skew_ms: u64) -> Result<u64, OpenError> {
+        examine(&state_dir.join(FILE), now, skew_ms)
     }
 
     /// Loads an open store. Cutoffs found in it that lie more than `skew_ms` in the future are applied as of now, and

@@ -160,20 +160,25 @@ impl Journal {
 
     /// Opens a store file, its whole content checked against its checksums.
     pub fn open(path: &Path) -> Result<Self, OpenError> {
-        // A directory that we may not search is no reason to advise --init: the store may well be in it.
-        let name = || path.display().to_string();
-        match path.try_exists() {
-            Ok(true) => {}
-            Ok(false) => return Err(OpenError::Missing(name())),
-            Err(error) => {
-                let why = format!("{error}; let the daemon's user search the directories on the way to it");
-                return Err(OpenError::Io { path: name(), why });
-            }
-        }
+        Self::find(path)?;
         let journal = Self::open_on(Box::new(File::new(path.to_owned())))?;
         remove_leavings(path);
         remove_unfinished(path);
         Ok(journal)
+    }
+
+    /// Checks that there is a store file.
+    pub(super) fn find(path: &Path) -> Result<(), OpenError> {
+        // A directory that we may not search is no reason to advise --init: the store may well be in it.
+        let name = || path.display().to_string();
+        match path.try_exists() {
+            Ok(true) => Ok(()),
+            Ok(false) => Err(OpenError::Missing(name())),
+            Err(error) => {
+                let why = format!("{error}; let the daemon's user search the directories on the way to it");
+                Err(OpenError::Io { path: name(), why })
+            }
+        }
     }
 
     /// Opens a store on a backend.

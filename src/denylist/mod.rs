@@ -6,6 +6,7 @@ mod change;
 mod compaction;
 mod cutoff;
 mod embedded;
+mod examine;
 mod high_water;
 mod index;
 mod journal;

@@ -19,9 +19,13 @@ pub struct Args {
     #[arg(long, conflicts_with_all = ["check", "print_config", "dev"])]
     pub init: bool,
 
-    /// Say everything that is wrong with the configuration and the files that it names, and exit
+    /// Check everything that a start needs, say what is wrong and what was not checked, and exit
     #[arg(long, conflicts_with_all = ["print_config", "dev"])]
     pub check: bool,
+
+    /// With --check, as root: check with the rights of this user, the one that the daemon runs as
+    #[arg(long, value_name = "NAME|UID", requires = "check")]
+    pub user: Option<String>,
 
     /// Print the configuration in force, defaults and all, and exit
     #[arg(long, conflicts_with = "dev")]

@@ -7,6 +7,8 @@ use crate::config::{Faults, StartError};
 use crate::denylist::OpenError;
 use crate::server::{AuditError, BindError};
 
+/// The command line is wrong.
+const USAGE: u8 = 2;
 /// Something that must be put right before the daemon can serve.
 const CONFIGURATION: u8 = 78;
 /// Something that is not to be had now.
@@ -30,6 +32,12 @@ pub enum Failure {
     Audit(#[from] AuditError),
     #[error(transparent)]
     Activation(#[from] ActivationError),
+    #[error("{0}")]
+    Metrics(String),
+    #[error("{0}")]
+    Sandbox(String),
+    #[error("{0}")]
+    Usage(String),
     #[error("cannot {what}: {error}")]
     System { what: &'static str, error: std::io::Error },
 }
@@ -37,8 +45,14 @@ pub enum Failure {
 impl Failure {
     /// The exit status.
     pub fn exit_code(&self) -> ExitCode {
-        ExitCode::from(match self {
-            Failure::Faults(_) | Failure::OnNfs(_) => CONFIGURATION,
+        ExitCode::from(self.status())
+    }
+
+    /// The same as a number.
+    pub(super) fn status(&self) -> u8 {
+        match self {
+            Failure::Usage(_) => USAGE,
+            Failure::Faults(_) | Failure::OnNfs(_) | Failure::Sandbox(_) => CONFIGURATION,
             Failure::Start(StartError::Faults(_)) => CONFIGURATION,
             Failure::Store(OpenError::Missing(_) | OpenError::Exists(_) | OpenError::Corrupt { .. }) => CONFIGURATION,
             Failure::Activation(_) | Failure::Audit(AuditError::Sink(_)) => CONFIGURATION,
@@ -47,8 +61,9 @@ impl Failure {
             | Failure::Start(StartError::Store(_))
             | Failure::Bind(BindError::InUse(_) | BindError::Io { .. })
             | Failure::Audit(AuditError::Thread(_))
+            | Failure::Metrics(_)
             | Failure::System { .. } => UNAVAILABLE,
-        })
+        }
     }
 
     /// A call of the system that failed.

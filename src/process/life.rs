@@ -17,7 +17,7 @@ use tokio_util::sync::CancellationToken;
 use super::dev::Dev;
 use super::harden::{harden, keep_files_private, release_signals};
 use super::notify::Manager;
-use super::{Args, Failure, activation, clock, log, metrics, notify, readiness, state};
+use super::{Args, Failure, activation, check, clock, log, metrics, notify, readiness, state};
 use crate::config::{self, Event, Files, Follower, Live, Settings};
 use crate::denylist::{Change, Embedded};
 use crate::keeper::Keeper;
@@ -32,18 +32,12 @@ pub fn run(args: &Args) -> Result<ExitCode, Failure> {
     keep_files_private();
     let mut dev = args.dev.as_deref().map(Dev::prepare).transpose()?;
     let file = dev.as_ref().map_or_else(|| args.config.clone(), Dev::config);
-    let mut files = Files::new();
     if args.check {
-        let (_, warnings) = config::check(&file, &mut files)?;
-        for warning in warnings {
-            warn(&format!("jwtkeeperd: warning: {warning}\n"));
-        }
-        say(&format!("{}: the configuration is right\n", file.display()));
-        return Ok(ExitCode::SUCCESS);
+        return check::run(&file, args.user.as_deref());
     }
+    let mut files = Files::new();
     // Where the form has faults, those of the files are told with them.
-    let settings = Settings::read(&file, &mut files)
-        .or_else(|_| config::check(&file, &mut files).map(|(settings, _)| settings))?;
+    let settings = Settings::read(&file, &mut files).or_else(|_| config::check(&file, &mut files).into_result())?;
     if args.print_config {
         say(&config::print(&settings));
         return Ok(ExitCode::SUCCESS);
@@ -274,11 +268,11 @@ async fn remember(context: &Context, elapsed: Duration) {
 }
 
 /// Prints an answer; that nobody reads it is not our failure.
-fn say(text: &str) {
+pub(super) fn say(text: &str) {
     let _ = std::io::stdout().write_all(text.as_bytes());
 }
 
-/// The same of what is odd and no fault.
-fn warn(text: &str) {
+/// The same of what is wrong or odd.
+pub(super) fn warn(text: &str) {
     let _ = std::io::stderr().write_all(text.as_bytes());
 }

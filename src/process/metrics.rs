@@ -91,7 +91,7 @@ fn listen_on(address: SocketAddr) -> io::Result<Opened> {
 }
 
 /// Names the cause and the remedy.
-fn refused(address: SocketAddr, error: &io::Error) -> String {
+pub(super) fn refused(address: SocketAddr, error: &io::Error) -> String {
     let remedy = match error.raw_os_error().map(Errno::from_raw) {
         Some(Errno::EADDRINUSE) => "stop the program that uses this address, or set another metrics.listen",
         Some(Errno::EAFNOSUPPORT | Errno::EACCES | Errno::EPERM) => {

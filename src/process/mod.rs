@@ -2,6 +2,7 @@
 
 mod activation;
 mod args;
+mod check;
 mod clock;
 mod dev;
 mod failure;

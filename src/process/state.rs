@@ -23,6 +23,12 @@ pub(super) fn open(settings: &Settings, now: Millis) -> Result<Embedded, Failure
     Ok(Embedded::open(&settings.state_dir, now, skew_ms(settings))?)
 }
 
+/// Checks that it can be opened, and changes nothing; returns the number of cutoffs that lie in the future.
+pub(super) fn examine(settings: &Settings, now: Millis) -> Result<u64, Failure> {
+    check_local(&settings.state_dir)?;
+    Ok(Embedded::examine(&settings.state_dir, now, skew_ms(settings))?)
+}
+
 fn skew_ms(settings: &Settings) -> u64 {
     let skews = settings.realms.values().map(|realm| realm.policy.clock_skew_ms);
     skews.max().unwrap_or(0)

@@ -6,14 +6,17 @@
 use std::fs::{File, OpenOptions, TryLockError};
 use std::io;
 use std::os::fd::AsRawFd;
+use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::{FileTypeExt, MetadataExt, OpenOptionsExt, PermissionsExt};
 use std::os::unix::net::UnixListener;
 use std::path::{Path, PathBuf};
 
 use nix::errno::Errno;
 use nix::sys::socket::{AddressFamily, Backlog, SockFlag, SockType, UnixAddr, bind, connect, listen, socket};
+use nix::unistd::{AccessFlags, access};
 
 const ASIDE: &str = ".new";
+const LOCK: &str = ".lock";
 const BACKLOG: i32 = 1024;
 
 /// Why the daemon cannot listen at a path, and what to do.
@@ -64,6 +67,44 @@ impl SocketFile {
     }
 }
 
+impl SocketFile {
+    /// Finds what would keep a start from listening at the path, and touches nothing: a connection would start a daemon
+    /// by its socket unit.
+    pub fn examine(path: &Path) -> Result<(), BindError> {
+        if listens(path) {
+            return Err(BindError::InUse(path.to_owned()));
+        }
+        check_ours(path)?;
+        let directory = path.parent().unwrap_or(Path::new("."));
+        access(directory, AccessFlags::W_OK | AccessFlags::X_OK)
+            .map_err(|errno| failed("make a socket in", directory)(errno.into()))?;
+        let lock = with_suffix(path, LOCK);
+        match access(&lock, AccessFlags::W_OK) {
+            Ok(()) | Err(Errno::ENOENT) => Ok(()),
+            Err(errno) => Err(failed("open the lock file", &lock)(errno.into())),
+        }
+    }
+}
+
+/// Returns true if the kernel lists a socket that listens at the path, or that was renamed to it.
+fn listens(path: &Path) -> bool {
+    let all = std::fs::read("/proc/net/unix").unwrap_or_default();
+    let aside = with_suffix(path, ASIDE);
+    let names = [path.as_os_str().as_bytes(), aside.as_os_str().as_bytes()];
+    // Num RefCount Protocol Flags Type St Inode Path, see unix(7) and net/unix/af_unix.c: the flag is __SO_ACCEPTCON.
+    all.split(|byte| *byte == b'\n').any(|line| {
+        let mut fields = line.splitn(8, |byte| *byte == b' ');
+        let is_listening = fields.nth(3) == Some(b"00010000");
+        is_listening
+            && names.iter().any(|name| {
+                line.ends_with(name)
+                    && line
+                        .get(..line.len() - name.len())
+                        .is_some_and(|rest| rest.ends_with(b" "))
+            })
+    })
+}
+
 impl Drop for SocketFile {
     fn drop(&mut self) {
         let ours = std::fs::symlink_metadata(&self.path).is_ok_and(|found| (found.dev(), found.ino()) == self.identity);
@@ -75,7 +116,7 @@ impl Drop for SocketFile {
 
 /// The lock stays where it is when we end: removing it would let two daemons hold two locks of one name.
 fn lock(path: &Path) -> Result<File, BindError> {
-    let name = with_suffix(path, ".lock");
+    let name = with_suffix(path, LOCK);
     let file = OpenOptions::new()
         .write(true)
         .create(true)
@@ -91,11 +132,24 @@ fn lock(path: &Path) -> Result<File, BindError> {
     }
 }
 
-/// That nothing is at the path, or only what a dead daemon of ours left there.
+/// Checks that nothing is at the path, or only what a dead daemon of ours left there.
 fn check_free(path: &Path) -> Result<(), BindError> {
+    if !check_ours(path)? {
+        return Ok(());
+    }
+    match probe(path) {
+        Err(Errno::ECONNREFUSED | Errno::ENOENT) => Ok(()),
+        // A full backlog is someone who listens.
+        Ok(()) | Err(Errno::EAGAIN) => Err(BindError::InUse(path.to_owned())),
+        Err(errno) => Err(failed("see who listens on", path)(errno.into())),
+    }
+}
+
+/// Returns true if a socket of ours is at the path, false if nothing is.
+fn check_ours(path: &Path) -> Result<bool, BindError> {
     let found = match std::fs::symlink_metadata(path) {
         Ok(found) => found,
-        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(false),
         Err(error) => return Err(failed("look at", path)(error)),
     };
     if !found.file_type().is_socket() {
@@ -107,12 +161,7 @@ fn check_free(path: &Path) -> Result<(), BindError> {
             uid: found.uid(),
         });
     }
-    match probe(path) {
-        Err(Errno::ECONNREFUSED | Errno::ENOENT) => Ok(()),
-        // A full backlog is someone who listens.
-        Ok(()) | Err(Errno::EAGAIN) => Err(BindError::InUse(path.to_owned())),
-        Err(errno) => Err(failed("see who listens on", path)(errno.into())),
-    }
+    Ok(true)
 }
 
 fn probe(path: &Path) -> nix::Result<()> {

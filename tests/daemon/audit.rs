@@ -378,6 +378,7 @@ fn what_was_never_opened_ends_as_asked() {
 #[test]
 fn a_check_says_what_would_keep_it_from_being_written() {
     let setup = nowhere("refuse");
+    setup.init();
     let warned = |why: &str| {
         let output = setup.run(&["--check"]);
         let said = String::from_utf8(output.stderr).unwrap();

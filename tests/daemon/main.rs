@@ -19,6 +19,7 @@ mod activation;
 mod audit;
 mod cancel;
 mod changes;
+mod check;
 mod clock_restarts;
 mod crash;
 mod crowds;

@@ -1,5 +1,7 @@
 //! Every fault of `[store.redis]`, told by `--check` with its place and what to do; and none of a password.
 
+use jwtkeeper::denylist::Embedded;
+
 use crate::support::Setup;
 use crate::support::daemon::chmod;
 
@@ -8,6 +10,7 @@ const URL: &str = "url = \"redis://127.0.0.1:6379\"";
 /// What `--check` says of these lines, and whether it is content.
 fn check(setup: Setup, lines: &str) -> (Option<i32>, String) {
     let setup = setup.top(&format!("[store]\nkind = \"redis\"\n[store.redis]\n{lines}"));
+    let _ = Embedded::create(&setup.state_dir()); // there already for whoever checks twice
     let output = setup.run(&["--check"]);
     (output.status.code(), String::from_utf8(output.stderr).unwrap())
 }

@@ -27,6 +27,7 @@ fn revoked() -> (Daemon, String) {
 
 /// What `--check` says of it; it is right.
 fn check(setup: &Setup) -> String {
+    setup.init();
     let output = setup.run(&["--check"]);
     let said = String::from_utf8(output.stderr).unwrap();
     assert_eq!(output.status.code(), Some(0), "{said}");

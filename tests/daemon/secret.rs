@@ -7,7 +7,7 @@ use jwtkeeper::jwt::{Algorithm, Family};
 use jwtkeeper_client::{Issue, Reason, Verdict};
 
 use crate::support::daemon::{chmod, ctl};
-use crate::support::{Setup, exit_of};
+use crate::support::{Daemon, Setup, exit_of};
 
 fn generate(algorithm: &str, file: &Path) {
     let mut command = Command::new(ctl());
@@ -37,9 +37,10 @@ fn all_realms() -> Setup {
 #[test]
 fn a_generated_key_of_each_algorithm_is_taken() {
     let setup = all_realms();
+    setup.init();
     let output = setup.run(&["--check"]);
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
-    let daemon = setup.start();
+    let daemon = Daemon::start(setup);
     for algorithm in Algorithm::ALL {
         let realm = daemon.realm(&algorithm.to_string());
         let minted = realm.issue(Issue::new()).unwrap();

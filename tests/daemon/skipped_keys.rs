@@ -1,6 +1,6 @@
 //! Warnings about key files: the same in `--check`, in the log and in health, and no longer than they hold.
 
-use crate::support::Setup;
+use crate::support::{Daemon, Setup};
 
 /// RFC 7515 appendix A.3.
 const KEY: &str = concat!(
@@ -30,12 +30,13 @@ fn setup(keys: &str) -> Setup {
 #[test]
 fn check_and_the_log_name_skipped_keys() {
     let setup = setup(&odd());
+    setup.init();
     let output = setup.run(&["--check"]);
     let said = String::from_utf8(output.stderr).unwrap();
     assert_eq!(output.status.code(), Some(0), "{said}");
     assert!(said.contains("warning: realm default: jwks_file "), "{said}");
     assert!(said.contains(SKIPPED), "{said}");
-    setup.start().logged(SKIPPED);
+    Daemon::start(setup).logged(SKIPPED);
 }
 
 /// A reload that changes nothing but the skipped keys changes the warnings all the same.

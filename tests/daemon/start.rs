@@ -274,6 +274,7 @@ fn a_log_level_that_is_none() {
     }
     for level in ["warn", "info,jwtkeeper::server=debug"] {
         let setup = Setup::new().top(&format!("[log]\nlevel = {level:?}"));
+        setup.init();
         assert!(setup.run(&["--check"]).status.success());
     }
 }
@@ -339,6 +340,7 @@ fn print_config_reads_back_to_the_same() {
         .arg(setup.path("again.toml"));
     let again = crate::support::exit_of(command);
     assert_eq!(String::from_utf8(again.stdout).unwrap(), text);
+    setup.init();
     assert!(setup.run(&["--check"]).status.success());
 }
 
@@ -350,6 +352,7 @@ fn conf_d_is_read_after_the_file() {
     let printed = String::from_utf8(setup.run(&["--print-config"]).stdout).unwrap();
     assert!(printed.contains("issuer = \"two\""), "{printed}");
     setup.write("conf.d/.#10-issuer.toml", "an editor's lock");
+    setup.init();
     assert!(setup.run(&["--check"]).status.success());
     setup.write("conf.d/20-bad.toml", "\n[realms.default]\nisuer = \"three\"\n");
     refused(&setup.run(&["--check"]), 78, &["20-bad.toml:3:", "isuer"]);
