@@ -13,7 +13,9 @@ use jwtkeeper_wire::{
 
 use crate::config::Config;
 use crate::error::{Error, Fault};
-use crate::operation::Operation;
+use crate::lock_cookie::{Announced, LockCookie};
+use crate::operation::{Operation, can_be_cookie};
+use crate::request::presented;
 
 /// The first pause before another attempt, and the longest; each is twice the one before, less a random part.
 const FIRST_PAUSE: Duration = Duration::from_millis(4);
@@ -94,6 +96,23 @@ impl<'a, O: Operation> Call<'a, O> {
         (token.len() > MAX_TOKEN).then(|| self.operation.output(Answer::Invalid { reason }))?
     }
 
+    /// The realm whose lock cookie the greeting of its connection must have announced.
+    pub(crate) fn lock_realm(&self) -> Option<&'a str> {
+        let lock = self.operation.lock().filter(|_| self.config.lock_cookie.is_none());
+        lock.map(|lock| lock.realm.unwrap_or(&self.config.realm))
+    }
+
+    /// Finds the lock cookie that came along, as the app or the greeting of the connection says what it is.
+    fn find_cookie(&self, announced: &Announced) -> Option<&'a str> {
+        let lock = self.operation.lock()?;
+        let find = |cookie: &LockCookie| lock.headers.iter().find_map(|header| cookie.find(header));
+        let found = match &self.config.lock_cookie {
+            Some(cookie) => find(cookie),
+            None => find(&announced.of(lock.realm.unwrap_or(&self.config.realm))),
+        };
+        found.map(presented).filter(|value| can_be_cookie(value))
+    }
+
     /// When the call must be over.
     pub(crate) fn deadline(&self) -> Instant {
         self.deadline
@@ -114,14 +133,16 @@ impl<'a, O: Operation> Call<'a, O> {
         }
     }
 
-    /// The request as a frame, where the daemon takes messages of `limit` bytes.
-    pub(crate) fn frame(&self, id: u64, limit: usize) -> Result<Vec<u8>, Failure> {
+    /// The request as a frame, for a connection whose greeting said this, and that the daemon takes messages of `limit`
+    /// bytes.
+    pub(crate) fn frame(&self, id: u64, limit: usize, announced: &Announced) -> Result<Vec<u8>, Failure> {
         self.has_asked.store(true, Ordering::Relaxed);
         let mut frame = Vec::with_capacity(256);
-        let request = Request {
-            id,
-            op: self.op.clone(),
-        };
+        let mut op = self.op.clone();
+        if let Some(found) = self.find_cookie(announced) {
+            put_cookie(&mut op, found);
+        }
+        let request = Request { id, op };
         let length = match put_frame(&request, &mut frame) {
             Ok(()) => frame.len() - LENGTH_BYTES,
             Err(EncodeError::TooLarge(length)) => length,
@@ -222,6 +243,19 @@ fn may_pass(error: &io::Error) -> bool {
 fn wall_ms() -> u64 {
     let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
     since.as_millis() as u64
+}
+
+/// Puts in the lock cookie that was found.
+fn put_cookie<'a>(op: &mut Op<'a>, value: &'a str) {
+    if let Op::Validate { cookie, .. }
+    | Op::Rotate { cookie, .. }
+    | Op::Revoke {
+        target: RevokeTarget::Token { cookie, .. },
+        ..
+    } = op
+    {
+        *cookie = Some(value);
+    }
 }
 
 /// Makes "now" the moment of the first attempt.

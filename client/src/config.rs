@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use jwtkeeper_wire::DEFAULT_SOCKET;
 
+use crate::lock_cookie::LockCookie;
 use crate::peer::Server;
 
 /// The environment variable that names the socket.
@@ -28,6 +29,8 @@ pub struct Config {
     pub server: Server,
     /// How many unused connections the blocking client keeps. 16 unless told otherwise.
     pub max_idle: usize,
+    /// The lock cookie of every realm; without, the daemon says what that of each realm is.
+    pub lock_cookie: Option<LockCookie>,
     /// What the client calls itself in the daemon's log: a name and a version, never a secret.
     pub name: String,
 }
@@ -42,6 +45,7 @@ impl Config {
             connect_timeout: Duration::from_secs(2),
             server: Server::trusted(),
             max_idle: 16,
+            lock_cookie: None,
             name: concat!("jwtkeeper-client/", env!("CARGO_PKG_VERSION")).to_owned(),
         }
     }
@@ -68,6 +72,13 @@ impl Config {
     #[must_use]
     pub fn with_deadline(mut self, deadline: Duration) -> Self {
         self.deadline = deadline;
+        self
+    }
+
+    /// The same with a lock cookie, whatever the daemon says that it is.
+    #[must_use]
+    pub fn with_lock_cookie(mut self, cookie: LockCookie) -> Self {
+        self.lock_cookie = Some(cookie);
         self
     }
 

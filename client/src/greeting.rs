@@ -1,17 +1,20 @@
 //! The first frame each way.
 
-use jwtkeeper_wire::{Greeting, Hello, Limits, MAGIC, MAX_FRAME, PROTOCOL, decode, put_frame};
+use jwtkeeper_wire::{
+    EXTENSION_LOCK_COOKIE, Extension, Greeting, Hello, Limits, MAGIC, MAX_FRAME, PROTOCOL, decode, put_frame,
+};
 
 use crate::call::Failure;
 use crate::error::{Error, Fault};
+use crate::lock_cookie::Announced;
 
-/// The frame with the hello of a client of this name.
-pub(crate) fn hello(name: &str) -> Vec<u8> {
+/// The frame with the hello of a client of this name, which asks for the lock cookies of these realms.
+pub(crate) fn hello(name: &str, realms: &[String]) -> Vec<u8> {
     let mut hello = Hello {
         magic: MAGIC,
         protocol: PROTOCOL,
         client: name,
-        extensions: Vec::new(),
+        extensions: realms.iter().map(|realm| about(realm)).collect(),
     };
     let mut frame = Vec::new();
     if put_frame(&hello, &mut frame).is_err() {
@@ -21,15 +24,25 @@ pub(crate) fn hello(name: &str) -> Vec<u8> {
     frame
 }
 
-/// The longest request that the daemon takes, from the message of its first frame.
-pub(crate) fn welcome(body: &[u8]) -> Result<usize, Failure> {
+/// The extension that asks for a realm's lock cookie.
+fn about(realm: &str) -> Extension<'_> {
+    Extension {
+        kind: EXTENSION_LOCK_COOKIE,
+        value: realm.as_bytes(),
+    }
+}
+
+/// What the message of the daemon's first frame says: the longest request that it takes, and the lock cookies of the
+/// realms that the hello named.
+pub(crate) fn welcome(body: &[u8], realms: Vec<String>) -> Result<(usize, Announced), Failure> {
     match decode::<Greeting<'_>>(body) {
         Err(_) => Err(Failure::Fault(Fault::Greeting)),
         Ok(Greeting::Refused { code, message }) => Err(Failure::refused(code, Error::daemon(code, message))),
         Ok(Greeting::Welcome(welcome)) if welcome.protocol != PROTOCOL => Err(Failure::Fault(Fault::Version)),
         Ok(Greeting::Welcome(welcome)) => {
             let Limits { max_frame, .. } = welcome.limits;
-            Ok(MAX_FRAME.min(max_frame as usize))
+            let announced = Announced::read(realms, &welcome).ok_or(Failure::Fault(Fault::Greeting))?;
+            Ok((MAX_FRAME.min(max_frame as usize), announced))
         }
     }
 }

@@ -10,8 +10,8 @@ use serde_bytes::Bytes;
 use crate::answer::{Claims, Document, Health, Imported, Minted, Revoked, Rotation, Status, Verdict};
 use crate::given::Before;
 use crate::request::{
-    Flag, FlagTarget, GetHealth, GetJwks, GetStatus, Import, Issue, Ping, Reload, Revoke, RevokeTarget, Rotate,
-    Validate,
+    Flag, FlagTarget, GetHealth, GetJwks, GetStatus, Import, Issue, Ping, Presented, Reload, Revoke, RevokeTarget,
+    Rotate, Validate,
 };
 
 /// A request, and the answer that belongs to it. Both clients' `call` takes any; the set is closed.
@@ -22,13 +22,51 @@ pub trait Operation: sealed::Sealed {
     #[doc(hidden)]
     fn op<'s>(&'s self, realm: &'s str) -> Op<'s>;
 
+    /// The lock cookie that must be known before this is asked.
+    #[doc(hidden)]
+    fn lock(&self) -> Option<Lock<'_>> {
+        None
+    }
+
     /// `None` for an answer that does not belong to this operation.
     #[doc(hidden)]
     fn output(&self, answer: Answer<'_>) -> Option<Self::Output>;
 }
 
+/// A lock cookie that is to be found: that of a realm, of the client's without, in these headers.
+#[doc(hidden)]
+pub struct Lock<'a> {
+    pub(crate) realm: Option<&'a str>,
+    pub(crate) headers: &'a [&'a str],
+}
+
+fn lock<'a>(realm: Option<&'a str>, cookie: &Presented<'a>) -> Option<Lock<'a>> {
+    let headers = cookie.headers;
+    (!headers.is_empty()).then_some(Lock { realm, headers })
+}
+
+/// Asks nothing, and has the client hear from the daemon what the realm's lock cookie is.
+pub(crate) struct Learn<'a>(pub(crate) &'a str);
+
+impl Operation for Learn<'_> {
+    type Output = ();
+
+    fn op<'s>(&'s self, _: &'s str) -> Op<'s> {
+        Op::Ping
+    }
+
+    fn lock(&self) -> Option<Lock<'_>> {
+        let (realm, headers) = (Some(self.0), [].as_slice());
+        Some(Lock { realm, headers })
+    }
+
+    fn output(&self, answer: Answer<'_>) -> Option<()> {
+        matches!(answer, Answer::Pong).then_some(())
+    }
+}
+
 /// Whether a value may be a lock cookie's. A longer one locks nothing, and is not worth sending.
-fn can_be_cookie(value: &str) -> bool {
+pub(crate) fn can_be_cookie(value: &str) -> bool {
     value.len() <= 1024
 }
 
@@ -38,6 +76,7 @@ mod sealed {
     pub trait Sealed {}
 
     impl Sealed for Ping {}
+    impl Sealed for super::Learn<'_> {}
     impl Sealed for Issue<'_> {}
     impl Sealed for Validate<'_> {}
     impl Sealed for Rotate<'_> {}
@@ -93,8 +132,12 @@ impl Operation for Validate<'_> {
         Op::Validate {
             realm: self.realm.unwrap_or(realm),
             token: self.token,
-            cookie: self.cookie.filter(|cookie| can_be_cookie(cookie)),
+            cookie: self.cookie.value.filter(|cookie| can_be_cookie(cookie)),
         }
+    }
+
+    fn lock(&self) -> Option<Lock<'_>> {
+        lock(self.realm, &self.cookie)
     }
 
     fn output(&self, answer: Answer<'_>) -> Option<Verdict> {
@@ -117,9 +160,13 @@ impl Operation for Rotate<'_> {
         Op::Rotate {
             realm: self.realm.unwrap_or(realm),
             token: self.token,
-            cookie: self.cookie.filter(|cookie| can_be_cookie(cookie)),
+            cookie: self.cookie.value.filter(|cookie| can_be_cookie(cookie)),
             claims: self.claims.as_ref().map(|claims| Bytes::new(&claims.0)),
         }
+    }
+
+    fn lock(&self) -> Option<Lock<'_>> {
+        lock(self.realm, &self.cookie)
     }
 
     fn output(&self, answer: Answer<'_>) -> Option<Rotation> {
@@ -160,7 +207,7 @@ impl Operation for Revoke<'_> {
         let target = match self.target {
             RevokeTarget::Token { token, cookie } => wire::RevokeTarget::Token {
                 token,
-                cookie: cookie.filter(|cookie| can_be_cookie(cookie)),
+                cookie: cookie.value.filter(|cookie| can_be_cookie(cookie)),
             },
             RevokeTarget::Jti(jti) => wire::RevokeTarget::Jti(jti),
             RevokeTarget::Session(session) => wire::RevokeTarget::Session(session),
@@ -173,6 +220,13 @@ impl Operation for Revoke<'_> {
         Op::Revoke {
             realm: self.realm.unwrap_or(realm),
             target,
+        }
+    }
+
+    fn lock(&self) -> Option<Lock<'_>> {
+        match &self.target {
+            RevokeTarget::Token { cookie, .. } => lock(self.realm, cookie),
+            _ => None,
         }
     }
 

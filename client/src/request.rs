@@ -10,7 +10,7 @@ const LONGEST_COOKIE: usize = 4096;
 
 /// A cookie that came along. A longer one than any is wrong however much of it is sent, and must not make the request
 /// one that the daemon does not take: whoever sends it to the app is told no, and causes no error.
-fn presented(cookie: &str) -> &str {
+pub(crate) fn presented(cookie: &str) -> &str {
     match cookie.len() > LONGEST_COOKIE {
         true => cookie.split_at(cookie.floor_char_boundary(LONGEST_COOKIE)).0,
         false => cookie,
@@ -86,12 +86,32 @@ impl<'a> Issue<'a> {
     }
 }
 
+/// The lock cookie that came along with a token: its value, or the headers to find it in.
+#[derive(Clone, Copy, Default)]
+pub(crate) struct Presented<'a> {
+    pub(crate) value: Option<&'a str>,
+    pub(crate) headers: &'a [&'a str],
+}
+
+impl<'a> Presented<'a> {
+    fn value(value: Option<&'a str>) -> Self {
+        Self {
+            value: value.map(presented),
+            headers: &[],
+        }
+    }
+
+    fn headers(headers: &'a [&'a str]) -> Self {
+        Self { value: None, headers }
+    }
+}
+
 /// Is a token valid now? Answered by [`Verdict`](crate::Verdict).
 #[derive(Clone)]
 pub struct Validate<'a> {
     pub(crate) realm: Option<&'a str>,
     pub(crate) token: &'a [u8],
-    pub(crate) cookie: Option<&'a str>,
+    pub(crate) cookie: Presented<'a>,
 }
 
 impl<'a> Validate<'a> {
@@ -100,14 +120,21 @@ impl<'a> Validate<'a> {
         Self {
             realm: None,
             token: token.as_ref(),
-            cookie: None,
+            cookie: Presented::default(),
         }
     }
 
     /// With the value of the lock cookie that came along, if one did.
     #[must_use]
     pub fn cookie(mut self, value: impl Into<Option<&'a str>>) -> Self {
-        self.cookie = value.into().map(presented);
+        self.cookie = Presented::value(value.into());
+        self
+    }
+
+    /// With the lock cookie in these `Cookie` headers, if one is there: the daemon says what it is called in the realm.
+    #[must_use]
+    pub fn cookie_headers(mut self, headers: &'a [&'a str]) -> Self {
+        self.cookie = Presented::headers(headers);
         self
     }
 }
@@ -117,7 +144,7 @@ impl<'a> Validate<'a> {
 pub struct Rotate<'a> {
     pub(crate) realm: Option<&'a str>,
     pub(crate) token: &'a [u8],
-    pub(crate) cookie: Option<&'a str>,
+    pub(crate) cookie: Presented<'a>,
     pub(crate) claims: Option<NewClaims<'a>>,
 }
 
@@ -127,7 +154,7 @@ impl<'a> Rotate<'a> {
         Self {
             realm: None,
             token: token.as_ref(),
-            cookie: None,
+            cookie: Presented::default(),
             claims: None,
         }
     }
@@ -135,7 +162,14 @@ impl<'a> Rotate<'a> {
     /// With the value of the lock cookie that came along, if one did.
     #[must_use]
     pub fn cookie(mut self, value: impl Into<Option<&'a str>>) -> Self {
-        self.cookie = value.into().map(presented);
+        self.cookie = Presented::value(value.into());
+        self
+    }
+
+    /// With the lock cookie in these `Cookie` headers, if one is there: the daemon says what it is called in the realm.
+    #[must_use]
+    pub fn cookie_headers(mut self, headers: &'a [&'a str]) -> Self {
+        self.cookie = Presented::headers(headers);
         self
     }
 
@@ -175,7 +209,7 @@ impl<'a> Flag<'a> {
 }
 
 pub(crate) enum RevokeTarget<'a> {
-    Token { token: &'a [u8], cookie: Option<&'a str> },
+    Token { token: &'a [u8], cookie: Presented<'a> },
     Jti(&'a str),
     Session(&'a str),
     Subject(&'a str, Before),
@@ -197,7 +231,15 @@ impl<'a> Revoke<'a> {
     pub fn token(token: &'a (impl AsRef<[u8]> + ?Sized), cookie: impl Into<Option<&'a str>>) -> Self {
         Self::new(RevokeTarget::Token {
             token: token.as_ref(),
-            cookie: cookie.into().map(presented),
+            cookie: Presented::value(cookie.into()),
+        })
+    }
+
+    /// A token in hand and its session, with the lock cookie in these `Cookie` headers, if one is there.
+    pub fn token_with_headers(token: &'a (impl AsRef<[u8]> + ?Sized), headers: &'a [&'a str]) -> Self {
+        Self::new(RevokeTarget::Token {
+            token: token.as_ref(),
+            cookie: Presented::headers(headers),
         })
     }
 
@@ -268,8 +310,8 @@ mod tests {
     #[test]
     fn a_cookie_that_no_browser_keeps_is_cut() {
         let long = "\u{2603}".repeat(100_000);
-        let cut = Validate::new("a.b.c").cookie(long.as_str()).cookie;
+        let cut = Validate::new("a.b.c").cookie(long.as_str()).cookie.value;
         assert_eq!(cut, Some("\u{2603}".repeat(4096 / 3).as_str()));
-        assert_eq!(Rotate::new("a.b.c").cookie("x.y").cookie, Some("x.y"));
+        assert_eq!(Rotate::new("a.b.c").cookie("x.y").cookie.value, Some("x.y"));
     }
 }

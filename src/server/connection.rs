@@ -20,6 +20,7 @@ use tokio::time::{Instant, timeout};
 use tokio_util::sync::CancellationToken;
 
 use super::Context as Shared;
+use super::announced::{Announced, extensions};
 use super::clock::Clock;
 use super::dispatch::{Dispatch, Handled, Later, Moment};
 use super::inbox::Inbox;
@@ -107,6 +108,7 @@ struct Connection {
     /// The bytes of the requests that wait.
     held: usize,
     dispatch: Dispatch,
+    announced: Announced,
     context: Arc<Shared>,
     /// How fast its uid may ask.
     bucket: Arc<Bucket>,
@@ -123,7 +125,7 @@ enum Flow {
     Full,
     /// More may be there, and it is the turn of others.
     Turn,
-    /// The peer does not speak our protocol.
+    /// The peer does not speak our protocol, or was told by the greeting what is no longer right.
     Broken,
 }
 
@@ -136,6 +138,7 @@ impl Connection {
             pending: FuturesUnordered::new(),
             held: 0,
             dispatch: Dispatch::new(context.clone(), peer, bucket.clone()),
+            announced: Announced::default(),
             context,
             bucket,
             asked: false,
@@ -163,26 +166,36 @@ impl Connection {
                 refusal.or(stop.is_cancelled().then_some(ErrorCode::ShuttingDown))
             }
         };
-        let greeting = match refusal {
-            Some(code) => Greeting::Refused {
-                code,
-                message: code.row().map_or("", |row| row.meaning),
-            },
-            None => Greeting::Welcome(Welcome {
-                protocol: PROTOCOL,
-                server: SERVER,
-                instance: self.context.instance,
-                generation: self.context.live.snapshot().generation,
-                limits: wire::Limits {
-                    max_frame: limits.max_frame as u32,
-                    max_in_flight: limits.in_flight.min(u32::MAX as usize) as u32,
-                },
-                extensions: Vec::new(),
-            }),
-        };
-        put_frame(&greeting, &mut self.out).map_err(io::Error::other)?;
+        match (refusal, hello) {
+            (None, Ok(hello)) => {
+                let snapshot = self.context.live.snapshot();
+                self.announced = Announced::to(&hello, self.dispatch.peer(), &snapshot);
+                self.welcome(&limits, snapshot.generation)?;
+            }
+            (refusal, _) => {
+                let code = refusal.unwrap_or(ErrorCode::MalformedMessage);
+                let message = code.row().map_or("", |row| row.meaning);
+                put_frame(&Greeting::Refused { code, message }, &mut self.out).map_err(io::Error::other)?;
+            }
+        }
         self.flush().await?;
         Ok(refusal.is_none())
+    }
+
+    fn welcome(&mut self, limits: &Limits, generation: u64) -> io::Result<()> {
+        let values = self.announced.values();
+        let welcome = Greeting::Welcome(Welcome {
+            protocol: PROTOCOL,
+            server: SERVER,
+            instance: self.context.instance,
+            generation,
+            limits: wire::Limits {
+                max_frame: limits.max_frame as u32,
+                max_in_flight: limits.in_flight.min(u32::MAX as usize) as u32,
+            },
+            extensions: extensions(&values),
+        });
+        put_frame(&welcome, &mut self.out).map_err(io::Error::other)
     }
 
     /// The first frame, if it may be a hello. Else nothing is said: an HTTP client, say, would not understand.
@@ -293,6 +306,10 @@ impl Connection {
                         snapshot: self.context.live.snapshot(),
                         now: (self.context.clock)(),
                     });
+                    // The peer looked for the wrong lock cookie. Unanswered, it greets anew and asks again.
+                    if self.announced.is_outdated(self.dispatch.peer(), &moment.snapshot) {
+                        return Flow::Broken;
+                    }
                     let bytes = range.len();
                     let began = *began.get_or_insert_with(std::time::Instant::now);
                     let message = self.inbox.message(range);

@@ -2,6 +2,7 @@
 //! limits of the snapshot in force.
 
 mod accept;
+mod announced;
 mod audit;
 mod census;
 mod clock;

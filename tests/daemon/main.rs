@@ -32,6 +32,7 @@ mod full_disk;
 mod hangup;
 mod hostile;
 mod limits;
+mod lock_cookies;
 mod log_floods;
 mod logs;
 mod lost_events;

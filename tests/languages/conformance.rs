@@ -6,7 +6,7 @@ use serde_json::Value;
 
 use crate::app::{App, Language};
 use crate::cases::{Authorization, Case, ClaimsExpected, CookieExpected, TokenState, by_state};
-use crate::exchange::{Response, ask};
+use crate::exchange::{LOCK_COOKIE, Response, ask};
 use crate::stage::Stage;
 use crate::tokens::Token;
 
@@ -129,11 +129,12 @@ fn session(faults: &mut Faults, case: &Case, token: Option<&Token>, stage: &Stag
         }
         (Some(_), None) => unreachable!("it was read from there"),
     }
-    let cookies = response.lock_cookies();
+    let name = if case.realm == "renamed" { "lock" } else { LOCK_COOKIE };
+    let cookies = response.cookies(name);
     let made = successor.as_ref().and_then(|successor| successor.cookie.as_ref());
     let right = match expect.cookie {
         CookieExpected::Untouched => cookies.is_empty(),
-        CookieExpected::Cleared => response.clears_cookie(),
+        CookieExpected::Cleared => response.clears(name),
         CookieExpected::Set => made.is_some_and(|made| cookies == [made.set_cookie()]),
     };
     if !right {

@@ -58,15 +58,25 @@ impl Response {
 
     /// The Set-Cookie headers that name the lock cookie.
     pub fn lock_cookies(&self) -> Vec<&str> {
+        self.cookies(LOCK_COOKIE)
+    }
+
+    /// The Set-Cookie headers of this name.
+    pub fn cookies(&self, name: &str) -> Vec<&str> {
         let all = self.headers.get_all("Set-Cookie").iter();
         all.map(|header| header.to_str().unwrap())
-            .filter(|header| header.split('=').next().map(str::trim) == Some(LOCK_COOKIE))
+            .filter(|header| header.split('=').next().map(str::trim) == Some(name))
             .collect()
     }
 
     /// Whether it takes the lock cookie from the browser.
     pub fn clears_cookie(&self) -> bool {
-        let [header] = self.lock_cookies()[..] else {
+        self.clears(LOCK_COOKIE)
+    }
+
+    /// Whether it takes the cookie of this name from the browser.
+    pub fn clears(&self, name: &str) -> bool {
+        let [header] = self.cookies(name)[..] else {
             return false;
         };
         let cookie = Cookie::parse(header).unwrap();

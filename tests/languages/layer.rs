@@ -199,21 +199,40 @@ fn a_handler_sees_the_session_as_it_is_after_a_rotation() {
 
 #[test]
 fn a_lock_cookie_has_the_name_and_place_that_the_realm_gives_it() {
-    let realm = "name = \"session\"\npath = \"/app\"\ndomain = \"example.com\"\nsecure = false\n";
-    let world = World::new(realm, |layer, _| {
+    lock_cookie_of_the_realm(|layer| layer);
+}
+
+#[test]
+fn a_lock_cookie_may_be_named_by_the_app() {
+    lock_cookie_of_the_realm(|layer| {
         let mut cookie = LockCookie::default();
         cookie.name = "session".to_owned();
         cookie.path = Some("/app".to_owned());
         cookie.domain = Some("example.com".to_owned());
         cookie.secure = false;
+        layer.cookie(cookie)
+    });
+}
+
+fn lock_cookie_of_the_realm(configure: fn(SessionLayer) -> SessionLayer) {
+    let realm = "name = \"session\"\npath = \"/app\"\ndomain = \"example.com\"\nsecure = false\n";
+    let world = World::new(realm, |layer, _| {
+        let logout = async |Extension(session): Extension<Session>| {
+            let mut headers = HeaderMap::new();
+            session::clear(&mut headers, session.lock_cookie()).unwrap();
+            headers
+        };
         Router::new()
             .route("/", get(async || "in"))
-            .route_layer(layer.cookie(cookie))
+            .route("/logout", get(logout))
+            .route_layer(configure(layer))
     });
     let token = world.issue();
     assert_eq!(world.get("/", &token).status, 401, "under another name");
     let cookie = format!("session={}", secret(&token));
     assert_eq!(world.get_with("/", &token, &cookie).status, 200);
+    let logout = world.get_with("/logout", &token, &cookie);
+    assert!(logout.header("Set-Cookie").unwrap().contains("Path=/app"));
     world.daemon.client().revoke_jti(&token.jti).unwrap();
     let refused = world.get_with("/", &token, &cookie);
     let set_by_daemon = token.cookie.as_ref().unwrap().set_cookie();

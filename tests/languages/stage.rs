@@ -34,7 +34,7 @@ fn rules() -> String {
         format!("[[access]]\nuser = {user}\nrealms = {realms:?}\nallow = {allow:?}\n")
     };
     let some = ["issue", "flag", "revoke", "revoke_id"];
-    let free = ["off", "plain", "optional", "required", "signer", "reader"];
+    let free = ["off", "plain", "optional", "required", "renamed", "signer", "reader"];
     rule(&free, &[&some[..], &["validate", "rotate", "rotate_claims"]].concat())
         + &rule(&["no_rotate"], &[&some[..], &["validate"]].concat())
         + &rule(&["no_validate"], &[&some[..], &["rotate"]].concat())
@@ -143,6 +143,8 @@ fn setup(redis: Option<&Server>) -> Setup {
         let lines = format!("{common}cookie_lock = \"{lock}\"\n");
         setup = setup.realm(name, "HS256", SECRET.as_bytes(), &lines);
     }
+    let lines = format!("{common}cookie_lock = \"required\"\n[realms.renamed.cookie]\nname = \"lock\"\n");
+    setup = setup.realm("renamed", "HS256", SECRET.as_bytes(), &lines);
     let openssl = |arguments: &[&str]| {
         let output = Command::new("openssl").args(arguments).output().unwrap();
         assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));

@@ -258,9 +258,9 @@ int32_t jwtkeeper_config_set_server_uid(jwtkeeper_config *config,
 int32_t jwtkeeper_config_set_max_idle(jwtkeeper_config *config, size_t max_idle);
 
 /**
- * Where the lock cookie lies, as the realm's `cookie` section says in the daemon's configuration. `name` is
- * `jwt_keeper` there unless told otherwise; `domain` NULL is none; `path` NULL is none (`/` unless this is
- * called); `secure` 0 is for plain http alone. Needed only to clear the cookie.
+ * The lock cookie of every realm of the client, whatever the daemon says that it is: seldom needed, for unless this is
+ * called the daemon says it for each realm, as the realm's `cookie` section has it. `domain` NULL is none; `path` NULL is
+ * none; `secure` 0 is for plain http alone.
  */
 int32_t jwtkeeper_config_set_cookie(jwtkeeper_config *config,
                                     const char *name,
@@ -287,8 +287,8 @@ int32_t jwtkeeper_issue(const jwtkeeper_client *client,
                         jwtkeeper_reply *reply);
 
 /**
- * Is a token valid now? `token` may be any bytes: they come from outside. `cookie` is the value of the lock cookie that
- * came along; NULL is none. Shows whether it is valid; then its claims and the cause for which it should be rotated, or
+ * Is a token valid now? `token` may be any bytes: they come from outside. `cookie` is the lock cookie that came along, by
+ * its value or by the request's whole `Cookie` header; NULL is none. Shows whether it is valid; then its claims and the cause for which it should be rotated, or
  * else the reason.
  */
 int32_t jwtkeeper_validate(const jwtkeeper_client *client,
@@ -419,8 +419,8 @@ jwtkeeper_reply *jwtkeeper_reply_new(void);
 void jwtkeeper_reply_free(jwtkeeper_reply *reply);
 
 /**
- * Whether a request is authenticated: `authorization` is its header of that name, `cookie` the value of its lock cookie
- * (see jwtkeeper_cookie_find), each NULL when it has none.
+ * Whether a request is authenticated: `authorization` is its header of that name, `cookie` its whole `Cookie` header, or
+ * the value of its lock cookie alone (see jwtkeeper_cookie_find), each NULL when it has none.
  *
  * Answered, jwtkeeper_reply_status is 200 or 401. At 200 jwtkeeper_reply_claims are the token's; where
  * jwtkeeper_reply_cause is not 0, rotation is due: call jwtkeeper_session_rotate with the same reply. At 401 answer with
@@ -450,8 +450,11 @@ int32_t jwtkeeper_session_rotate(const jwtkeeper_client *client,
                                  jwtkeeper_reply *reply);
 
 /**
- * The value of the client's lock cookie in a `Cookie` header: a part of `header` itself, without a NUL behind it, whose
+ * The value of the realm's lock cookie in a `Cookie` header: a part of `header` itself, without a NUL behind it, whose
  * length is written to `value_len`. NULL when it is not there, and nothing is written.
+ *
+ * The daemon is not asked. A client that has not yet connected does not know what the cookie is called, unless
+ * jwtkeeper_config_set_cookie said so: then it is the whole header, which every function that takes a cookie takes too.
  */
 const char *jwtkeeper_cookie_find(const jwtkeeper_client *client,
                                   const char *header,
@@ -459,8 +462,15 @@ const char *jwtkeeper_cookie_find(const jwtkeeper_client *client,
                                   size_t *value_len);
 
 /**
- * The value of a `Set-Cookie` header that takes the client's lock cookie from the browser: for the reply of a logout. It
- * is shown by jwtkeeper_reply_set_cookie; the daemon is not asked.
+ * What the realm's lock cookie is: its name (jwtkeeper_reply_cookie_name), Domain, Path, Secure, HttpOnly and SameSite, and
+ * an empty value. jwtkeeper_config_set_cookie says it, or else the daemon, who is asked where no connection was made yet.
+ */
+int32_t jwtkeeper_cookie_settings(const jwtkeeper_client *client,
+                                  jwtkeeper_reply *reply);
+
+/**
+ * The value of a `Set-Cookie` header that takes the realm's lock cookie from the browser: for the reply of a logout. It is
+ * shown by jwtkeeper_reply_set_cookie. The daemon is asked only where no connection was made yet.
  */
 int32_t jwtkeeper_cookie_clear(const jwtkeeper_client *client,
                                jwtkeeper_reply *reply);

@@ -4,7 +4,7 @@
 use std::borrow::Cow;
 use std::ffi::{CStr, c_char};
 
-use jwtkeeper_client::{Before, ClientCode, Error, session};
+use jwtkeeper_client::{Before, ClientCode, Error, Revoke, Rotate, Validate, session};
 
 /// As a length: the string ends at its NUL.
 pub const JWTKEEPER_NUL: usize = usize::MAX;
@@ -132,6 +132,43 @@ pub(crate) unsafe fn lossy<'a>(
         }
         _ => String::from_utf8_lossy(bytes),
     }))
+}
+
+/// The lock cookie that came along: its value, or the `Cookie` header that it is in. A value never holds a `=`.
+pub(crate) struct CookieGiven<'a> {
+    value: Option<&'a str>,
+    header: Option<[&'a str; 1]>,
+}
+
+impl<'a> CookieGiven<'a> {
+    pub(crate) fn new(text: Option<&'a str>) -> Self {
+        let (header, value) = match text {
+            Some(text) if text.contains('=') => (Some([text]), None),
+            value => (None, value),
+        };
+        Self { value, header }
+    }
+
+    pub(crate) fn validate<'b>(&'b self, token: &'b [u8]) -> Validate<'b> {
+        match &self.header {
+            Some(headers) => Validate::new(token).cookie_headers(headers),
+            None => Validate::new(token).cookie(self.value),
+        }
+    }
+
+    pub(crate) fn rotate<'b>(&'b self, token: &'b [u8]) -> Rotate<'b> {
+        match &self.header {
+            Some(headers) => Rotate::new(token).cookie_headers(headers),
+            None => Rotate::new(token).cookie(self.value),
+        }
+    }
+
+    pub(crate) fn revoke<'b>(&'b self, token: &'b [u8]) -> Revoke<'b> {
+        match &self.header {
+            Some(headers) => Revoke::token_with_headers(token, headers),
+            None => Revoke::token(token, self.value),
+        }
+    }
 }
 
 /// A cutoff: milliseconds since 1970-01-01T00:00:00Z, or [`JWTKEEPER_NOW`].

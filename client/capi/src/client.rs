@@ -16,7 +16,13 @@ use crate::config::ConfigHandle;
 pub struct ClientHandle {
     pub(crate) shared: Arc<blocking::Client>,
     pub(crate) realm: String,
-    pub(crate) cookie: LockCookie,
+}
+
+impl ClientHandle {
+    /// The lock cookie of the realm, if it is known: the daemon is not asked.
+    pub(crate) fn known_lock_cookie(&self) -> Option<LockCookie> {
+        self.shared.known_lock_cookie_of(&self.realm)
+    }
 }
 
 /// Writes a new handle, or nothing.
@@ -47,7 +53,6 @@ pub unsafe extern "C" fn jwtkeeper_client_new(config: *const ConfigHandle, clien
         let config = config.cloned().unwrap_or_default();
         Ok(ClientHandle {
             realm: config.client.realm.clone(),
-            cookie: config.cookie,
             shared: Arc::new(blocking::Client::new(config.client)),
         })
     };

@@ -18,7 +18,6 @@ const LONGEST_PATH: usize = 107;
 #[derive(Clone, Default)]
 pub struct ConfigHandle {
     pub(crate) client: Config,
-    pub(crate) cookie: LockCookie,
 }
 
 /// The defaults: the socket that JWTKEEPER_SOCKET names in the environment, or else
@@ -177,9 +176,9 @@ fn attribute(name: &'static str, value: &str) -> Result<String, Fault> {
     }
 }
 
-/// Where the lock cookie lies, as the realm's `cookie` section says in the daemon's configuration. `name` is
-/// `jwt_keeper` there unless told otherwise; `domain` NULL is none; `path` NULL is none (`/` unless this is
-/// called); `secure` 0 is for plain http alone. Needed only to clear the cookie.
+/// The lock cookie of every realm of the client, whatever the daemon says that it is: seldom needed, for unless this is
+/// called the daemon says it for each realm, as the realm's `cookie` section has it. `domain` NULL is none; `path` NULL is
+/// none; `secure` 0 is for plain http alone.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn jwtkeeper_config_set_cookie(
     config: *mut ConfigHandle,
@@ -206,7 +205,7 @@ pub unsafe extern "C" fn jwtkeeper_config_set_cookie(
             false => Some(attribute("path", unsafe { utf8("path", path, path_len) }?)?),
         };
         cookie.secure = secure != 0;
-        config.cookie = cookie;
+        config.client.lock_cookie = Some(cookie);
         Ok(())
     };
     // SAFETY: the caller keeps the contract of handles.

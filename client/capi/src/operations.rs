@@ -3,9 +3,9 @@
 use std::ffi::c_char;
 use std::time::Duration;
 
-use jwtkeeper_client::{Flag, GetJwks, GetStatus, Issue, Revoke, Revoked, Rotate, Rotation, Validate, Verdict};
+use jwtkeeper_client::{Flag, GetJwks, GetStatus, Issue, Revoke, Revoked, Rotation, Verdict};
 
-use crate::argument::{Fault, JWTKEEPER_REALM_EXPIRY, before, lossy, optional, required, utf8};
+use crate::argument::{CookieGiven, Fault, JWTKEEPER_REALM_EXPIRY, before, lossy, optional, required, utf8};
 use crate::client::ClientHandle;
 use crate::reply::{Answer, ReplyHandle, ask};
 
@@ -55,8 +55,8 @@ pub unsafe extern "C" fn jwtkeeper_issue(
     unsafe { ask(client, reply, work) }
 }
 
-/// Is a token valid now? `token` may be any bytes: they come from outside. `cookie` is the value of the lock cookie that
-/// came along; NULL is none. Shows whether it is valid; then its claims and the cause for which it should be rotated, or
+/// Is a token valid now? `token` may be any bytes: they come from outside. `cookie` is the lock cookie that came along, by
+/// its value or by the request's whole `Cookie` header; NULL is none. Shows whether it is valid; then its claims and the cause for which it should be rotated, or
 /// else the reason.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn jwtkeeper_validate(
@@ -72,7 +72,8 @@ pub unsafe extern "C" fn jwtkeeper_validate(
         let token = unsafe { required("token", token, token_len) }?;
         // SAFETY: as above.
         let cookie = unsafe { lossy("cookie", cookie, cookie_len) }?;
-        let validate = Validate::new(token).cookie(cookie.as_deref()).realm(&client.realm);
+        let cookie = CookieGiven::new(cookie.as_deref());
+        let validate = cookie.validate(token).realm(&client.realm);
         let mut answer = Answer::default();
         match client.shared.validate(validate)? {
             Verdict::Valid { claims, rotation } => {
@@ -107,7 +108,8 @@ pub unsafe extern "C" fn jwtkeeper_rotate(
         let token = unsafe { required("token", token, token_len) }?;
         // SAFETY: as above.
         let cookie = unsafe { lossy("cookie", cookie, cookie_len) }?;
-        let mut rotate = Rotate::new(token).cookie(cookie.as_deref()).realm(&client.realm);
+        let cookie = CookieGiven::new(cookie.as_deref());
+        let mut rotate = cookie.rotate(token).realm(&client.realm);
         // SAFETY: as above.
         if let Some(claims) = unsafe { optional("claims", claims, claims_len) }? {
             rotate = rotate.claims(claims);
@@ -177,7 +179,8 @@ pub unsafe extern "C" fn jwtkeeper_revoke_token(
         let token = unsafe { required("token", token, token_len) }?;
         // SAFETY: as above.
         let cookie = unsafe { lossy("cookie", cookie, cookie_len) }?;
-        let revoke = Revoke::token(token, cookie.as_deref()).realm(&client.realm);
+        let cookie = CookieGiven::new(cookie.as_deref());
+        let revoke = cookie.revoke(token).realm(&client.realm);
         Ok(revoked(client.shared.revoke(revoke)?))
     };
     // SAFETY: the caller keeps the contract of handles.

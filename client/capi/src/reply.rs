@@ -5,7 +5,7 @@ use std::ffi::c_char;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Mutex, MutexGuard, PoisonError, TryLockError};
 
-use jwtkeeper_client::{Cause, Claims, ClientCode, Cookie, Minted, Reason};
+use jwtkeeper_client::{Cause, Claims, ClientCode, Cookie, LockCookie, Minted, Reason};
 
 use crate::argument::{Fault, code, meaning};
 use crate::client::ClientHandle;
@@ -89,7 +89,7 @@ pub(crate) struct Session {
     pub(crate) due: Option<Due>,
 }
 
-/// The lock cookie's value beside the presented token.
+/// The lock cookie's value beside the presented token, or the header that it is in.
 pub(crate) struct Due {
     pub(crate) cookie: Option<String>,
 }
@@ -116,6 +116,22 @@ impl From<&Cookie> for KeptCookie {
             secure: cookie.secure,
             http_only: cookie.http_only,
             same_site: cookie.same_site.as_str().into(),
+        }
+    }
+}
+
+impl From<LockCookie> for KeptCookie {
+    /// A lock cookie without a value.
+    fn from(cookie: LockCookie) -> Self {
+        Self {
+            name: cookie.name.into(),
+            value: "".into(),
+            expires_at: 0,
+            domain: cookie.domain.map(Text::from),
+            path: cookie.path.map(Text::from),
+            secure: cookie.secure,
+            http_only: cookie.http_only,
+            same_site: cookie.same_site.unwrap_or_default().into(),
         }
     }
 }
@@ -275,7 +291,6 @@ mod tests {
         ClientHandle {
             shared: blocking::Client::new(Config::new("/nowhere")).into(),
             realm: String::new(),
-            cookie: Default::default(),
         }
     }
 

@@ -1,11 +1,12 @@
 //! The session flow in two calls: what a request's headers come to, and the successor when rotation is due.
 
 use std::ffi::c_char;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use jwtkeeper_client::session::{bearer, challenge, clears_cookie, goes_on};
-use jwtkeeper_client::{Cause, Reason, Rotate, Rotation, Validate, Verdict};
+use jwtkeeper_client::{Cause, Reason, Rotation, Verdict};
 
-use crate::argument::{Fault, lossy, optional};
+use crate::argument::{CookieGiven, Fault, lossy, optional};
 use crate::client::ClientHandle;
 use crate::reply::{Answer, Due, ReplyHandle, ask, given, run};
 
@@ -19,13 +20,14 @@ fn not_authenticated(client: &ClientHandle, reason: Option<Reason>) -> Answer {
     answer.session.challenge = Some(challenge(reason.is_some()).into());
     answer.session.clears_cookie = reason.is_some_and(clears_cookie);
     if answer.session.clears_cookie {
-        answer.set_cookie = Some(client.cookie.clear().into());
+        let cookie = client.known_lock_cookie().unwrap_or_default();
+        answer.set_cookie = Some(cookie.clear().into());
     }
     answer
 }
 
-/// Whether a request is authenticated: `authorization` is its header of that name, `cookie` the value of its lock cookie
-/// (see jwtkeeper_cookie_find), each NULL when it has none.
+/// Whether a request is authenticated: `authorization` is its header of that name, `cookie` its whole `Cookie` header, or
+/// the value of its lock cookie alone (see jwtkeeper_cookie_find), each NULL when it has none.
 ///
 /// Answered, jwtkeeper_reply_status is 200 or 401. At 200 jwtkeeper_reply_claims are the token's; where
 /// jwtkeeper_reply_cause is not 0, rotation is due: call jwtkeeper_session_rotate with the same reply. At 401 answer with
@@ -48,7 +50,8 @@ pub unsafe extern "C" fn jwtkeeper_session_authenticate(
         let Some(token) = authorization.as_deref().and_then(bearer) else {
             return Ok(not_authenticated(client, None));
         };
-        let validate = Validate::new(token).cookie(cookie.as_deref()).realm(&client.realm);
+        let given = CookieGiven::new(cookie.as_deref());
+        let validate = given.validate(token.as_bytes()).realm(&client.realm);
         let (claims, rotation) = match client.shared.validate(validate)? {
             Verdict::Valid { claims, rotation } => (claims, rotation),
             Verdict::Invalid(reason) => return Ok(not_authenticated(client, Some(reason))),
@@ -94,9 +97,8 @@ pub unsafe extern "C" fn jwtkeeper_session_rotate(
         let (Some(due), Some(token)) = (&answer.session.due, &answer.session.presented) else {
             return Err(Fault::OutOfTurn);
         };
-        let mut rotate = Rotate::new(token.bytes())
-            .cookie(due.cookie.as_deref())
-            .realm(&client.realm);
+        let cookie = CookieGiven::new(due.cookie.as_deref());
+        let mut rotate = cookie.rotate(token.bytes()).realm(&client.realm);
         if let Some(claims) = claims {
             rotate = rotate.claims(claims);
         }
@@ -116,8 +118,11 @@ pub unsafe extern "C" fn jwtkeeper_session_rotate(
     unsafe { run(client, reply, work) }
 }
 
-/// The value of the client's lock cookie in a `Cookie` header: a part of `header` itself, without a NUL behind it, whose
+/// The value of the realm's lock cookie in a `Cookie` header: a part of `header` itself, without a NUL behind it, whose
 /// length is written to `value_len`. NULL when it is not there, and nothing is written.
+///
+/// The daemon is not asked. A client that has not yet connected does not know what the cookie is called, unless
+/// jwtkeeper_config_set_cookie said so: then it is the whole header, which every function that takes a cookie takes too.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn jwtkeeper_cookie_find(
     client: *const ClientHandle,
@@ -133,12 +138,10 @@ pub unsafe extern "C" fn jwtkeeper_cookie_find(
     let Ok(Some(header)) = (unsafe { optional("header", header, header_len) }) else {
         return std::ptr::null();
     };
-    // Bytes that are not UTF-8 belong to other cookies, or make this one wrong.
-    let found = header.split(|&byte| byte == b';').find_map(|pair| {
-        let pair = std::str::from_utf8(pair).ok()?;
-        client.cookie.find(pair)
-    });
-    let Some(value) = found else { return std::ptr::null() };
+    let found = catch_unwind(AssertUnwindSafe(|| find(client, header)));
+    let Ok(Some(value)) = found else {
+        return std::ptr::null();
+    };
     if value_len.is_null() {
         return std::ptr::null();
     }
@@ -147,13 +150,38 @@ pub unsafe extern "C" fn jwtkeeper_cookie_find(
     value.as_ptr().cast()
 }
 
-/// The value of a `Set-Cookie` header that takes the client's lock cookie from the browser: for the reply of a logout. It
-/// is shown by jwtkeeper_reply_set_cookie; the daemon is not asked.
+fn find<'a>(client: &ClientHandle, header: &'a [u8]) -> Option<&'a [u8]> {
+    let Some(cookie) = client.known_lock_cookie() else {
+        return header.contains(&b'=').then_some(header);
+    };
+    // Bytes that are not UTF-8 belong to other cookies, or make this one wrong.
+    header.split(|&byte| byte == b';').find_map(|pair| {
+        let pair = std::str::from_utf8(pair).ok()?;
+        cookie.find(pair).map(str::as_bytes)
+    })
+}
+
+/// What the realm's lock cookie is: its name (jwtkeeper_reply_cookie_name), Domain, Path, Secure, HttpOnly and SameSite, and
+/// an empty value. jwtkeeper_config_set_cookie says it, or else the daemon, who is asked where no connection was made yet.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn jwtkeeper_cookie_settings(client: *const ClientHandle, reply: *mut ReplyHandle) -> i32 {
+    let work = |client: &ClientHandle| {
+        Ok(Answer {
+            cookie: Some(client.shared.lock_cookie_of(&client.realm)?.into()),
+            ..Answer::default()
+        })
+    };
+    // SAFETY: the caller keeps the contract of handles.
+    unsafe { ask(client, reply, work) }
+}
+
+/// The value of a `Set-Cookie` header that takes the realm's lock cookie from the browser: for the reply of a logout. It is
+/// shown by jwtkeeper_reply_set_cookie. The daemon is asked only where no connection was made yet.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn jwtkeeper_cookie_clear(client: *const ClientHandle, reply: *mut ReplyHandle) -> i32 {
     let work = |client: &ClientHandle| {
         Ok(Answer {
-            set_cookie: Some(client.cookie.clear().into()),
+            set_cookie: Some(client.shared.lock_cookie_of(&client.realm)?.clear().into()),
             ..Answer::default()
         })
     };

@@ -11,6 +11,7 @@ use crate::call::Failure;
 use crate::config::Config;
 use crate::error::Fault;
 use crate::greeting;
+use crate::lock_cookie::Announced;
 
 /// How much is read at once.
 const CHUNK: usize = 4096;
@@ -21,11 +22,12 @@ pub(super) struct Connection {
     inbox: Vec<u8>,
     last_id: u64,
     max_frame: usize,
+    announced: Announced,
 }
 
 impl Connection {
-    /// Connects and greets.
-    pub(super) fn open(config: &Config, deadline: Instant) -> Result<Self, Failure> {
+    /// Connects and greets, asking for the lock cookies of these realms.
+    pub(super) fn open(config: &Config, realms: Vec<String>, deadline: Instant) -> Result<Self, Failure> {
         let address = SockAddr::unix(&config.socket).map_err(Failure::Broken)?;
         let socket = Socket::new(Domain::UNIX, Type::STREAM, None).map_err(Failure::Broken)?;
         connect(&socket, &address, deadline)?;
@@ -35,9 +37,11 @@ impl Connection {
             inbox: Vec::with_capacity(CHUNK),
             last_id: 0,
             max_frame: MAX_FRAME,
+            announced: Announced::default(),
         };
-        let hello = greeting::hello(&config.name);
-        connection.max_frame = greeting::welcome(connection.exchange(&hello, deadline)?)?;
+        let hello = greeting::hello(&config.name, &realms);
+        let welcome = greeting::welcome(connection.exchange(&hello, deadline)?, realms)?;
+        (connection.max_frame, connection.announced) = welcome;
         Ok(connection)
     }
 
@@ -49,12 +53,18 @@ impl Connection {
             inbox: Vec::new(),
             last_id: 0,
             max_frame: MAX_FRAME,
+            announced: Announced::default(),
         }
     }
 
     /// The longest message that the daemon takes.
     pub(super) fn max_frame(&self) -> usize {
         self.max_frame
+    }
+
+    /// The lock cookies that its greeting announced.
+    pub(super) fn announced(&self) -> &Announced {
+        &self.announced
     }
 
     /// An id that no request on this connection had.

@@ -14,7 +14,8 @@ use crate::call::{Call, Failure};
 use crate::config::Config;
 use crate::error::Error;
 use crate::given::Before;
-use crate::operation::Operation;
+use crate::lock_cookie::{Learned, LockCookie};
+use crate::operation::{Learn, Operation};
 use crate::request::{Flag, GetHealth, GetJwks, GetStatus, Import, Issue, Ping, Reload, Revoke, Rotate, Validate};
 
 use connection::Connection;
@@ -59,12 +60,12 @@ impl Client {
     }
 
     fn attempt<O: Operation>(&self, pool: Option<&Pool>, call: &Call<'_, O>) -> Result<O::Output, Failure> {
-        let (mut connection, used) = match pool.and_then(Pool::take) {
+        let (mut connection, used) = match pool.and_then(|pool| pool.take(call.lock_realm())) {
             Some(connection) => (connection, true),
-            None => (Connection::open(&self.config, call.connect_deadline())?, false),
+            None => (self.connect(pool, call)?, false),
         };
         let id = connection.next_id();
-        let frame = call.frame(id, connection.max_frame());
+        let frame = call.frame(id, connection.max_frame(), connection.announced());
         let answered = match frame {
             Ok(frame) => connection
                 .exchange(&frame, call.deadline())
@@ -83,6 +84,38 @@ impl Client {
             }
             (Err(failure), _) => Err(failure),
         }
+    }
+
+    fn connect<O: Operation>(&self, pool: Option<&Pool>, call: &Call<'_, O>) -> Result<Connection, Failure> {
+        let names = match pool {
+            Some(pool) => pool.names(&self.config, call.lock_realm()),
+            None => Learned::default().names(&self.config, call.lock_realm()),
+        };
+        let connection = Connection::open(&self.config, names, call.connect_deadline())?;
+        if let Some(pool) = pool {
+            pool.learn(connection.announced());
+        }
+        Ok(connection)
+    }
+
+    /// The lock cookie of the client's realm: what the configuration says, or else the daemon.
+    pub fn lock_cookie(&self) -> Result<LockCookie, Error> {
+        self.lock_cookie_of(&self.config.realm)
+    }
+
+    /// The lock cookie of a realm: what the configuration says, or else the daemon, who is asked where it is not known.
+    pub fn lock_cookie_of(&self, realm: &str) -> Result<LockCookie, Error> {
+        if let Some(known) = self.known_lock_cookie_of(realm) {
+            return Ok(known);
+        }
+        self.call(&Learn(realm))?;
+        Ok(self.known_lock_cookie_of(realm).unwrap_or_default())
+    }
+
+    /// The lock cookie of a realm, if it is known: the daemon is not asked. It is once a connection was made.
+    pub fn known_lock_cookie_of(&self, realm: &str) -> Option<LockCookie> {
+        let explicit = self.config.lock_cookie.clone();
+        explicit.or_else(|| self.pools.mine()?.lock_cookie(realm))
     }
 
     /// Is the daemon there?

@@ -9,6 +9,8 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError, TryLockError};
 
 use super::connection::Connection;
+use crate::config::Config;
+use crate::lock_cookie::{Announced, Learned, LockCookie};
 
 /// How many processes in a line of descent can have a slot: a child copies its ancestors' slots and takes the
 /// next. Later ones connect for each call.
@@ -28,6 +30,7 @@ pub(super) struct Pools {
 pub(super) struct Pool {
     owner: AtomicU32,
     idle: Mutex<Vec<Connection>>,
+    learned: Mutex<Learned>,
 }
 
 impl Pools {
@@ -89,9 +92,29 @@ impl Pool {
         }
     }
 
-    /// The connection that was used last.
-    pub(super) fn take(&self) -> Option<Connection> {
-        self.lock().pop()
+    /// The connection that was used last, of those whose greeting announced the lock cookie that is needed.
+    pub(super) fn take(&self, lock_realm: Option<&str>) -> Option<Connection> {
+        let mut idle = self.lock();
+        let Some(realm) = lock_realm else { return idle.pop() };
+        let last = idle
+            .iter()
+            .rposition(|connection| connection.announced().names(realm))?;
+        Some(idle.remove(last))
+    }
+
+    /// The realms for the next hello to name.
+    pub(super) fn names(&self, config: &Config, lock_realm: Option<&str>) -> Vec<String> {
+        self.learned().names(config, lock_realm)
+    }
+
+    /// Takes note of a greeting.
+    pub(super) fn learn(&self, announced: &Announced) {
+        self.learned().learn(announced);
+    }
+
+    /// The lock cookie of a realm, as the last greeting had it.
+    pub(super) fn lock_cookie(&self, realm: &str) -> Option<LockCookie> {
+        self.learned().of(realm)
     }
 
     /// Keeps a connection for the next call, unless there are enough.
@@ -106,6 +129,10 @@ impl Pool {
     pub(super) fn clear(&self) {
         let broken = std::mem::take(&mut *self.lock());
         drop(broken);
+    }
+
+    fn learned(&self) -> MutexGuard<'_, Learned> {
+        self.learned.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn lock(&self) -> MutexGuard<'_, Vec<Connection>> {
@@ -157,7 +184,7 @@ mod tests {
         let pools = Pools::default();
         let parent = pools.of(10).unwrap();
         let _held = parent.lock();
-        assert!(pools.of(20).unwrap().take().is_none());
+        assert!(pools.of(20).unwrap().take(None).is_none());
     }
 
     #[test]

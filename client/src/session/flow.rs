@@ -21,7 +21,8 @@ use crate::tokio::Client;
 #[derive(Clone)]
 pub(super) struct Flow {
     pub(super) client: Client,
-    pub(super) cookie: LockCookie,
+    /// What the app says that the lock cookie is; without, the daemon says it.
+    pub(super) cookie: Option<LockCookie>,
     pub(super) regenerate: Option<Arc<Hook>>,
 }
 
@@ -53,17 +54,38 @@ impl Flow {
         let Some(token) = headers::token(&parts.headers) else {
             return Outcome::Refused(unauthenticated(false));
         };
-        let cookie = headers::secret(&parts.headers, &self.cookie);
-        match self.client.validate(Validate::new(token).cookie(cookie)).await {
+        let cookies = headers::cookies(&parts.headers);
+        let validate = match &self.cookie {
+            Some(cookie) => Validate::new(token).cookie(headers::secret(&cookies, cookie)),
+            None => Validate::new(token).cookie_headers(&cookies),
+        };
+        match self.client.validate(validate).await {
             Err(error) => Outcome::Refused(unanswered(&error)),
             Ok(Verdict::Invalid(reason)) => Outcome::Refused(self.invalid(reason)),
-            Ok(Verdict::Valid { claims, rotation: None }) => presented(token, cookie, claims),
-            Ok(Verdict::Valid { claims, .. }) => self.rotate(parts, token, cookie, claims).await,
+            Ok(Verdict::Valid { claims, rotation: None }) => self.presented(token, &cookies, claims),
+            Ok(Verdict::Valid { claims, .. }) => self.rotate(parts, token, &cookies, claims).await,
         }
     }
 
-    async fn rotate(&self, parts: &Parts, token: &str, cookie: Option<&str>, claims: Claims) -> Outcome {
-        let mut rotate = Rotate::new(token).cookie(cookie);
+    /// The lock cookie: by now a greeting has said what it is.
+    pub(super) fn lock_cookie(&self) -> LockCookie {
+        let explicit = self.cookie.clone();
+        let known = explicit.or_else(|| self.client.known_lock_cookie_of(&self.client.config().realm));
+        known.unwrap_or_default()
+    }
+
+    fn presented(&self, token: &str, cookies: &[&str], claims: Claims) -> Outcome {
+        let lock_cookie = self.lock_cookie();
+        let value = headers::secret(cookies, &lock_cookie).map(str::to_owned);
+        let session = Session::presented(token.to_owned(), value, claims, lock_cookie);
+        Outcome::Authenticated(session, None)
+    }
+
+    async fn rotate(&self, parts: &Parts, token: &str, cookies: &[&str], claims: Claims) -> Outcome {
+        let mut rotate = match &self.cookie {
+            Some(cookie) => Rotate::new(token).cookie(headers::secret(cookies, cookie)),
+            None => Rotate::new(token).cookie_headers(cookies),
+        };
         if let Some(regenerate) = &self.regenerate {
             match regenerate(&claims, parts).await {
                 Ok(Some(new)) => rotate = rotate.claims(new),
@@ -72,31 +94,26 @@ impl Flow {
             }
         }
         match self.client.rotate(rotate).await {
-            Ok(Rotation::Rotated(minted)) => rotated(&minted),
+            Ok(Rotation::Rotated(minted)) => rotated(&minted, self.lock_cookie()),
             Ok(Rotation::Invalid(reason)) => Outcome::Refused(self.invalid(reason)),
-            Err(error) if goes_on(&error) => presented(token, cookie, claims),
+            Err(error) if goes_on(&error) => self.presented(token, cookies, claims),
             Err(error) => Outcome::Refused(unanswered(&error)),
         }
     }
 
     fn invalid(&self, reason: Reason) -> Response<()> {
         let mut response = unauthenticated(true);
-        if clears_cookie(reason) && headers::clear(response.headers_mut(), &self.cookie).is_err() {
+        if clears_cookie(reason) && headers::clear(response.headers_mut(), &self.lock_cookie()).is_err() {
             return answer(StatusCode::INTERNAL_SERVER_ERROR); // the app's LockCookie fits no header
         }
         response
     }
 }
 
-fn presented(token: &str, cookie: Option<&str>, claims: Claims) -> Outcome {
-    let session = Session::presented(token.to_owned(), cookie.map(str::to_owned), claims);
-    Outcome::Authenticated(session, None)
-}
-
-fn rotated(minted: &Minted) -> Outcome {
+fn rotated(minted: &Minted, lock_cookie: LockCookie) -> Outcome {
     let mut headers = HeaderMap::new();
     match headers::write(&mut headers, minted) {
-        Ok(()) => Outcome::Authenticated(Session::successor(minted), Some(Successor(headers))),
+        Ok(()) => Outcome::Authenticated(Session::successor(minted, lock_cookie), Some(Successor(headers))),
         Err(_) => Outcome::Refused(answer(StatusCode::INTERNAL_SERVER_ERROR)),
     }
 }

@@ -12,12 +12,16 @@ pub(super) fn token(headers: &HeaderMap) -> Option<&str> {
     bearer(str::from_utf8(headers.get(AUTHORIZATION)?.as_bytes()).ok()?)
 }
 
-/// The value of the lock cookie that a request carries.
-pub(super) fn secret<'a>(headers: &'a HeaderMap, cookie: &LockCookie) -> Option<&'a str> {
-    // HTTP/2 may send one header for each cookie (RFC 9113 section 8.2.3).
+/// The `Cookie` headers of a request: HTTP/2 may send one for each cookie (RFC 9113 section 8.2.3).
+pub(super) fn cookies(headers: &HeaderMap) -> Vec<&str> {
     let all = headers.get_all(COOKIE).iter();
     all.filter_map(|header| str::from_utf8(header.as_bytes()).ok())
-        .find_map(|header| cookie.find(header))
+        .collect()
+}
+
+/// The value of the lock cookie in them.
+pub(super) fn secret<'a>(cookies: &[&'a str], cookie: &LockCookie) -> Option<&'a str> {
+    cookies.iter().find_map(|header| cookie.find(header))
 }
 
 /// Whether a handler has said itself what becomes of the session: it wrote a token, or wrote or cleared the cookie.
@@ -77,8 +81,8 @@ mod tests {
     fn cookies_may_come_in_many_headers() {
         let cookie = LockCookie::default();
         let split = headers(&[(COOKIE, b"a=1"), (COOKIE, b"b=\xff"), (COOKIE, b"jwt_keeper=x; c=2")]);
-        assert_eq!(secret(&split, &cookie), Some("x"));
-        assert_eq!(secret(&headers(&[(COOKIE, b"a=1")]), &cookie), None);
+        assert_eq!(secret(&cookies(&split), &cookie), Some("x"));
+        assert_eq!(secret(&cookies(&headers(&[(COOKIE, b"a=1")])), &cookie), None);
     }
 
     #[test]

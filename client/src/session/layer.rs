@@ -67,22 +67,22 @@ pub struct SessionLayer {
 }
 
 impl SessionLayer {
-    /// With the default lock cookie; a rotation carries the old claims over.
+    /// With the lock cookie that the daemon says is the realm's; a rotation carries the old claims over.
     pub fn new(client: Client) -> Self {
         Self {
             flow: Arc::new(Flow {
                 client,
-                cookie: LockCookie::default(),
+                cookie: None,
                 regenerate: None,
             }),
         }
     }
 
-    /// The lock cookie, where the realm's is not the default one.
+    /// The lock cookie, where it is not to be what the daemon says.
     #[must_use]
     pub fn cookie(self, cookie: LockCookie) -> Self {
         let mut flow = Arc::unwrap_or_clone(self.flow);
-        flow.cookie = cookie;
+        flow.cookie = Some(cookie);
         Self { flow: Arc::new(flow) }
     }
 
@@ -168,7 +168,7 @@ where
             parts.extensions.insert(session);
             let mut response = inner.call(Request::from_parts(parts, body)).await?;
             if let Some(successor) = successor
-                && !headers::are_written(response.headers(), &flow.cookie)
+                && !headers::are_written(response.headers(), &flow.lock_cookie())
             {
                 successor.write(response.headers_mut());
             }

@@ -4,7 +4,7 @@
 //! A request whose token is absent or invalid is not authenticated (401); one whose token could not be judged is
 //! answered 503, and nothing is cleared; a rotation that is due but cannot be had now leaves the old token serving.
 
-use cookie::{Cookie, time::OffsetDateTime};
+use cookie::{Cookie, SameSite, time::OffsetDateTime};
 use jwtkeeper_wire::{ErrorCode, Reason};
 
 use crate::error::Error;
@@ -25,50 +25,19 @@ pub use layer::{Regenerated, SessionLayer, SessionService};
 #[cfg(feature = "tower")]
 pub use request::Session;
 
-/// The lock cookie as a browser knows it. It says what the realm's `cookie` section says in the daemon's
-/// configuration, whose defaults are these.
-#[derive(Debug, Clone, PartialEq, Eq)]
-#[non_exhaustive]
-pub struct LockCookie {
-    /// Its name: `jwt_keeper` unless told otherwise.
-    pub name: String,
-    /// The `Domain` attribute: none unless told otherwise.
-    pub domain: Option<String>,
-    /// The `Path` attribute: `/` unless told otherwise.
-    pub path: Option<String>,
-    /// The `Secure` attribute: set unless told otherwise.
-    pub secure: bool,
-}
-
-impl Default for LockCookie {
-    fn default() -> Self {
-        Self {
-            name: "jwt_keeper".to_owned(),
-            domain: None,
-            path: Some("/".to_owned()),
-            secure: true,
-        }
-    }
-}
+pub use crate::lock_cookie::LockCookie;
 
 impl LockCookie {
-    /// Its value in a `Cookie` header (RFC 6265 section 4.2.1). Of several the first counts: the one of the longest
-    /// path.
-    pub fn find<'a>(&self, header: &'a str) -> Option<&'a str> {
-        header
-            .split(';')
-            .filter_map(|pair| pair.split_once('='))
-            .find(|(name, _)| name.trim() == self.name)
-            .map(|(_, value)| unquote(value.trim()))
-    }
-
     /// The value of a `Set-Cookie` header that takes it from the browser.
     pub fn clear(&self) -> String {
         let mut cookie = Cookie::build((self.name.as_str(), ""))
             .max_age(cookie::time::Duration::ZERO)
             .expires(OffsetDateTime::UNIX_EPOCH)
             .secure(self.secure)
-            .http_only(true);
+            .http_only(self.http_only);
+        if let Some(same_site) = self.same_site.as_deref().and_then(same_site) {
+            cookie = cookie.same_site(same_site);
+        }
         if let Some(domain) = &self.domain {
             cookie = cookie.domain(domain.as_str());
         }
@@ -79,11 +48,13 @@ impl LockCookie {
     }
 }
 
-fn unquote(value: &str) -> &str {
-    value
-        .strip_prefix('"')
-        .and_then(|rest| rest.strip_suffix('"'))
-        .unwrap_or(value)
+fn same_site(name: &str) -> Option<SameSite> {
+    match name {
+        "strict" => Some(SameSite::Strict),
+        "lax" => Some(SameSite::Lax),
+        "none" => Some(SameSite::None),
+        _ => None,
+    }
 }
 
 /// The token of an `Authorization` header (RFC 6750 section 2.1); the scheme's case does not matter. `None` for
@@ -140,17 +111,6 @@ mod tests {
             "Token a.b.c",
         ] {
             assert_eq!(bearer(none), None, "{none}");
-        }
-    }
-
-    #[test]
-    fn a_cookie_is_found_by_its_whole_name() {
-        let cookie = LockCookie::default();
-        assert_eq!(cookie.find("a=1; jwt_keeper=x.y; b=2"), Some("x.y"));
-        assert_eq!(cookie.find("jwt_keeper=\"x\";jwt_keeper=z"), Some("x"));
-        assert_eq!(cookie.find("jwt_keeper="), Some(""));
-        for none in ["", "jwt_keeper", "xjwt_keeper=1", "jwt_keeper2=1", "JWT_KEEPER=1"] {
-            assert_eq!(cookie.find(none), None, "{none}");
         }
     }
 

@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use serde::Deserialize;
 
+use super::LockCookie;
 use crate::answer::{Claims, Minted};
 use crate::request::Revoke;
 
@@ -17,26 +18,29 @@ struct Parts {
     token: String,
     cookie: Option<String>,
     claims: Claims,
+    lock_cookie: LockCookie,
     rotated: bool,
 }
 
 impl Session {
     /// Of the token that came with the request.
-    pub(super) fn presented(token: String, cookie: Option<String>, claims: Claims) -> Self {
+    pub(super) fn presented(token: String, cookie: Option<String>, claims: Claims, lock_cookie: LockCookie) -> Self {
         Self(Arc::new(Parts {
             token,
             cookie,
             claims,
+            lock_cookie,
             rotated: false,
         }))
     }
 
     /// Of the token's successor.
-    pub(super) fn successor(minted: &Minted) -> Self {
+    pub(super) fn successor(minted: &Minted, lock_cookie: LockCookie) -> Self {
         Self(Arc::new(Parts {
             token: minted.token().to_owned(),
             cookie: minted.cookie.as_ref().map(|cookie| cookie.value().to_owned()),
             claims: minted.claims.clone(),
+            lock_cookie,
             rotated: true,
         }))
     }
@@ -69,6 +73,11 @@ impl Session {
     /// The value of the lock cookie that belongs to the token, if there is one.
     pub fn cookie(&self) -> Option<&str> {
         self.0.cookie.as_deref()
+    }
+
+    /// The lock cookie of the realm: for [`clear`](super::clear) at logout.
+    pub fn lock_cookie(&self) -> &LockCookie {
+        &self.0.lock_cookie
     }
 
     /// Whether the token was rotated on this request: the response will carry the new one.

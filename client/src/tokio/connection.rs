@@ -18,6 +18,7 @@ use crate::call::{Call, Failure};
 use crate::config::Config;
 use crate::error::Fault;
 use crate::greeting;
+use crate::lock_cookie::Announced;
 use crate::operation::Operation;
 
 /// How many requests wait to be written before callers are made to wait.
@@ -30,18 +31,20 @@ pub(super) struct Connection {
     outbox: mpsc::Sender<Vec<u8>>,
     waiting: Arc<Waiting>,
     max_frame: usize,
+    announced: Announced,
 }
 
 impl Connection {
-    /// Connects, greets, and leaves the connection to a task of the current runtime.
-    pub(super) async fn open(config: &Config) -> Result<Self, Failure> {
+    /// Connects, greets, asking for the lock cookies of these realms, and leaves the connection to a task of the current
+    /// runtime.
+    pub(super) async fn open(config: &Config, realms: Vec<String>) -> Result<Self, Failure> {
         let stream = Stream::connect(&config.socket, &config.server).await?;
         let (read, write) = split(stream);
         let mut replies = FramedRead::new(read, Frames);
         let mut requests = FramedWrite::new(write, Frames);
-        requests.send(greeting::hello(&config.name)).await?;
+        requests.send(greeting::hello(&config.name, &realms)).await?;
         let welcome = replies.next().await.ok_or_else(ended)??;
-        let max_frame = greeting::welcome(&welcome)?;
+        let (max_frame, announced) = greeting::welcome(&welcome, realms)?;
 
         let (outbox, asked) = mpsc::channel(OUTBOX);
         let waiting = Arc::new(Waiting::default());
@@ -50,6 +53,7 @@ impl Connection {
             outbox,
             waiting,
             max_frame,
+            announced,
         })
     }
 
@@ -61,7 +65,7 @@ impl Connection {
             self.end()
         })?;
         let (id, reply) = self.waiting.register().ok_or_else(|| self.end())?;
-        match call.frame(id, self.max_frame) {
+        match call.frame(id, self.max_frame, &self.announced) {
             Ok(frame) => permit.send(frame),
             Err(failure) => {
                 self.waiting.unregister(id);
@@ -74,6 +78,11 @@ impl Connection {
 
     pub(super) fn is_open(&self) -> bool {
         self.waiting.is_open()
+    }
+
+    /// The lock cookies that its greeting announced.
+    pub(super) fn announced(&self) -> &Announced {
+        &self.announced
     }
 
     /// How many replies have come.

@@ -18,7 +18,8 @@ use crate::call::{Call, Failure};
 use crate::config::Config;
 use crate::error::Error;
 use crate::given::Before;
-use crate::operation::Operation;
+use crate::lock_cookie::{Learned, LockCookie};
+use crate::operation::{Learn, Operation};
 use crate::request::{Flag, GetHealth, GetJwks, GetStatus, Import, Issue, Ping, Reload, Revoke, Rotate, Validate};
 
 use connection::Connection;
@@ -33,6 +34,7 @@ struct Shared {
     config: Config,
     current: Mutex<Option<Arc<Connection>>>,
     connecting: tokio::sync::Mutex<()>,
+    learned: Mutex<Learned>,
 }
 
 impl Client {
@@ -43,6 +45,7 @@ impl Client {
             shared: Arc::new(Shared {
                 config,
                 current: Mutex::default(),
+                learned: Mutex::default(),
                 connecting,
             }),
         }
@@ -67,6 +70,26 @@ impl Client {
                 Err(failure) => sleep(call.after(failure)?).await,
             }
         }
+    }
+
+    /// The lock cookie of the client's realm: what the configuration says, or else the daemon.
+    pub async fn lock_cookie(&self) -> Result<LockCookie, Error> {
+        self.lock_cookie_of(&self.config().realm).await
+    }
+
+    /// The lock cookie of a realm: what the configuration says, or else the daemon, who is asked where it is not known.
+    pub async fn lock_cookie_of(&self, realm: &str) -> Result<LockCookie, Error> {
+        if let Some(known) = self.known_lock_cookie_of(realm) {
+            return Ok(known);
+        }
+        self.call(&Learn(realm)).await?;
+        Ok(self.known_lock_cookie_of(realm).unwrap_or_default())
+    }
+
+    /// The lock cookie of a realm, if it is known: the daemon is not asked. It is once a connection was made.
+    pub fn known_lock_cookie_of(&self, realm: &str) -> Option<LockCookie> {
+        let explicit = self.config().lock_cookie.clone();
+        explicit.or_else(|| self.shared.learned().of(realm))
     }
 
     /// Is the daemon there?
@@ -184,27 +207,35 @@ impl Shared {
 
     /// The connection, and whether it was there before. One caller connects; the others wait for it.
     async fn connection<O: Operation>(&self, call: &Call<'_, O>) -> Result<(Arc<Connection>, bool), Failure> {
-        if let Some(connection) = self.open() {
+        if let Some(connection) = self.open(call.lock_realm()) {
             return Ok((connection, true));
         }
         let deadline = Instant::from_std(call.deadline());
         let _turn = timeout_at(deadline, self.connecting.lock())
             .await
             .map_err(|_| Failure::TimedOut)?;
-        if let Some(connection) = self.open() {
+        if let Some(connection) = self.open(call.lock_realm()) {
             return Ok((connection, true));
         }
-        let opened = timeout_at(call.connect_deadline().into(), Connection::open(&self.config));
+        let names = self.learned().names(&self.config, call.lock_realm());
+        let opened = timeout_at(call.connect_deadline().into(), Connection::open(&self.config, names));
         let connection = Arc::new(opened.await.map_err(|_| Failure::TimedOut)??);
+        self.learned().learn(connection.announced());
         *self.current() = Some(Arc::clone(&connection));
         Ok((connection, false))
     }
 
-    fn open(&self) -> Option<Arc<Connection>> {
+    /// The connection, if it is open, and its greeting announced the lock cookie that is needed.
+    fn open(&self, lock_realm: Option<&str>) -> Option<Arc<Connection>> {
+        let announces = |connection: &Connection| lock_realm.is_none_or(|realm| connection.announced().names(realm));
         self.current()
             .as_ref()
-            .filter(|connection| connection.is_open())
+            .filter(|connection| connection.is_open() && announces(connection))
             .cloned()
+    }
+
+    fn learned(&self) -> MutexGuard<'_, Learned> {
+        self.learned.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn current(&self) -> MutexGuard<'_, Option<Arc<Connection>>> {

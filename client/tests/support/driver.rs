@@ -18,6 +18,15 @@ impl Driver {
         }
     }
 
+    /// The lock cookie of a realm, as the client knows it.
+    pub fn known_lock_cookie(&self, realm: &str) -> Option<jwtkeeper_client::LockCookie> {
+        match self {
+            Self::Blocking(client) => client.known_lock_cookie_of(realm),
+            #[cfg(feature = "tokio")]
+            Self::Tokio(client, _) => client.known_lock_cookie_of(realm),
+        }
+    }
+
     /// What a validate of `token` answers: its claim `sub`.
     pub fn subject(&self, token: &str) -> Result<String, Error> {
         let verdict = self.call(&jwtkeeper_client::Validate::new(token))?;

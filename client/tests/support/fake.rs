@@ -9,8 +9,8 @@ use std::time::Duration;
 
 use jwtkeeper_client::{Cause, Config};
 use jwtkeeper_wire::{
-    Answer, Greeting, Hello, LENGTH_BYTES, Limits, MAGIC, MAX_FRAME, Op, PROTOCOL, Reply, Request, Welcome, decode,
-    frame_length, put_frame,
+    Answer, Extension, Greeting, Hello, LENGTH_BYTES, Limits, MAGIC, MAX_FRAME, Op, PROTOCOL, Reply, Request, Welcome,
+    decode, frame_length, put_frame,
 };
 
 /// A scripted daemon, listening in a directory of its own until dropped.
@@ -118,6 +118,18 @@ impl Peer {
 
     pub fn greet_with_limit(&mut self, max_frame: u32) -> &mut Self {
         self.hello();
+        self.welcome(max_frame, Vec::new());
+        self
+    }
+
+    /// Greets with extensions; gives the values of the hello's.
+    pub fn greet_with(&mut self, extensions: Vec<Extension<'_>>) -> Vec<Vec<u8>> {
+        let asked = self.hello();
+        self.welcome(MAX_FRAME as u32, extensions);
+        asked
+    }
+
+    fn welcome(&mut self, max_frame: u32, extensions: Vec<Extension<'_>>) {
         let welcome = Greeting::Welcome(Welcome {
             protocol: PROTOCOL,
             server: "fake/0",
@@ -127,17 +139,21 @@ impl Peer {
                 max_frame,
                 max_in_flight: 1024,
             },
-            extensions: Vec::new(),
+            extensions,
         });
         self.send(&welcome);
-        self
     }
 
-    /// Reads the hello.
-    pub fn hello(&mut self) {
-        let Some(body) = self.frame() else { return }; // one that only filled the backlog
+    /// Reads the hello; gives the values of its extensions.
+    pub fn hello(&mut self) -> Vec<Vec<u8>> {
+        let Some(body) = self.frame() else { return Vec::new() }; // one that only filled the backlog
         let hello: Hello<'_> = decode(&body).expect("the first frame is a hello");
         assert_eq!((hello.magic, hello.protocol), (MAGIC, PROTOCOL));
+        hello
+            .extensions
+            .iter()
+            .map(|extension| extension.value.to_vec())
+            .collect()
     }
 
     /// The next request; `None` when the client has gone.

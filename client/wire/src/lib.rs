@@ -11,8 +11,8 @@ pub use codec::{DecodeError, EncodeError, decode, encode};
 pub use codes::{Cause, ClientCode, CodeRow, ErrorCode, Reason, State};
 pub use frame::{FrameError, LENGTH_BYTES, MAX_FRAME, frame_length, put_frame};
 pub use message::{
-    Answer, Before, Cookie, Extension, FlagTarget, Greeting, Hello, Limits, MAGIC, Minted, OP_COUNT, Op, PROTOCOL,
-    Reply, Request, RevokeTarget, Welcome, peek_request,
+    Answer, Before, Cookie, EXTENSION_LOCK_COOKIE, Extension, FlagTarget, Greeting, Hello, Limits, MAGIC,
+    MAX_NAMED_REALMS, Minted, OP_COUNT, Op, PROTOCOL, RealmCookie, Reply, Request, RevokeTarget, Welcome, peek_request,
 };
 
 /// Where the daemon listens unless it is told otherwise.

@@ -21,6 +21,33 @@ pub struct Extension<'a> {
     pub value: &'a [u8],
 }
 
+/// The extension about a realm's lock cookie. In a [`Hello`] its value is a realm's name in UTF-8, empty for `default`;
+/// in a [`Welcome`] it is a [`RealmCookie`].
+pub const EXTENSION_LOCK_COOKIE: u16 = 1;
+
+/// The most realms that the daemon takes from one [`Hello`]; it passes over the rest.
+pub const MAX_NAMED_REALMS: usize = 64;
+
+/// The lock cookie of a realm that the hello named. The daemon leaves out a realm that it does not have, or that the
+/// peer may do nothing in. It ends the connection, without an answer, once a request comes after these have changed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RealmCookie<'a> {
+    /// The realm, as the hello named it.
+    pub realm: &'a str,
+    /// The cookie's name.
+    pub name: &'a str,
+    /// The `Domain` attribute.
+    pub domain: Option<&'a str>,
+    /// The `Path` attribute.
+    pub path: Option<&'a str>,
+    /// The `Secure` attribute.
+    pub secure: bool,
+    /// The `HttpOnly` attribute.
+    pub http_only: bool,
+    /// `strict`, `lax` or `none`.
+    pub same_site: &'a str,
+}
+
 /// The first frame, from the client.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Hello<'a> {
@@ -30,7 +57,7 @@ pub struct Hello<'a> {
     pub protocol: u16,
     /// The client's name and version, for the daemon's log. No secret belongs here.
     pub client: &'a str,
-    /// For what comes later.
+    /// What the client asks beside: see [`EXTENSION_LOCK_COOKIE`].
     #[serde(borrow)]
     pub extensions: Vec<Extension<'a>>,
 }
@@ -63,7 +90,7 @@ pub struct Welcome<'a> {
     pub generation: u64,
     /// What the daemon takes.
     pub limits: Limits,
-    /// For what comes later.
+    /// What the daemon answers to those of the hello.
     #[serde(borrow)]
     pub extensions: Vec<Extension<'a>>,
 }

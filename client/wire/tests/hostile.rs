@@ -6,8 +6,8 @@
 mod support;
 
 use jwtkeeper_wire::{
-    Answer, DecodeError, FrameError, Greeting, Hello, LENGTH_BYTES, MAX_FRAME, OP_COUNT, Op, Reply, Request, decode,
-    encode, frame_length, peek_request, put_frame,
+    Answer, DecodeError, FrameError, Greeting, Hello, LENGTH_BYTES, MAX_FRAME, OP_COUNT, Op, RealmCookie, Reply,
+    Request, decode, encode, frame_length, peek_request, put_frame,
 };
 use proptest::prelude::*;
 use support::{body, frames};
@@ -31,6 +31,20 @@ fn every_truncation_is_malformed() {
             let cut = decodes(file, &body[..end]);
             assert_eq!(cut, Err(DecodeError::Malformed), "{file}/{name} cut at {end}");
         }
+    }
+}
+
+#[test]
+fn a_lock_cookie_that_is_cut_or_too_long_is_malformed() {
+    for (name, cookie) in support::realm_cookies() {
+        let mut bytes = Vec::new();
+        encode(&cookie, &mut bytes).unwrap();
+        for end in 0..bytes.len() {
+            let cut = decode::<RealmCookie<'_>>(&bytes[..end]);
+            assert_eq!(cut, Err(DecodeError::Malformed), "{name} cut at {end}");
+        }
+        bytes.push(0);
+        assert_eq!(decode::<RealmCookie<'_>>(&bytes), Err(DecodeError::Trailing(1)));
     }
 }
 

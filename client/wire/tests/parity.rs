@@ -39,6 +39,11 @@ fn greetings_have_the_same_bytes() {
 }
 
 #[test]
+fn lock_cookies_have_the_same_bytes() {
+    check(support::realm_cookies());
+}
+
+#[test]
 fn requests_have_the_same_bytes() {
     check(support::requests());
 }

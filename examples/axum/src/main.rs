@@ -16,7 +16,7 @@ use axum::extract::{Extension, Json, State};
 use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::IntoResponse;
 use axum::routing::{Router, get, post};
-use jwtkeeper_client::session::{self, LockCookie, Session, SessionLayer};
+use jwtkeeper_client::session::{self, Session, SessionLayer};
 use jwtkeeper_client::{Config, Issue, NewClaims, tokio::Client};
 use serde::{Deserialize, Serialize};
 use serde_json::json;
@@ -80,7 +80,7 @@ async fn logout(
     // Invalid would mean that it is revoked already.
     let _done = client.revoke(session.revoke()).await?;
     let mut headers = HeaderMap::new();
-    session::clear(&mut headers, &LockCookie::default())?;
+    session::clear(&mut headers, session.lock_cookie())?;
     Ok((StatusCode::NO_CONTENT, headers))
 }
 

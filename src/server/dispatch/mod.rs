@@ -80,6 +80,11 @@ impl Dispatch {
         }
     }
 
+    /// Who asks.
+    pub(super) fn peer(&self) -> &Peer {
+        &self.peer
+    }
+
     /// The work of the requests handled since their price was last taken, in points.
     pub(super) fn work(&self) -> usize {
         self.cost - self.overhead
@@ -331,7 +336,7 @@ impl Dispatch {
 }
 
 /// The realm that a request means.
-fn named(realm: &str) -> &str {
+pub(super) fn named(realm: &str) -> &str {
     if realm.is_empty() { DEFAULT_REALM } else { realm }
 }
 

@@ -165,6 +165,12 @@ static void try_jwtkeeper_cookie_clear(void)
     CHECK(jwtkeeper_reply_set_cookie(reply, NULL) != NULL);
 }
 
+static void try_jwtkeeper_cookie_settings(void)
+{
+    without_handles(jwtkeeper_cookie_settings);
+    SAME_TEXT(jwtkeeper_reply_cookie_name(reply, NULL), "jwt_keeper");
+}
+
 static void try_jwtkeeper_issue(void)
 {
     each_kind("issue", issue_claims, CLAIMS);
@@ -544,7 +550,7 @@ static const struct { const char *name; void (*attempt)(void); } attempts[] = {
     TRY(jwtkeeper_config_set_connect_timeout_ms), TRY(jwtkeeper_config_set_cookie), TRY(jwtkeeper_config_set_deadline_ms),
     TRY(jwtkeeper_config_set_max_idle), TRY(jwtkeeper_config_set_name), TRY(jwtkeeper_config_set_realm),
     TRY(jwtkeeper_config_set_server_uid), TRY(jwtkeeper_config_set_socket), TRY(jwtkeeper_cookie_clear),
-    TRY(jwtkeeper_cookie_find), TRY(jwtkeeper_flag_jti), TRY(jwtkeeper_flag_subject), TRY(jwtkeeper_health),
+    TRY(jwtkeeper_cookie_find), TRY(jwtkeeper_cookie_settings), TRY(jwtkeeper_flag_jti), TRY(jwtkeeper_flag_subject), TRY(jwtkeeper_health),
     TRY(jwtkeeper_import), TRY(jwtkeeper_issue), TRY(jwtkeeper_jwks), TRY(jwtkeeper_ping), TRY(jwtkeeper_reason_meaning),
     TRY(jwtkeeper_reason_name), TRY(jwtkeeper_reload), TRY(jwtkeeper_reply_authorization), TRY(jwtkeeper_reply_cause),
     TRY(jwtkeeper_reply_challenge), TRY(jwtkeeper_reply_claims), TRY(jwtkeeper_reply_clears_cookie),

@@ -239,6 +239,63 @@ static void documents_and_reloads(void)
     SAME(jwtkeeper_issue(client, NULL, 0, JWTKEEPER_REALM_EXPIRY, reply), JWTKEEPER_OK);
 }
 
+/* A realm whose cookie has another name and place: nothing of it is configured here. */
+static void the_daemon_says_what_the_cookie_is(void)
+{
+    jwtkeeper_config *config = jwtkeeper_config_new();
+    jwtkeeper_client *fresh = NULL;
+    SAME(jwtkeeper_config_set_realm(config, "locked", JWTKEEPER_NUL), JWTKEEPER_OK);
+    SAME(jwtkeeper_issue(locked, "{\"sub\":\"42\"}", JWTKEEPER_NUL, JWTKEEPER_REALM_EXPIRY, reply), JWTKEEPER_OK);
+    char *authorization = copy_of(jwtkeeper_reply_authorization(reply, NULL)), header[256];
+    CHECK(snprintf(header, sizeof header, "a=1; jwt_keeper=x; lock=%s", jwtkeeper_reply_cookie_value(reply, NULL)) > 0);
+
+    /* Not yet connected, the library finds it in the whole header. */
+    SAME(jwtkeeper_client_new(config, &fresh), JWTKEEPER_OK);
+    size_t length = 0;
+    const char *found = jwtkeeper_cookie_find(fresh, header, JWTKEEPER_NUL, &length);
+    CHECK(found == header && length == strlen(header));
+    SAME(jwtkeeper_session_authenticate(fresh, authorization, JWTKEEPER_NUL, found, length, reply), JWTKEEPER_OK);
+    SAME(jwtkeeper_reply_status(reply), 200);
+    /* From then on its value is found without asking. */
+    found = jwtkeeper_cookie_find(fresh, header, JWTKEEPER_NUL, &length);
+    CHECK(found == strstr(header, "lock=") + 5 && found[length] == 0);
+    SAME(jwtkeeper_session_authenticate(fresh, authorization, JWTKEEPER_NUL, found, length, reply), JWTKEEPER_OK);
+    SAME(jwtkeeper_reply_status(reply), 200);
+    CHECK(jwtkeeper_cookie_find(fresh, "jwt_keeper=x", JWTKEEPER_NUL, &length) == NULL);
+    /* Another realm over the same connections has another. */
+    jwtkeeper_client *other = of_realm(fresh, "default");
+    found = jwtkeeper_cookie_find(other, "jwt_keeper=x", JWTKEEPER_NUL, &length);
+    CHECK(found != NULL && length == strlen("jwt_keeper=x"));
+    SAME(jwtkeeper_cookie_settings(other, reply), JWTKEEPER_OK);
+    SAME_TEXT(jwtkeeper_reply_cookie_name(reply, NULL), "jwt_keeper");
+    jwtkeeper_client_free(other);
+    jwtkeeper_client_free(fresh);
+
+    /* What a token is revoked, and the cookie cleared by, by a client that has never connected. */
+    SAME(jwtkeeper_client_new(config, &fresh), JWTKEEPER_OK);
+    SAME(jwtkeeper_cookie_settings(fresh, reply), JWTKEEPER_OK);
+    SAME_TEXT(jwtkeeper_reply_cookie_name(reply, NULL), "lock");
+    SAME_TEXT(jwtkeeper_reply_cookie_domain(reply, NULL), "example.com");
+    SAME_TEXT(jwtkeeper_reply_cookie_path(reply, NULL), "/app");
+    SAME_TEXT(jwtkeeper_reply_cookie_same_site(reply, NULL), "strict");
+    SAME_TEXT(jwtkeeper_reply_cookie_value(reply, NULL), "");
+    SAME(jwtkeeper_reply_cookie_secure(reply) + jwtkeeper_reply_cookie_http_only(reply), 2);
+    jwtkeeper_client_free(fresh);
+    SAME(jwtkeeper_client_new(config, &fresh), JWTKEEPER_OK);
+    SAME(jwtkeeper_cookie_clear(fresh, reply), JWTKEEPER_OK);
+    const char *clearing = jwtkeeper_reply_set_cookie(reply, NULL);
+    CHECK(begins(clearing, "lock=;") && strstr(clearing, "Domain=example.com") && strstr(clearing, "Path=/app") &&
+          strstr(clearing, "SameSite=Strict"));
+    SAME(jwtkeeper_revoke_token(fresh, authorization + 7, JWTKEEPER_NUL, header, JWTKEEPER_NUL, reply), JWTKEEPER_OK);
+    SAME(jwtkeeper_reply_reason(reply), 0);
+    SAME(jwtkeeper_session_authenticate(fresh, authorization, JWTKEEPER_NUL, header, JWTKEEPER_NUL, reply), JWTKEEPER_OK);
+    SAME(jwtkeeper_reply_reason(reply), JWTKEEPER_REASON_REVOKED);
+    CHECK(begins(jwtkeeper_reply_set_cookie(reply, NULL), "lock=;"));
+    jwtkeeper_client_free(fresh);
+    jwtkeeper_config_free(config);
+    free(authorization);
+}
+
 static void cookies_of_requests(void)
 {
     jwtkeeper_config *config = jwtkeeper_config_new();
@@ -316,6 +373,7 @@ int main(void)
     causes_and_states();
     texts();
     long_headers();
+    the_daemon_says_what_the_cookie_is();
     cookies_of_requests();
     documents_and_reloads();
     jwtkeeper_reply_free(reply);

@@ -12,13 +12,13 @@ module JWTKeeper
     #   or that of the owner of the socket's directory unless given
     # @param max_idle [Integer, nil] how many unused connections are kept: 16 unless given
     # @param name [String, nil] what the client calls itself in the daemon's log
-    # @param cookie [Hash, nil] where the lock cookie lies, as the realm's `cookie` section says: :name (`jwt_keeper`),
-    #   :domain (none), :path (`/`), :secure (true)
+    # @param cookie [Hash, nil] where the lock cookie lies, if it is not to be where the daemon says: :name
+    #   (`jwt_keeper`), :domain (none), :path (`/`), :secure (true)
     def initialize(socket: nil, realm: nil, deadline: nil, connect_timeout: nil, server_uid: nil, max_idle: nil,
                    name: nil, cookie: nil)
       @library = Library.instance
-      @place = { name: 'jwt_keeper', domain: nil, path: '/', secure: true }.merge(cookie || {})
-      raise ArgumentError, 'cookie takes :name, :domain, :path and :secure' unless @place.size == 4
+      @place = PLACE.merge(cookie) if cookie
+      raise ArgumentError, 'cookie takes :name, :domain, :path and :secure' if @place && @place.size != PLACE.size
 
       config = @library.config_new.call
       begin
@@ -29,16 +29,21 @@ module JWTKeeper
         set(config, :connect_timeout_ms, milliseconds(connect_timeout)) if connect_timeout
         set(config, :server_uid, server_uid) if server_uid
         set(config, :max_idle, max_idle) if max_idle
-        where = @place.values_at(:name, :domain, :path).flat_map { |value| text(value) }
-        set(config, :cookie, *where, @place[:secure] ? 1 : 0)
+        set_place(config) if @place
         own { |out| @library.client_new.call(config, out) }
       ensure
         @library.config_free.call(config)
       end
     end
 
-    # Where the lock cookie lies: :name, :domain, :path, :secure.
-    attr_reader :place
+    # Where the lock cookie lies: :name, :domain, :path, :secure. The daemon says it, unless the client was told; it is
+    # asked only by a client that has not yet connected.
+    def place
+      @place || ask(:cookie_settings) do |reply|
+        { name: reply.text(:reply_cookie_name), domain: reply.text(:reply_cookie_domain),
+          path: reply.text(:reply_cookie_path), secure: reply.number(:reply_cookie_secure) == 1 }
+      end
+    end
 
     # Another client, of another realm of the same daemon, over the same connections.
     def for_realm(realm)
@@ -173,9 +178,10 @@ module JWTKeeper
       "#<#{self.class}>"
     end
 
+    PLACE = { name: 'jwt_keeper', domain: nil, path: '/', secure: true }.freeze
     NOW = -1
     REALM_EXPIRY = -1
-    private_constant :NOW, :REALM_EXPIRY
+    private_constant :PLACE, :NOW, :REALM_EXPIRY
 
     # What frees a handle once, however often its client is copied. A child of fork leaves its parent's clients alone.
     # @api private
@@ -191,6 +197,11 @@ module JWTKeeper
     private_constant :Keeper
 
     private
+
+    def set_place(config)
+      where = @place.values_at(:name, :domain, :path).flat_map { |value| text(value) }
+      set(config, :cookie, *where, @place[:secure] ? 1 : 0)
+    end
 
     # One call with a reply of its own: raises unless it was answered, else gives what the block reads from the reply.
     def ask(operation, *arguments)

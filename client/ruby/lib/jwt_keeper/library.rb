@@ -21,7 +21,7 @@ module JWTKeeper
       ping: [], issue: [*STRING, LONG], validate: STRING * 2, rotate: STRING * 3, flag_jti: STRING,
       flag_subject: [*STRING, LONG], revoke_token: STRING * 2, revoke_jti: STRING, revoke_session: STRING,
       revoke_subject: [*STRING, LONG], revoke_issued_before: [LONG], status: STRING, jwks: [], health: [], reload: [],
-      import: [], session_authenticate: STRING * 2, session_rotate: STRING, cookie_clear: []
+      import: [], session_authenticate: STRING * 2, session_rotate: STRING, cookie_clear: [], cookie_settings: []
     }.transform_values { |arguments| [[HANDLE, *arguments, HANDLE], INT] }.freeze
 
     SETTERS = {

@@ -2,7 +2,10 @@
 
 use jwtkeeper_wire as wire;
 
-use super::{Answer, Before, Cookie, Extension, FlagTarget, Greeting, Hello, Minted, Op, Reply, Request, RevokeTarget};
+use super::{
+    Answer, Before, Cookie, Extension, FlagTarget, Greeting, Hello, Minted, Op, RealmCookie, Reply, Request,
+    RevokeTarget,
+};
 
 fn extensions<'a>(from: &[wire::Extension<'a>]) -> Vec<Extension<'a>> {
     from.iter()
@@ -40,6 +43,20 @@ impl<'a> From<&wire::Greeting<'a>> for Greeting<'a> {
                 code: code.code(),
                 message,
             },
+        }
+    }
+}
+
+impl<'a> From<&wire::RealmCookie<'a>> for RealmCookie<'a> {
+    fn from(from: &wire::RealmCookie<'a>) -> Self {
+        Self {
+            realm: from.realm,
+            name: from.name,
+            domain: from.domain,
+            path: from.path,
+            secure: from.secure,
+            http_only: from.http_only,
+            same_site: from.same_site,
         }
     }
 }

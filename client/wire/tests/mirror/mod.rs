@@ -33,7 +33,18 @@ macro_rules! mirrored {
     )*};
 }
 
-mirrored!(Hello Greeting Request Reply);
+mirrored!(Hello Greeting RealmCookie Request Reply);
+
+#[derive(Debug, PartialEq, SchemaRead, SchemaWrite)]
+struct RealmCookie<'a> {
+    realm: &'a str,
+    name: &'a str,
+    domain: Option<&'a str>,
+    path: Option<&'a str>,
+    secure: bool,
+    http_only: bool,
+    same_site: &'a str,
+}
 
 #[derive(Debug, PartialEq, SchemaRead, SchemaWrite)]
 struct Extension<'a> {

@@ -1,8 +1,8 @@
 //! One sample of every message, and of every variant and optional field in both its states.
 
 use jwtkeeper_wire::{
-    Answer, Before, Cause, Cookie, ErrorCode, Extension, FlagTarget, Greeting, Hello, Limits, MAGIC, Minted, Op,
-    PROTOCOL, Reason, Reply, Request, RevokeTarget, State, Welcome,
+    Answer, Before, Cause, Cookie, EXTENSION_LOCK_COOKIE, ErrorCode, Extension, FlagTarget, Greeting, Hello, Limits,
+    MAGIC, Minted, Op, PROTOCOL, RealmCookie, Reason, Reply, Request, RevokeTarget, State, Welcome,
 };
 
 /// A message and the name of its line in a golden file.
@@ -34,7 +34,42 @@ pub(crate) fn hellos() -> Vec<Named<Hello<'static>>> {
     vec![
         named("hello", hello(Vec::new())),
         named("hello_with_extensions", hello(extensions)),
+        named(
+            "hello_with_realm",
+            hello(vec![Extension {
+                kind: EXTENSION_LOCK_COOKIE,
+                value: b"shop",
+            }]),
+        ),
     ]
+}
+
+pub(crate) fn realm_cookies() -> Vec<Named<RealmCookie<'static>>> {
+    let whole = RealmCookie {
+        realm: "shop",
+        name: "lock",
+        domain: Some("example.com"),
+        path: Some("/app"),
+        secure: true,
+        http_only: true,
+        same_site: "strict",
+    };
+    let bare = RealmCookie {
+        domain: None,
+        path: None,
+        secure: false,
+        http_only: false,
+        same_site: "lax",
+        ..whole
+    };
+    vec![named("whole", whole), named("bare", bare)]
+}
+
+/// The bytes of a realm's cookie, which live as long as the test.
+fn realm_cookie(cookie: &RealmCookie<'_>) -> &'static [u8] {
+    let mut value = Vec::new();
+    jwtkeeper_wire::encode(cookie, &mut value).unwrap();
+    value.leak()
 }
 
 pub(crate) fn greetings() -> Vec<Named<Greeting<'static>>> {
@@ -65,6 +100,18 @@ pub(crate) fn greetings() -> Vec<Named<Greeting<'static>>> {
             }]),
         ),
         named("refused", refused),
+        named(
+            "welcome_with_lock_cookies",
+            welcome(
+                realm_cookies()
+                    .iter()
+                    .map(|(_, cookie)| Extension {
+                        kind: EXTENSION_LOCK_COOKIE,
+                        value: realm_cookie(cookie),
+                    })
+                    .collect(),
+            ),
+        ),
     ]
 }
 
