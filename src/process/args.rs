@@ -19,6 +19,10 @@ pub struct Args {
     #[arg(long, conflicts_with_all = ["check", "print_config", "dev"])]
     pub init: bool,
 
+    /// Like --init, but succeeds where there is a store already, and leaves it as it is
+    #[arg(long, conflicts_with_all = ["init", "check", "print_config", "dev"])]
+    pub init_if_missing: bool,
+
     /// Check everything that a start needs, say what is wrong and what was not checked, and exit
     #[arg(long, conflicts_with_all = ["print_config", "dev"])]
     pub check: bool,

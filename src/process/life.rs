@@ -19,7 +19,7 @@ use super::harden::{harden, keep_files_private, release_signals};
 use super::notify::Manager;
 use super::{Args, Failure, activation, check, clock, log, metrics, notify, readiness, state};
 use crate::config::{self, Event, Files, Follower, Live, Settings};
-use crate::denylist::{Change, Embedded};
+use crate::denylist::{Change, Embedded, OpenError};
 use crate::keeper::Keeper;
 use crate::log_limit;
 use crate::server::{Audit, Context, OfProcess, SocketFile, probe, serve, signers};
@@ -42,12 +42,8 @@ pub fn run(args: &Args) -> Result<ExitCode, Failure> {
         say(&config::print(&settings));
         return Ok(ExitCode::SUCCESS);
     }
-    if args.init {
-        state::init(&settings)?;
-        say(&format!(
-            "made an empty denylist store in {}\n",
-            settings.state_dir.display()
-        ));
+    if args.init || args.init_if_missing {
+        init(&settings, args.init_if_missing)?;
         return Ok(ExitCode::SUCCESS);
     }
     if let Some(dev) = &mut dev {
@@ -57,6 +53,23 @@ pub fn run(args: &Args) -> Result<ExitCode, Failure> {
         dev.made();
     }
     live(settings, files, dev.as_ref())
+}
+
+/// Makes the store. `if_missing` makes an existing store no failure.
+fn init(settings: &Settings, if_missing: bool) -> Result<(), Failure> {
+    let state_dir = settings.state_dir.display();
+    match state::init(settings) {
+        Err(Failure::Store(OpenError::Exists(_))) if if_missing => {
+            say(&format!(
+                "there is a denylist store in {state_dir} already; left as it is\n"
+            ));
+        }
+        made => {
+            made?;
+            say(&format!("made an empty denylist store in {state_dir}\n"));
+        }
+    }
+    Ok(())
 }
 
 fn live(settings: Settings, files: Files, dev: Option<&Dev>) -> Result<ExitCode, Failure> {

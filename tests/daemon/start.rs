@@ -57,6 +57,26 @@ fn no_store() {
     drop(Daemon::start(setup));
 }
 
+/// For a step that runs at each start, such as a container's init step. A revocation survives it.
+#[test]
+fn init_if_missing_makes_a_store_once_and_keeps_it() {
+    let setup = Setup::new();
+    let run = |setup: &Setup| {
+        let output = setup.run(&["--init-if-missing"]);
+        assert!(output.status.success(), "{output:?}");
+        String::from_utf8(output.stdout).unwrap()
+    };
+    let made = format!("made an empty denylist store in {}\n", setup.state_dir().display());
+    assert_eq!(run(&setup), made);
+    let mut daemon = Daemon::start(setup);
+    daemon.client().revoke_jti("one").unwrap();
+    daemon.stop();
+    let said = run(&daemon.setup);
+    assert!(said.ends_with("already; left as it is\n"), "{said}");
+    daemon.restart();
+    assert_eq!(daemon.client().status("one").unwrap().state.to_string(), "hard");
+}
+
 /// A store whose file is removed while the daemon runs: what would be lost is not acknowledged.
 #[test]
 fn a_store_that_is_removed() {
