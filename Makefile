@@ -189,9 +189,10 @@ install: manuals
 	chmod 0644 $(DESTDIR)$(PREFIX)/lib/systemd/system/jwtkeeperd.service
 	install -D -m 0644 systemd/jwtkeeperd.sysusers.conf $(DESTDIR)$(PREFIX)/lib/sysusers.d/jwtkeeperd.conf
 	install -D -m 0644 systemd/jwtkeeperd.tmpfiles.conf $(DESTDIR)$(PREFIX)/lib/tmpfiles.d/jwtkeeperd.conf
-	install -d $(DOC)/examples
-	cp -R systemd/jwtkeeperd.service.d examples/logrotate examples/runit $(DOC)/examples/
-	install -m 0644 examples/jwtkeeper.toml $(DOC)/examples/jwtkeeper.toml
+	packaging/install-docs $(DOC)
+	@# The administrator's file is never replaced.
+	[ -e $(DESTDIR)/etc/jwtkeeper/jwtkeeper.toml ] || \
+	    install -D -m 0644 packaging/jwtkeeper.toml $(DESTDIR)/etc/jwtkeeper/jwtkeeper.toml
 
 # The Debian packages jwtkeeperd, libjwtkeeper0 and libjwtkeeper-dev, in target/deb.
 deb: need-cargo-deb

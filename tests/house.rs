@@ -1,4 +1,5 @@
-//! The house: a file imports only from lower floors, unsafe code has its two rooms, and files stay short.
+//! The house: a file imports only from lower floors, unsafe code has its two rooms, files stay short, and links lead
+//! somewhere.
 
 #![allow(
     clippy::unwrap_used,
@@ -214,4 +215,88 @@ fn files_stay_short() {
     }
     let main = std::fs::read_to_string(root().join("src/main.rs")).unwrap();
     assert!(main.lines().count() <= 80);
+}
+
+/// The pages below a directory.
+fn pages(directory: &Path) -> Vec<PathBuf> {
+    let entries = std::fs::read_dir(directory).unwrap().map(|entry| entry.unwrap().path());
+    let (directories, files): (Vec<_>, Vec<_>) = entries.partition(|path| path.is_dir());
+    let here = files
+        .into_iter()
+        .filter(|path| path.extension().is_some_and(|extension| extension == "md"));
+    here.chain(directories.iter().flat_map(|directory| pages(directory)))
+        .collect()
+}
+
+/// The anchors of a page's headings, as Git forges make them.
+fn anchors(page: &str) -> Vec<String> {
+    let headings = page.lines().filter_map(|line| line.strip_prefix('#'));
+    let slug = |heading: &str| {
+        let text = heading.trim_start_matches('#').trim().to_lowercase();
+        let kept = text
+            .chars()
+            .filter(|c| c.is_alphanumeric() || matches!(c, ' ' | '-' | '_'));
+        kept.map(|c| if c == ' ' { '-' } else { c }).collect()
+    };
+    headings.map(slug).collect()
+}
+
+/// The links of a page that lead nowhere.
+fn dead_links(page: &Path) -> Vec<String> {
+    let text = std::fs::read_to_string(page).unwrap();
+    let targets = text.split("](").skip(1).filter_map(|rest| rest.split_once(')'));
+    let local = targets
+        .map(|(target, _)| target)
+        .filter(|target| !target.contains("://"));
+    let leads = |target: &&str| {
+        let (path, anchor) = target.split_once('#').unwrap_or((target, ""));
+        let path = if path.is_empty() {
+            page.to_owned()
+        } else {
+            page.parent().unwrap().join(path)
+        };
+        path.exists()
+            && (anchor.is_empty() || anchors(&std::fs::read_to_string(path).unwrap()).contains(&anchor.to_owned()))
+    };
+    let dead = local.filter(|target| !leads(target));
+    dead.map(|target| format!("{}: {target}", page.display())).collect()
+}
+
+#[test]
+fn every_link_of_the_docs_leads_somewhere_as_installed_too() {
+    let installed = tempfile::tempdir().unwrap();
+    let script = root().join("packaging/install-docs");
+    let status = std::process::Command::new(script)
+        .arg(installed.path())
+        .status()
+        .unwrap();
+    assert!(status.success());
+    let mut all = pages(&root().join("docs"));
+    all.extend(pages(installed.path()));
+    assert!(all.len() > 20, "{all:?}");
+    all.push(root().join("README.md"));
+    all.push(root().join("client/ruby/README.md"));
+    let dead: Vec<_> = all.iter().flat_map(|page| dead_links(page)).collect();
+    assert_eq!(dead, Vec::<String>::new());
+}
+
+/// A heading of docs/troubleshooting.md that begins in lower case is a piece of a message, and must stay one.
+#[test]
+fn messages_of_the_troubleshooting_page_exist() {
+    let mut code = String::new();
+    for file in ["src", "client"]
+        .iter()
+        .flat_map(|directory| sources(&root().join(directory)))
+    {
+        let text = std::fs::read_to_string(file).unwrap();
+        code.push_str(&text.split_whitespace().collect::<Vec<_>>().join(" ").replace("\\ ", ""));
+    }
+    let page = std::fs::read_to_string(root().join("docs/troubleshooting.md")).unwrap();
+    let headings = page.lines().filter_map(|line| line.strip_prefix("### "));
+    let messages: Vec<_> = headings
+        .filter(|heading| heading.starts_with(|c: char| c.is_lowercase()))
+        .collect();
+    assert!(messages.len() > 15, "{messages:?}");
+    let gone: Vec<_> = messages.into_iter().filter(|message| !code.contains(message)).collect();
+    assert_eq!(gone, Vec::<&str>::new());
 }

@@ -115,6 +115,17 @@ fn healthy(daemon: i32) -> bool {
     check.output().unwrap().status.success()
 }
 
+/// An engine restarts what is not healthy: that would not mend a file, and would end a daemon that serves.
+fn rejected_file_keeps_it_healthy(image: &Image, client: &Client, daemon: i32) {
+    let file = image.root().join("etc/jwtkeeper/jwtkeeper.toml");
+    let right = std::fs::read_to_string(&file).unwrap();
+    std::fs::write(&file, format!("no_such_key = 1\n{right}")).unwrap();
+    until("the file is rejected", || !client.health().unwrap().ready);
+    assert!(healthy(daemon));
+    std::fs::write(&file, right).unwrap();
+    until("the file is accepted", || client.health().unwrap().ready);
+}
+
 #[test]
 fn serves_as_process_1_and_stops_when_told() {
     let image = Image::new();
@@ -147,6 +158,7 @@ fn serves_as_process_1_and_stops_when_told() {
             assert!(valid, "what an earlier one minted");
         }
         token = Some(client.issue(Issue::new()).unwrap().token().to_owned());
+        rejected_file_keeps_it_healthy(&image, &client, daemon);
         kill(Pid::from_raw(daemon), signal).unwrap();
         let ended = container.ended();
         assert!(ended.success(), "{signal}: {ended}");

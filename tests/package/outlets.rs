@@ -80,7 +80,7 @@ fn metrics_are_to_be_had() {
 
     machine.sh(
         "mkdir /etc/systemd/system/jwtkeeperd.service.d\n\
-         cp /usr/share/doc/jwtkeeperd/examples/jwtkeeperd.service.d/metrics.conf /etc/systemd/system/jwtkeeperd.service.d/\n\
+         cp /usr/share/doc/jwtkeeperd/systemd/jwtkeeperd.service.d/metrics.conf /etc/systemd/system/jwtkeeperd.service.d/\n\
          systemctl daemon-reload",
     );
     configured(&machine, "[metrics]\nlisten = \"127.0.0.1:9464\"\n");

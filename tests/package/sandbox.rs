@@ -14,7 +14,7 @@ fn systemds_own_checks() {
     );
 
     // The examples are drop-ins that systemd takes, and they open no more than they say.
-    let examples = "/usr/share/doc/jwtkeeperd/examples/jwtkeeperd.service.d";
+    let examples = "/usr/share/doc/jwtkeeperd/systemd/jwtkeeperd.service.d";
     machine.sh(&format!("mkdir /etc/systemd/system/jwtkeeperd.service.d && cp {examples}/*.conf /etc/systemd/system/jwtkeeperd.service.d/"));
     let verified = machine.try_sh("systemd-analyze verify --man=no jwtkeeperd.service 2>&1");
     assert!(verified.status.success() && verified.stdout.is_empty(), "{verified:?}");

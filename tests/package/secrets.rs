@@ -56,7 +56,7 @@ fn as_a_credential() {
         "chown root:root /etc/jwtkeeper/secret && chmod 0600 /etc/jwtkeeper/secret\n\
          sed -i 's|^secret_file = .*|secret_file = \"/run/credentials/jwtkeeperd.service/secret\"|' /etc/jwtkeeper/jwtkeeper.toml\n\
          mkdir /etc/systemd/system/jwtkeeperd.service.d\n\
-         cp /usr/share/doc/jwtkeeperd/examples/jwtkeeperd.service.d/credentials.conf /etc/systemd/system/jwtkeeperd.service.d/\n\
+         cp /usr/share/doc/jwtkeeperd/systemd/jwtkeeperd.service.d/credentials.conf /etc/systemd/system/jwtkeeperd.service.d/\n\
          systemctl daemon-reload && systemctl restart jwtkeeperd",
     );
     let client = machine.client();
