@@ -249,6 +249,16 @@ pub struct Imported {
     pub pending: u64,
 }
 
+/// The changes of a reload, or of one that was only tried.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[must_use]
+pub struct Reloaded {
+    /// The generation in effect.
+    pub generation: u64,
+    /// The changes, the faults and the settings that wait for a restart; docs/protocol.md lists the members.
+    pub document: Document,
+}
+
 /// How the daemon is.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[must_use]

@@ -37,7 +37,7 @@ mod operation;
 mod peer;
 mod request;
 
-pub use answer::{Claims, Cookie, Document, Health, Imported, Minted, Revoked, Rotation, Status, Verdict};
+pub use answer::{Claims, Cookie, Document, Health, Imported, Minted, Reloaded, Revoked, Rotation, Status, Verdict};
 pub use config::Config;
 pub use error::{Error, ErrorKind};
 pub use given::{Before, NewClaims};
@@ -45,4 +45,6 @@ pub use jwtkeeper_wire::{Cause, ClientCode, CodeRow, DEFAULT_REALM, DEFAULT_SOCK
 pub use lock_cookie::LockCookie;
 pub use operation::Operation;
 pub use peer::{BadServer, Server};
-pub use request::{Flag, GetHealth, GetJwks, GetStatus, Import, Issue, Ping, Reload, Revoke, Rotate, Validate};
+pub use request::{
+    Flag, GetHealth, GetJwks, GetStatus, Import, Issue, Ping, Reload, ReloadReport, Revoke, Rotate, Validate,
+};

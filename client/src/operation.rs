@@ -7,11 +7,11 @@ use jwtkeeper_wire as wire;
 use jwtkeeper_wire::{Answer, Cause, Op};
 use serde_bytes::Bytes;
 
-use crate::answer::{Claims, Document, Health, Imported, Minted, Revoked, Rotation, Status, Verdict};
+use crate::answer::{Claims, Document, Health, Imported, Minted, Reloaded, Revoked, Rotation, Status, Verdict};
 use crate::given::Before;
 use crate::request::{
-    Flag, FlagTarget, GetHealth, GetJwks, GetStatus, Import, Issue, Ping, Presented, Reload, Revoke, RevokeTarget,
-    Rotate, Validate,
+    Flag, FlagTarget, GetHealth, GetJwks, GetStatus, Import, Issue, Ping, Presented, Reload, ReloadReport, Revoke,
+    RevokeTarget, Rotate, Validate,
 };
 
 /// A request, and the answer that belongs to it. Both clients' `call` takes any; the set is closed.
@@ -71,7 +71,9 @@ pub(crate) fn can_be_cookie(value: &str) -> bool {
 }
 
 mod sealed {
-    use crate::request::{Flag, GetHealth, GetJwks, GetStatus, Import, Issue, Ping, Reload, Revoke, Rotate, Validate};
+    use crate::request::{
+        Flag, GetHealth, GetJwks, GetStatus, Import, Issue, Ping, Reload, ReloadReport, Revoke, Rotate, Validate,
+    };
 
     pub trait Sealed {}
 
@@ -87,6 +89,7 @@ mod sealed {
     impl Sealed for GetHealth {}
     impl Sealed for Reload {}
     impl Sealed for Import {}
+    impl Sealed for ReloadReport {}
 }
 
 impl Operation for Ping {
@@ -336,6 +339,24 @@ impl Operation for Import {
     fn output(&self, answer: Answer<'_>) -> Option<Imported> {
         match answer {
             Answer::Imported { entries, pending } => Some(Imported { entries, pending }),
+            _ => None,
+        }
+    }
+}
+
+impl Operation for ReloadReport {
+    type Output = Reloaded;
+
+    fn op<'s>(&'s self, _: &'s str) -> Op<'s> {
+        Op::ReloadReport { dry_run: self.dry_run }
+    }
+
+    fn output(&self, answer: Answer<'_>) -> Option<Reloaded> {
+        match answer {
+            Answer::ReloadReport { generation, document } => Some(Reloaded {
+                generation,
+                document: Document(document.to_vec()),
+            }),
             _ => None,
         }
     }

@@ -299,6 +299,25 @@ pub struct GetHealth;
 #[derive(Debug, Clone, Copy, Default)]
 pub struct Reload;
 
+/// Reads all files again and reports what that changed. Answered by [`Reloaded`](crate::Reloaded), also where files are
+/// wrong.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct ReloadReport {
+    pub(crate) dry_run: bool,
+}
+
+impl ReloadReport {
+    /// A reload.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// A report of what a reload would change now; nothing is applied.
+    pub fn dry_run() -> Self {
+        Self { dry_run: true }
+    }
+}
+
 /// Bring the host's own store and the one that it shares level. Answered by [`Imported`](crate::Imported).
 #[derive(Debug, Clone, Copy, Default)]
 pub struct Import;

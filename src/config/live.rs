@@ -14,7 +14,7 @@ use super::realm::RealmSettings;
 use super::reload::{Change, changes};
 use super::settings::Settings;
 use super::shared_keys::{self, Party};
-use crate::denylist::{Denylist, RealmIndex, StoreError};
+use crate::denylist::{Denylist, Memory, RealmIndex, StoreError};
 use crate::keeper::Served;
 use crate::keyring::KeyId;
 use crate::realm::Realm;
@@ -304,8 +304,26 @@ impl Live {
         (changed, fault)
     }
 
-    /// What is to be in force next; `None` when nothing about it is new.
+    /// Returns what these settings and keys would change. Nothing takes effect, and no denylist gets a realm.
+    pub(super) fn preview(&self, settings: Arc<Settings>, all: AllKeys, now: Millis) -> Vec<Change> {
+        let running = self.current.load_full();
+        let next = self.next_on(&Memory::default(), &running, settings, all, now);
+        next.map(|next| changes(&running, &next)).unwrap_or_default()
+    }
+
     fn next(&self, running: &Snapshot, settings: Arc<Settings>, all: AllKeys, now: Millis) -> Option<Snapshot> {
+        self.next_on(self.denylist.as_ref(), running, settings, all, now)
+    }
+
+    /// The next snapshot; `None` when nothing about it is new.
+    fn next_on(
+        &self,
+        denylist: &dyn Denylist,
+        running: &Snapshot,
+        settings: Arc<Settings>,
+        all: AllKeys,
+        now: Millis,
+    ) -> Option<Snapshot> {
         // A key that is skipped changes no keyring, but it changes the warnings.
         let same = |(name, keys): (&String, &Keys)| {
             let running = running.realms.get(name).map(|realm| &realm.keys);
@@ -316,7 +334,6 @@ impl Live {
         if same_settings && all.iter().all(same) {
             return None;
         }
-        let denylist = self.denylist.as_ref();
         let own_uid = self.own_uid;
         Some(Snapshot::assemble(settings, all, Some(running), denylist, own_uid, now))
     }

@@ -26,7 +26,7 @@ pub use live::{InForce, Live, Snapshot, StartError, Status};
 pub use metrics::MetricsSettings;
 pub use print::print;
 pub use realm::RealmSettings;
-pub use reload::{Change, Event, Follower, Reloaded, Reloads};
+pub use reload::{Change, Ends, Event, Follower, Made, Preview, Reloaded, Reloads};
 pub use settings::{Limits, LogFormat, MAX_SOCKET_PATH, ReloadSettings, Settings};
 pub use sources::{ForeignSource, KeySource, Located, RetiredSource};
 pub use store::{AccessSettings, ReachSettings, RedisSettings, StoreSettings};

@@ -316,7 +316,7 @@ fn stuck(status: &Status) -> Option<String> {
 }
 
 /// Those, in their order, that there is room for.
-fn up_to<T>(most: usize, all: impl IntoIterator<Item = T>, length: impl Fn(&T) -> usize) -> Vec<T> {
+pub(super) fn up_to<T>(most: usize, all: impl IntoIterator<Item = T>, length: impl Fn(&T) -> usize) -> Vec<T> {
     let mut left = most;
     let fits = |one: &T| {
         let fits = length(one) <= left;

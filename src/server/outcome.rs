@@ -23,10 +23,11 @@ pub(super) enum Operation {
     Health,
     Reload,
     Import,
+    DryRun,
 }
 
 impl Operation {
-    pub(super) const ALL: [Operation; 12] = [
+    pub(super) const ALL: [Operation; 13] = [
         Operation::Unknown,
         Operation::Ping,
         Operation::Issue,
@@ -39,6 +40,7 @@ impl Operation {
         Operation::Health,
         Operation::Reload,
         Operation::Import,
+        Operation::DryRun,
     ];
 
     /// The operation of a request, and the realm that it names.
@@ -55,6 +57,8 @@ impl Operation {
             Op::Health => (Operation::Health, ""),
             Op::Reload => (Operation::Reload, ""),
             Op::Import => (Operation::Import, ""),
+            Op::ReloadReport { dry_run: false } => (Operation::Reload, ""),
+            Op::ReloadReport { dry_run: true } => (Operation::DryRun, ""),
         }
     }
 
@@ -72,6 +76,7 @@ impl Operation {
             Operation::Health => "health",
             Operation::Reload => "reload",
             Operation::Import => "import",
+            Operation::DryRun => "reload_dry_run",
         }
     }
 

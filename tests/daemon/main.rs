@@ -44,6 +44,7 @@ mod operations;
 mod redis_settings;
 mod refused;
 mod reload;
+mod reload_report;
 mod renamed;
 mod rollback;
 mod rollover;

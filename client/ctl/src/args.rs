@@ -109,7 +109,14 @@ pub(crate) enum Command {
     /// The realm's public keys, a JWK Set
     Jwks,
     /// Have the daemon read all files again
-    Reload,
+    ///
+    /// Prints what that changed and has not been reported before; the daemon watches its files, so that a change may have
+    /// taken effect before. Exit 78 if anything was refused.
+    Reload {
+        /// Print what a reload would change, which tokens would end, and what awaits a restart; apply nothing
+        #[arg(long)]
+        dry_run: bool,
+    },
     /// Bring the host's own denylist store and the shared one level, before store.kind is changed
     Import,
     /// Is the daemon there?

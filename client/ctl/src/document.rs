@@ -2,8 +2,8 @@
 //! an older daemon, or of another type are unknown; those of a newer one that we do not know are passed over.
 
 use jwtkeeper_client::Health;
-use serde::de::{Deserialize, Deserializer};
-use serde::{Deserialize as Read, Serialize};
+use serde::Deserialize as Read;
+use serde::de::Deserializer;
 use serde_json::Value;
 
 /// What a daemon says of itself.
@@ -45,7 +45,7 @@ pub(crate) struct Reload {
 }
 
 /// One of the last changes.
-#[derive(Debug, Read, Serialize)]
+#[derive(Debug, Read)]
 pub(crate) struct Change {
     pub(crate) at: u64,
     pub(crate) generation: u64,

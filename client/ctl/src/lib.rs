@@ -14,6 +14,7 @@ mod inspect;
 mod outcome;
 mod output;
 mod paint;
+mod reload;
 mod replace;
 mod run;
 mod secret;

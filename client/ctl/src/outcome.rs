@@ -38,8 +38,14 @@ pub(crate) enum Failure {
     Usage(&'static str),
     Output(io::Error),
     NoKey,
+    /// The faults of the files that a reload refused.
+    Refused(Vec<String>),
     File(Fault),
-    AnotherKind { file: PathBuf, held: Held, new: Held },
+    AnotherKind {
+        file: PathBuf,
+        held: Held,
+        new: Held,
+    },
 }
 
 impl Failure {
@@ -48,7 +54,7 @@ impl Failure {
             Self::Usage(_) | Self::Input(..) => 2,
             Self::Output(_) | Self::NoKey => 69,
             Self::File(fault) => fault.code(),
-            Self::AnotherKind { .. } => 78,
+            Self::AnotherKind { .. } | Self::Refused(_) => 78,
             Self::Daemon(error) => match error.kind() {
                 ErrorKind::BadRequest => 2,
                 ErrorKind::NotPermitted => 77,
@@ -73,7 +79,7 @@ impl Failure {
             Self::Usage(_) => "see --help",
             Self::File(fault) => fault.advice(),
             Self::AnotherKind { .. } => "name another file or another --algorithm; --force replaces it all the same",
-            Self::Output(_) | Self::NoKey => "",
+            Self::Output(_) | Self::NoKey | Self::Refused(_) => "",
         }
     }
 }
@@ -107,6 +113,7 @@ impl fmt::Display for Failure {
                 f,
                 "no key could be made: the crypto library failed; nothing was changed"
             ),
+            Self::Refused(faults) => write!(f, "refused: {}", faults.join("; ")),
             Self::File(fault) => write!(f, "{fault}"),
             Self::AnotherKind { file, held, new } => {
                 write!(
@@ -124,12 +131,16 @@ pub(crate) fn complain(failure: &Failure) {
     if matches!(failure, Failure::Output(error) if error.kind() == io::ErrorKind::BrokenPipe) {
         return;
     }
-    if let Failure::Daemon(error) = failure
-        && error.kind() == ErrorKind::ReloadRefused
-    {
-        for line in error.lines() {
-            let _nobody_reads = writeln!(io::stderr(), "jwtkeeperctl: refused: {line}");
-        }
+    let refused: Vec<&str> = match failure {
+        Failure::Refused(faults) => faults.iter().map(String::as_str).collect(),
+        Failure::Daemon(error) if error.kind() == ErrorKind::ReloadRefused => error.lines().collect(),
+        _ => Vec::new(),
+    };
+    for line in &refused {
+        let line: String = line.chars().map(|c| if c.is_control() { ' ' } else { c }).collect();
+        let _nobody_reads = writeln!(io::stderr(), "jwtkeeperctl: refused: {line}");
+    }
+    if !refused.is_empty() {
         return;
     }
     let advice = match failure.advice() {

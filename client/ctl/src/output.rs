@@ -7,13 +7,10 @@ use jwtkeeper_client::{Cause, Claims, Cookie, Health, Imported, Minted, Reason, 
 use serde::Serialize;
 use serde_json::value::RawValue;
 
-use crate::document::{Change, Document};
+use crate::document::Document;
 use crate::glance;
 use crate::paint::{self, Line, Paint};
-use crate::times::{now, time, when};
-
-/// How long ago a change may be, in seconds, for whoever reloads to be told of it.
-const RECENT: u64 = 60;
+use crate::times::{now, when};
 
 /// Where answers go.
 pub(crate) struct Output {
@@ -94,10 +91,8 @@ struct HealthShape<'a> {
 }
 
 #[derive(Serialize)]
-struct ReloadedShape {
-    /// None where something was refused.
-    generation: Option<u64>,
-    changes: Vec<Change>,
+struct GenerationShape {
+    generation: u64,
 }
 
 #[derive(Serialize)]
@@ -243,22 +238,12 @@ impl Output {
         lines.iter().try_for_each(|line| self.show(line))
     }
 
-    /// What is in force after a reload, and what that means for tokens: a file that changed a moment ago may be in force
-    /// before anybody asks for it. `generation` is none where something was refused.
-    pub(crate) fn reloaded(&self, generation: Option<u64>, health: Option<&Health>) -> io::Result<()> {
-        let changes = health.map(Document::of).unwrap_or_default().reload.changes;
-        if self.json {
-            return self.object(&ReloadedShape { generation, changes });
+    /// A reload by a daemon that does not report what changed.
+    pub(crate) fn older_reload(&self, generation: u64) -> io::Result<()> {
+        match self.json {
+            true => self.object(&GenerationShape { generation }),
+            false => self.line(&format!("reloaded, generation {generation}")),
         }
-        if let Some(generation) = generation {
-            self.line(&format!("reloaded, generation {generation}"))?;
-        }
-        let now = now();
-        let recent = |change: &&Change| change.at.saturating_add(RECENT) > now;
-        changes
-            .iter()
-            .filter(recent)
-            .try_for_each(|change| self.line(&format!("in force since {}: {}", time(change.at), change.text)))
     }
 
     pub(crate) fn jwks(&self, document: &jwtkeeper_client::Document) -> io::Result<()> {

@@ -4,13 +4,13 @@ use std::io::stdout;
 use std::time::{Duration, Instant};
 
 use jwtkeeper_client::blocking::Client;
-use jwtkeeper_client::{Before, Config, ErrorKind, Flag, Issue, Revoke, Revoked, Rotate, Rotation, Validate, Verdict};
+use jwtkeeper_client::{Before, Config, Flag, Issue, Revoke, Revoked, Rotate, Rotation, Validate, Verdict};
 use serde::Serialize;
 
 use crate::args::{Args, Command, Presented, Revoke as RevokeArgs, Secret};
 use crate::outcome::{Failure, Outcome};
 use crate::output::Output;
-use crate::{bench, confirm, input, inspect, secret, watch};
+use crate::{bench, confirm, input, inspect, reload, secret, watch};
 
 #[derive(Serialize)]
 struct Pong {
@@ -69,20 +69,7 @@ pub(crate) fn run(args: &Args) -> Result<Outcome, Failure> {
             output.jwks(&client.jwks()?)?;
             Ok(Outcome::Yes)
         }
-        Command::Reload => {
-            let reloaded = client.reload();
-            if reloaded.as_ref().is_ok()
-                || reloaded
-                    .as_ref()
-                    .is_err_and(|error| error.kind() == ErrorKind::ReloadRefused)
-            {
-                // What was refused holds back nothing else.
-                let generation = reloaded.as_ref().ok().copied();
-                output.reloaded(generation, client.health().ok().as_ref())?;
-            }
-            reloaded?;
-            Ok(Outcome::Yes)
-        }
+        Command::Reload { dry_run } => reload::run(&client, &output, *dry_run),
         Command::Import => {
             let imported = client.import()?;
             output.imported(imported)?;

@@ -307,9 +307,6 @@ fn the_rest_says_what_the_daemon_says() {
         document: br#"{"keys":[]}"#,
     });
     assert_eq!(daemon.json(&["jwks", "--json"]), (0, json!({"keys": []})));
-    let daemon = Daemon::answering(Answer::Reloaded { generation: 4 });
-    let shape = json!({"generation": 4, "changes": []});
-    assert_eq!(daemon.json(&["reload", "--json"]), (0, shape));
     let daemon = Daemon::answering(Answer::Pong);
     let (code, shape) = daemon.json(&["ping", "--json"]);
     assert_eq!((code, &shape["pong"]), (0, &json!(true)));

@@ -43,22 +43,6 @@ fn an_error_is_one_line_and_an_exit_code() {
 }
 
 #[test]
-fn a_refused_reload_is_a_line_for_each_fault() {
-    let daemon = Daemon::answering(Answer::Error {
-        code: ErrorCode::ReloadRefused,
-        message: "one fault\nanother\u{1b}[2J",
-    });
-    let output = daemon.run(&["reload"], "");
-    assert_eq!(output.status.code(), Some(78));
-    let expected = "jwtkeeperctl: refused: one fault\njwtkeeperctl: refused: another [2J\n";
-    assert_eq!(text(&output.stderr), expected);
-    assert_eq!(text(&output.stdout), "");
-    let output = daemon.run(&["--json", "reload"], "");
-    assert_eq!(text(&output.stdout), "{\"generation\":null,\"changes\":[]}\n");
-    assert_eq!(text(&output.stderr), expected);
-}
-
-#[test]
 fn an_absent_daemon_is_unavailable() {
     let mut command = Command::cargo_bin("jwtkeeperctl").unwrap();
     command.args(["--socket", "/nonexistent/jwtkeeper.sock", "--timeout", "50ms", "ping"]);

@@ -197,10 +197,16 @@ pub enum Op<'a> {
     /// Bring this host's store and the one that it shares level: what either lacks is put into it. Answered by
     /// [`Answer::Imported`].
     Import,
+    /// Reads all files again and reports what that changed, or only reports what it would change. Answered by
+    /// [`Answer::ReloadReport`], also where files are wrong. Needs the right of [`Op::Reload`].
+    ReloadReport {
+        /// Nothing is applied.
+        dry_run: bool,
+    },
 }
 
 /// How many operations there are: tags from here on are unknown.
-pub const OP_COUNT: u32 = 11;
+pub const OP_COUNT: u32 = 12;
 
 /// What to flag.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -320,6 +326,14 @@ pub enum Answer<'a> {
         entries: u64,
         /// How many of them the shared store still lacks: they are being put into it.
         pending: u64,
+    },
+    /// To [`Op::ReloadReport`].
+    ReloadReport {
+        /// The generation in effect.
+        generation: u64,
+        /// A JSON object; its members are listed in docs/protocol.md and only ever grow.
+        #[serde(with = "serde_bytes")]
+        document: &'a [u8],
     },
 }
 

@@ -102,11 +102,11 @@ fn codes_are_golden() {
 fn every_variant_has_a_sample() {
     let requests = support::requests();
     let ops: BTreeSet<&str> = requests.iter().map(|(_, request)| op(&request.op)).collect();
-    assert_eq!(ops.len(), 16, "{ops:?}");
+    assert_eq!(ops.len(), 17, "{ops:?}");
 
     let replies = support::replies();
     let answers: BTreeSet<&str> = replies.iter().map(|(_, reply)| answer(&reply.answer)).collect();
-    assert_eq!(answers.len(), 12, "{answers:?}");
+    assert_eq!(answers.len(), 13, "{answers:?}");
 }
 
 fn op(op: &Op<'_>) -> &'static str {
@@ -148,6 +148,7 @@ fn op(op: &Op<'_>) -> &'static str {
         Op::Health => "health",
         Op::Reload => "reload",
         Op::Import => "import",
+        Op::ReloadReport { .. } => "reload_report",
     }
 }
 
@@ -165,5 +166,6 @@ fn answer(answer: &Answer<'_>) -> &'static str {
         Answer::Health { .. } => "health",
         Answer::Reloaded { .. } => "reloaded",
         Answer::Imported { .. } => "imported",
+        Answer::ReloadReport { .. } => "reload_report",
     }
 }

@@ -76,6 +76,14 @@ impl Files {
         }
     }
 
+    /// The same files as they are now, without a history: whatever is there is taken. Digests are comparable.
+    pub(super) fn afresh(&self) -> Self {
+        Self {
+            key: self.key.clone(),
+            ..Self::new()
+        }
+    }
+
     /// Takes note of what was read; from now on changes must rest.
     pub(super) fn settle_down(&mut self) {
         self.note();

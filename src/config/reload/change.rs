@@ -14,10 +14,32 @@ pub struct Change {
     pub realm: String,
     /// What it means.
     pub text: String,
-    /// Whether tokens that were valid are not any more.
-    pub ends_tokens: bool,
+    /// The tokens that were valid and are not any more.
+    pub ends: Ends,
+    /// Rotation is due for tokens that stay valid.
+    pub rotates: bool,
     /// Whether tokens that were revoked are valid again.
     pub revives_tokens: bool,
+}
+
+/// The tokens of a realm that end with a change.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Ends {
+    /// None.
+    Nothing,
+    /// Those that the text describes.
+    Some,
+    /// Those that a key signed.
+    OfKey(String),
+    /// All.
+    All,
+}
+
+impl Change {
+    /// Returns true if tokens that were valid are not any more.
+    pub fn ends_tokens(&self) -> bool {
+        self.ends != Ends::Nothing
+    }
 }
 
 /// What changed from one snapshot to the next.
@@ -94,16 +116,16 @@ fn of_keys(realm: &str, before: &Keyring, after: &Keyring, changes: &mut Vec<Cha
         let key = keys.join(", ");
         let text =
             format!("every token of realm {realm} is now invalid, but what the key {key} signed, which counts now");
-        changes.push(ends(text));
+        changes.push(ends(Ends::All, text));
     } else {
         for (_, key) in lost {
             let text = format!("every token of realm {realm} that the key {key} signed is now invalid");
-            changes.push(ends(text));
+            changes.push(ends(Ends::OfKey(key.to_string()), text));
         }
         if ids(before, current) != ids(after, current) && ids(before, current).is_subset(&has) {
             let text =
                 format!("realm {realm} has a new key; what the one before it signed is valid, and rotation is due");
-            changes.push(harmless(text));
+            changes.push(rotates(text));
         }
     }
     for (_, key) in has.difference(&had).filter(|key| !ids(after, current).contains(key)) {
@@ -119,9 +141,8 @@ fn of_keys(realm: &str, before: &Keyring, after: &Keyring, changes: &mut Vec<Cha
     };
     let (had, has) = (foreign(before), foreign(after));
     if !had.is_subset(&has) {
-        changes.push(ends(format!(
-            "tokens of foreign issuers whose keys realm {realm} has no more are now invalid"
-        )));
+        let text = format!("tokens of foreign issuers whose keys realm {realm} has no more are now invalid");
+        changes.push(ends(Ends::Some, text));
     } else if had != has {
         changes.push(harmless(format!("realm {realm} has more keys of foreign issuers")));
     }
@@ -129,7 +150,10 @@ fn of_keys(realm: &str, before: &Keyring, after: &Keyring, changes: &mut Vec<Cha
 
 /// Rules that valid tokens may not keep.
 fn of_policy(realm: &str, before: &Policy, after: &Policy, changes: &mut Vec<Change>) {
-    let mut ended = |whose: String| changes.push(ends(format!("tokens of realm {realm} {whose} are now invalid")));
+    let mut ended = |whose: String| {
+        let text = format!("tokens of realm {realm} {whose} are now invalid");
+        changes.push(ends(Ends::Some, text));
+    };
     if let Some(issuer) = after.issuer.as_ref().filter(|_| before.issuer != after.issuer) {
         ended(format!("whose issuer is not {issuer:?}"));
     }
@@ -177,7 +201,7 @@ fn of_version(realm: &str, before: &InForce, after: &InForce, changes: &mut Vec<
     if before != after {
         let (before, after) = (in_words(before), in_words(after));
         let text = format!("realm {realm} has {after}, it had {before}: rotation is due for every token of another");
-        changes.push(harmless(text));
+        changes.push(rotates(text));
     }
 }
 
@@ -197,7 +221,8 @@ fn of_removal(realm: &str, before: &InForce, after: &Snapshot, changes: &mut Vec
     heirs.retain(|heir| gone.shares_tokens(heir));
     heirs.sort_unstable_by_key(|heir| heir.name);
     if heirs.is_empty() {
-        changes.push(ends(format!("realm {realm} is gone, and with it every token of it")));
+        let text = format!("realm {realm} is gone, and with it every token of it");
+        changes.push(ends(Ends::All, text));
     }
     for heir in heirs {
         let (heir, same) = (heir.name, heir.denylist == gone.denylist);
@@ -230,14 +255,19 @@ fn harmless(text: String) -> Change {
     Change {
         realm: String::new(),
         text,
-        ends_tokens: false,
+        ends: Ends::Nothing,
+        rotates: false,
         revives_tokens: false,
     }
 }
 
-fn ends(text: String) -> Change {
+fn ends(ends: Ends, text: String) -> Change {
+    Change { ends, ..harmless(text) }
+}
+
+fn rotates(text: String) -> Change {
     Change {
-        ends_tokens: true,
+        rotates: true,
         ..harmless(text)
     }
 }

@@ -25,9 +25,9 @@ use next::{Next, Standing};
 use together::hold_together;
 use watch::Watch;
 
-pub use change::Change;
 pub(super) use change::changes;
-pub use queue::{Reloaded, Reloads};
+pub use change::{Change, Ends};
+pub use queue::{Made, Preview, Reloaded, Reloads};
 
 /// A change is seldom one event, and SIGHUP seldom alone: what comes together is one reading.
 const TOGETHER: Duration = Duration::from_millis(2);
@@ -42,6 +42,8 @@ const PATIENCE: u32 = 3;
 const MOST_PATIENCE: Duration = Duration::from_secs(4);
 /// What does not lie with a file is tried again after this.
 const RETRY: Duration = Duration::from_secs(1);
+/// The age of a change, in milliseconds, from which a reload is no longer answered with it.
+const RECENT: u64 = 60 * 1000;
 /// How many changes are remembered.
 const REMEMBERED: usize = 64;
 
@@ -68,6 +70,14 @@ impl Drop for Ended {
     }
 }
 
+/// A caller that waits for the outcome of a reload.
+struct Waiting {
+    since: Instant,
+    /// The generation in effect when the reload was asked for.
+    generation: u64,
+    answer: oneshot::Sender<Reloaded>,
+}
+
 /// Follows the files.
 pub struct Follower {
     live: Arc<Live>,
@@ -86,7 +96,9 @@ pub struct Follower {
     looked: Instant,
     /// When to look again, should nobody ask.
     again: Option<Instant>,
-    waiting: Vec<(Instant, oneshot::Sender<Reloaded>)>,
+    waiting: Vec<Waiting>,
+    /// The generation up to which reloads were answered with the changes.
+    told: u64,
     /// Since when a reload that somebody asked for is under way.
     reloading: Option<Instant>,
 }
@@ -102,6 +114,7 @@ impl Follower {
     ) -> Self {
         Self {
             files,
+            told: live.snapshot().generation,
             watch: Watch::new(reloads.clone(), live.snapshot().settings.state_dir.join("events")),
             live,
             reloads,
@@ -136,7 +149,7 @@ impl Follower {
         loop {
             let settings = self.settings().reload;
             let poll = polled + interval(&settings);
-            let patient = self.waiting.iter().map(|(since, _)| *since).chain(self.reloading);
+            let patient = self.waiting.iter().map(|waiting| waiting.since).chain(self.reloading);
             let patience = patient.map(|since| since + patience(&settings)).min();
             let wake = [self.again, patience].into_iter().flatten().fold(poll, Instant::min);
             let mut asked = self.reloads.take(wake);
@@ -145,13 +158,21 @@ impl Follower {
                 let more = self.reloads.take(Instant::now());
                 asked.reload |= more.reload;
                 asked.waiting.extend(more.waiting);
+                asked.previews.extend(more.previews);
+            }
+            for answer in asked.previews {
+                self.preview(answer);
             }
             let now = Instant::now();
             if now >= poll {
                 polled = now;
             }
-            self.waiting
-                .extend(asked.waiting.into_iter().map(|waiting| (now, waiting)));
+            let generation = self.live.snapshot().generation;
+            self.waiting.extend(asked.waiting.into_iter().map(|answer| Waiting {
+                since: now,
+                generation,
+                answer,
+            }));
             if asked.reload {
                 self.live.with_status(|status| status.reloads += 1);
                 if self.reloading.is_none() {
@@ -334,16 +355,65 @@ impl Follower {
             faults.push(Fault { file, line, message });
         }
         let generation = self.live.snapshot().generation;
-        let reloaded = Reloaded { generation, faults };
         let done = |since: Instant| settled || now >= since + patience;
-        let answered: Vec<_> = self.waiting.extract_if(.., |(since, _)| done(*since)).collect();
+        let answered: Vec<_> = self.waiting.extract_if(.., |waiting| done(waiting.since)).collect();
         // Whoever is answered finds that it has ended.
         if self.reloading.is_some_and(done) {
             self.reloading = None;
-            (self.listener)(Event::Ends(&reloaded.faults));
+            (self.listener)(Event::Ends(&faults));
         }
-        for (_, waiting) in answered {
-            let _ = waiting.send(reloaded.clone()); // it may have given up
+        if answered.is_empty() {
+            return;
+        }
+        let told = std::mem::replace(&mut self.told, generation);
+        for Waiting {
+            generation: before,
+            answer,
+            ..
+        } in answered
+        {
+            let changes = self.changes_since(told, before);
+            let faults = faults.clone();
+            let reloaded = Reloaded {
+                generation,
+                faults,
+                changes,
+            };
+            let _ = answer.send(reloaded); // it may have given up
+        }
+    }
+
+    /// The changes that no reload was answered with. `before` is the generation when this one was asked for.
+    fn changes_since(&self, told: u64, before: u64) -> Vec<Made> {
+        let now = (self.clock)();
+        self.live.with_status(|status| {
+            let all = status.changes.iter().map(|(at, generation, change)| Made {
+                at: *at,
+                generation: *generation,
+                change: change.clone(),
+                by_this_reload: *generation > before,
+            });
+            let is_news = |made: &Made| made.generation > told && (made.by_this_reload || made.at.plus(RECENT) > now);
+            all.filter(is_news).collect()
+        })
+    }
+
+    /// Answers what a reload would change now. The files are read as they are, stable or not, and nothing is noted.
+    fn preview(&self, answer: oneshot::Sender<Preview>) {
+        let preview = catch_unwind(AssertUnwindSafe(|| {
+            let running = self.live.snapshot().clone();
+            let next = Next::read(&mut self.files.afresh(), &running, &Standing::default());
+            let pending_restart = next.settings.pending_restart.clone();
+            Preview {
+                generation: running.generation,
+                changes: self.live.preview(next.settings, next.keys, (self.clock)()),
+                faults: next.faults,
+                pending_restart,
+            }
+        }));
+        // The panic's own text is in the log already; the caller learns that there is no answer.
+        if let Ok(preview) = preview {
+            let _ = answer.send(preview); // it may have given up
         }
     }
 }
@@ -355,14 +425,14 @@ fn patience(settings: &ReloadSettings) -> Duration {
 
 fn tell_of_changes(generation: u64, changes: &[Change]) {
     for change in changes {
-        match change.ends_tokens || change.revives_tokens {
+        match change.ends_tokens() || change.revives_tokens {
             true => tracing::warn!(generation, "{}", change.text),
             false => tracing::info!(generation, "{}", change.text),
         }
     }
     let ended: HashSet<_> = changes
         .iter()
-        .filter(|change| change.ends_tokens)
+        .filter(|change| change.ends_tokens())
         .map(|change| &change.realm)
         .collect();
     tracing::info!(generation, realms_with_ended_tokens = ended.len(), "reloaded");

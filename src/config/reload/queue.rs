@@ -7,7 +7,9 @@ use std::time::Instant;
 
 use tokio::sync::oneshot;
 
+use super::change::Change;
 use crate::config::fault::Faults;
+use crate::words::Millis;
 
 /// What came of a reload that somebody asked for.
 #[derive(Debug, Clone)]
@@ -16,6 +18,34 @@ pub struct Reloaded {
     pub generation: u64,
     /// What was refused; what was in force in its place stays.
     pub faults: Faults,
+    /// The changes that no earlier reload was answered with, and that are not older than a minute.
+    pub changes: Vec<Made>,
+}
+
+/// A change that has taken effect.
+#[derive(Debug, Clone)]
+pub struct Made {
+    /// The time.
+    pub at: Millis,
+    /// The generation that brought it.
+    pub generation: u64,
+    /// The change.
+    pub change: Change,
+    /// The reload that is answered brought it; otherwise the daemon had seen the files change before.
+    pub by_this_reload: bool,
+}
+
+/// The changes that a reload would bring now.
+#[derive(Debug, Clone)]
+pub struct Preview {
+    /// The generation in effect.
+    pub generation: u64,
+    /// The changes.
+    pub changes: Vec<Change>,
+    /// What would be refused.
+    pub faults: Faults,
+    /// The settings whose new value would wait for a restart.
+    pub pending_restart: Vec<&'static str>,
 }
 
 /// Asks for the files to be read again.
@@ -39,11 +69,13 @@ pub(super) struct Asked {
     pub(super) reload: bool,
     /// Who waits to hear what came of it.
     pub(super) waiting: Vec<oneshot::Sender<Reloaded>>,
+    /// The callers that ask what a reload would change.
+    pub(super) previews: Vec<oneshot::Sender<Preview>>,
 }
 
 impl Asked {
     fn is_empty(&self) -> bool {
-        !self.hint && !self.reload && self.waiting.is_empty()
+        !self.hint && !self.reload && self.waiting.is_empty() && self.previews.is_empty()
     }
 }
 
@@ -60,6 +92,13 @@ impl Reloads {
             asked.reload = true;
             asked.waiting.push(answer);
         });
+        answered.await.ok()
+    }
+
+    /// Asks what a reload would change now; `None` when nobody follows the files any more.
+    pub async fn preview(&self) -> Option<Preview> {
+        let (answer, answered) = oneshot::channel();
+        self.put(|asked| asked.previews.push(answer));
         answered.await.ok()
     }
 

@@ -3,6 +3,7 @@
 
 mod entries;
 mod operations;
+mod reload;
 
 use std::future::Future;
 use std::pin::Pin;
@@ -191,7 +192,7 @@ impl Dispatch {
         let (context, peer) = (self.context.clone(), self.peer.id());
         let (at, generation) = (moment.now, moment.snapshot.generation);
         let realm = match operation {
-            Operation::Reload | Operation::Import => String::new(),
+            Operation::Reload | Operation::Import | Operation::DryRun => String::new(),
             _ => told(named(realm)),
         };
         Box::pin(async move {
@@ -296,6 +297,14 @@ impl Dispatch {
             Op::Reload => {
                 self.allowed(snapshot, "", Right::Reload)?;
                 return Ok(self.reload(id));
+            }
+            Op::ReloadReport { dry_run } => {
+                self.allowed(snapshot, "", Right::Reload)?;
+                return Ok(if dry_run {
+                    self.dry_run(id)
+                } else {
+                    self.reload_with_report(id)
+                });
             }
             Op::Import => {
                 self.allowed(snapshot, "", Right::Reload)?;

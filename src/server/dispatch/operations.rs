@@ -10,7 +10,6 @@ use jwtkeeper_wire::{Answer, ErrorCode, FlagTarget, RevokeTarget};
 
 use super::entries::Granted;
 use super::{Answered, Dispatch};
-use crate::config::{Faults, Reloaded};
 use crate::keeper::{Before, Flag, Minted, Names, Refusal, Rejection, Revoke, Rotated, Served, Unsigned, Verdict};
 use crate::keyring::Effort;
 use crate::log_limit::limited;
@@ -235,25 +234,6 @@ impl Dispatch {
             }
         })
     }
-
-    pub(super) fn reload(&self, id: u64) -> Answered {
-        let context = self.context.clone();
-        later(async move {
-            let reloaded = context.reloads.ask().await;
-            plain(|out| match reloaded {
-                Some(Reloaded { generation, faults }) if faults.is_empty() => {
-                    put(id, Answer::Reloaded { generation }, out)
-                }
-                Some(Reloaded { faults, .. }) => put_error(id, ErrorCode::ReloadRefused, &shortened(&faults), out),
-                None => put_error(
-                    id,
-                    ErrorCode::Internal,
-                    "the files are not followed any more; see the log",
-                    out,
-                ),
-            })
-        })
-    }
 }
 
 /// What to revoke, owned.
@@ -356,7 +336,7 @@ fn charge(context: &Context, bucket: &Bucket, points: usize) {
     }
 }
 
-fn later(work: impl Future<Output = Done> + Send + 'static) -> Answered {
+pub(super) fn later(work: impl Future<Output = Done> + Send + 'static) -> Answered {
     Answered::Later(Box::pin(work))
 }
 
@@ -364,22 +344,6 @@ fn put_minted(context: &Context, served: &Served, id: u64, minted: &Minted, out:
     let outcome = put_issued(id, minted, &served.realm.policy.cookie, out);
     let names = || facts_of(Names::of_claims(served, minted.claims.as_bytes()));
     (outcome, context.facts(names))
-}
-
-/// As many faults as fit into a reply.
-fn shortened(faults: &Faults) -> String {
-    const MOST: usize = 16 * 1024;
-    let mut text = String::new();
-    for fault in faults.iter().map(ToString::to_string) {
-        if text.len() + fault.len() > MOST {
-            text.push_str("\nand more; jwtkeeperd --check tells all");
-            break;
-        }
-        let newline = if text.is_empty() { "" } else { "\n" };
-        text.push_str(newline);
-        text.push_str(&fault);
-    }
-    text
 }
 
 /// Answers no. A rotated token presented after its grace is counted, logged, and acted on as the realm says.
@@ -457,7 +421,7 @@ fn done(put: impl FnOnce(&mut Vec<u8>) -> (Outcome, Facts)) -> Done {
     }
 }
 
-fn plain(put: impl FnOnce(&mut Vec<u8>) -> Outcome) -> Done {
+pub(super) fn plain(put: impl FnOnce(&mut Vec<u8>) -> Outcome) -> Done {
     done(|out| (put(out), Facts::default()))
 }
 

@@ -91,6 +91,7 @@ impl<'a> From<&wire::Request<'a>> for Request<'a> {
             wire::Op::Health => Op::Health,
             wire::Op::Reload => Op::Reload,
             wire::Op::Import => Op::Import,
+            wire::Op::ReloadReport { dry_run } => Op::ReloadReport { dry_run },
         };
         Self { id: from.id, op }
     }
@@ -168,6 +169,10 @@ impl<'a> From<&wire::Reply<'a>> for Reply<'a> {
             wire::Answer::Imported { entries, pending } => Answer::Imported {
                 entries: *entries,
                 pending: *pending,
+            },
+            wire::Answer::ReloadReport { generation, document } => Answer::ReloadReport {
+                generation: *generation,
+                document,
             },
         };
         Self { id: from.id, answer }

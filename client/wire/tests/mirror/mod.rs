@@ -120,6 +120,9 @@ enum Op<'a> {
     Health,
     Reload,
     Import,
+    ReloadReport {
+        dry_run: bool,
+    },
 }
 
 #[derive(Debug, PartialEq, SchemaRead, SchemaWrite)]
@@ -184,6 +187,10 @@ enum Answer<'a> {
     Imported {
         entries: u64,
         pending: u64,
+    },
+    ReloadReport {
+        generation: u64,
+        document: &'a [u8],
     },
 }
 

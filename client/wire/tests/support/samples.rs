@@ -222,6 +222,7 @@ fn ops() -> Vec<Named<Op<'static>>> {
         named("health", Op::Health),
         named("reload", Op::Reload),
         named("import", Op::Import),
+        named("reload_report", Op::ReloadReport { dry_run: true }),
     ]
 }
 
@@ -338,6 +339,13 @@ fn answers() -> Vec<Named<Answer<'static>>> {
         ),
         named("reloaded", Answer::Reloaded { generation: 4 }),
         named("imported", Answer::Imported { entries: 7, pending: 2 }),
+        named(
+            "reload_report",
+            Answer::ReloadReport {
+                generation: 4,
+                document: b"{}",
+            },
+        ),
     ]
 }
 

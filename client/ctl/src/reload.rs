@@ -1,0 +1,149 @@
+//! `reload`: what it changed, or with --dry-run what it would change; and what was refused.
+
+use jwtkeeper_client::blocking::Client;
+use jwtkeeper_client::{Error, ErrorCode, ReloadReport, Reloaded};
+use serde::{Deserialize, Serialize};
+
+use crate::outcome::{Failure, Outcome};
+use crate::output::Output;
+use crate::times::time;
+
+/// The document of a report, as docs/protocol.md describes it. Members of a newer daemon are passed over.
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+struct Report {
+    changes: Vec<Change>,
+    realms: Vec<Realm>,
+    pending_restart: Vec<String>,
+    faults: Vec<String>,
+}
+
+#[derive(Debug, Default, Deserialize, Serialize)]
+#[serde(default)]
+struct Change {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    at: Option<u64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    generation: Option<u64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    by_this_reload: Option<bool>,
+    realm: String,
+    text: String,
+    ends_tokens: bool,
+    revives_tokens: bool,
+}
+
+#[derive(Debug, Default, Deserialize, Serialize)]
+#[serde(default)]
+struct Realm {
+    name: String,
+    ends: String,
+    keys: Vec<String>,
+    rotation_due: bool,
+}
+
+#[derive(Serialize)]
+struct Shape<'r> {
+    dry_run: bool,
+    /// `null` where something was refused.
+    generation: Option<u64>,
+    changes: &'r [Change],
+    realms: &'r [Realm],
+    pending_restart: &'r [String],
+    faults: &'r [String],
+}
+
+pub(crate) fn run(client: &Client, output: &Output, dry_run: bool) -> Result<Outcome, Failure> {
+    let request = if dry_run {
+        ReloadReport::dry_run()
+    } else {
+        ReloadReport::new()
+    };
+    let (generation, report) = match client.call(&request) {
+        Ok(Reloaded { generation, document }) => {
+            let report: Report = serde_json::from_slice(document.as_bytes()).unwrap_or_default();
+            (generation, report)
+        }
+        // A daemon of an older version reloads all the same, and does not say what changed.
+        Err(error) if !dry_run && is_older(&error) => {
+            let generation = client.reload()?;
+            output.older_reload(generation)?;
+            return Ok(Outcome::Yes);
+        }
+        Err(error) => return Err(error.into()),
+    };
+    let accepted = report.faults.is_empty().then_some(generation);
+    if output.json {
+        output.object(&Shape {
+            dry_run,
+            generation: accepted,
+            changes: &report.changes,
+            realms: &report.realms,
+            pending_restart: &report.pending_restart,
+            faults: &report.faults,
+        })?;
+    } else {
+        let lines = match dry_run {
+            true => would_change(&report),
+            false => changed(accepted, &report),
+        };
+        lines.iter().try_for_each(|line| output.line(line))?;
+    }
+    match accepted {
+        Some(_) => Ok(Outcome::Yes),
+        None => Err(Failure::Refused(report.faults)),
+    }
+}
+
+fn is_older(error: &Error) -> bool {
+    error.code() == Some(ErrorCode::UnknownOperation)
+}
+
+/// The lines about a reload. A file that changed a moment ago may have taken effect before anybody asked for it.
+fn changed(generation: Option<u64>, report: &Report) -> Vec<String> {
+    let nothing = if report.changes.is_empty() {
+        ", nothing changed"
+    } else {
+        ""
+    };
+    let first = generation.map(|generation| format!("reloaded, generation {generation}{nothing}"));
+    let changes = report.changes.iter().map(|change| match change.at {
+        Some(at) => format!("in effect since {}: {}", time(at), change.text),
+        None => change.text.clone(),
+    });
+    first.into_iter().chain(changes).chain(restart(report)).collect()
+}
+
+/// The lines about a reload that was not made.
+fn would_change(report: &Report) -> Vec<String> {
+    let first = match report.changes.is_empty() {
+        true => "dry run: a reload would change nothing",
+        false => "dry run: nothing was applied; a reload would mean:",
+    };
+    let mut lines = vec![first.to_owned()];
+    lines.extend(report.changes.iter().map(|change| format!("- {}", change.text)));
+    lines.extend(report.realms.iter().map(tokens_of));
+    lines.extend(restart(report));
+    lines
+}
+
+fn tokens_of(realm: &Realm) -> String {
+    let ends = match (&*realm.ends, realm.keys.join(", ")) {
+        ("all", _) => "all would end".to_owned(),
+        ("some", keys) if !keys.is_empty() => format!("those that the key {keys} signed would end"),
+        ("some", _) => "some would end, see above".to_owned(),
+        _ => "none would end".to_owned(),
+    };
+    let rotation = if realm.rotation_due {
+        "; rotation would be due"
+    } else {
+        ""
+    };
+    format!("tokens of realm {}: {ends}{rotation}", realm.name)
+}
+
+fn restart(report: &Report) -> Option<String> {
+    let settings = report.pending_restart.join(", ");
+    (!settings.is_empty())
+        .then(|| format!("restart pending: the new value of {settings} takes effect after a restart of jwtkeeperd"))
+}
