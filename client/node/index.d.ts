@@ -20,7 +20,7 @@ export type Reason =
   | 'revoked'
   | (string & {});
 
-export type Cause = 'flagged' | 'stale_version' | 'retired_key' | 'unlocked' | 'rotated' | (string & {});
+export type Cause = 'flagged' | 'stale_version' | 'retired_key' | 'unlocked' | 'rotated' | 'expiring' | (string & {});
 
 export interface ClientOptions {
   /** The daemon's socket; otherwise JWTKEEPER_SOCKET, otherwise /run/jwtkeeper/jwtkeeper.sock. */

@@ -10,7 +10,7 @@ use super::settings::Settings;
 use super::sources::KeySource;
 use super::store::{ReachSettings, StoreSettings};
 use crate::keyring::LockKey;
-use crate::realm::{CookieLock, OnReuse};
+use crate::realm::{CookieLock, OnReuse, RotateOn};
 
 /// The text. It names files and holds nothing of what is in them.
 pub fn print(settings: &Settings) -> String {
@@ -156,6 +156,15 @@ fn print_realm(out: &mut Lines, realm: &RealmSettings) {
         .session_lifetime
         .iter()
         .for_each(|span| out.span("session_lifetime", span.saturating_mul(1000)));
+    policy
+        .renew_before
+        .iter()
+        .for_each(|span| out.span("renew_before", span.saturating_mul(1000)));
+    let whose = match policy.rotate_on {
+        RotateOn::Any => "any",
+        RotateOn::Cookie => "cookie",
+    };
+    out.text("rotate_on", whose);
     out.raw("max_token", policy.max_token);
     out.text("subject_claim", &policy.subject_claim);
     out.list(

@@ -8,7 +8,7 @@ use super::sources::{
 use super::tree::Node;
 use crate::jwt::{Algorithm, Family};
 use crate::keyring::LockKey;
-use crate::realm::{CookieLock, CookiePolicy, OnReuse, OwnClaim, Policy, SameSite};
+use crate::realm::{CookieLock, CookiePolicy, OnReuse, OwnClaim, Policy, RotateOn, SameSite};
 
 /// Clocks further apart are broken: tokens of the future would be taken that long.
 const MOST_SKEW: u64 = 10 * 60 * 1000;
@@ -62,6 +62,7 @@ impl RealmSettings {
         let version_file = located(&section, "version_file");
         let retired_keys = read_retired(&section);
         read_lock_keys(&section, algorithm, &retired_keys, &mut policy);
+        read_rotation(&section, key.as_ref(), &mut policy);
         let foreign_keys = read_foreign(&section, &mut policy);
         let allow_weak_secret = section.flag("allow_weak_secret", false);
         let allow_world_readable = section.flag("allow_world_readable", false);
@@ -225,6 +226,32 @@ fn read_policy(section: &Section<'_>) -> Policy {
         read_cookie(cookie, &mut policy.cookie);
     }
     policy
+}
+
+/// Reads when rotation is due, and refuses what could never be.
+fn read_rotation(section: &Section<'_>, key: Option<&KeySource>, policy: &mut Policy) {
+    let validates_only = matches!(key, Some(KeySource::Public(_)));
+    if let Some((span, place)) = section.seconds("renew_before") {
+        let name = section.full("renew_before");
+        if span >= policy.expiry {
+            let message = format!("{name} is not shorter than expiry: every token would be renewed at once");
+            section.fault(&place, message);
+        }
+        if validates_only {
+            section.fault(&place, format!("{name} is for realms that sign; remove it"));
+        }
+        policy.renew_before = Some(span);
+    }
+    let whose = [("any", RotateOn::Any), ("cookie", RotateOn::Cookie)];
+    policy.rotate_on = section.choice("rotate_on", &whose).unwrap_or(policy.rotate_on);
+    if policy.rotate_on == RotateOn::Cookie && policy.cookie_lock == CookieLock::Off {
+        let place = section.node("rotate_on").map_or(section.place(), |node| &node.place);
+        let message = format!(
+            "{} = \"cookie\" needs cookie_lock = \"optional\" or \"required\"; without it no token would ever be rotated",
+            section.full("rotate_on")
+        );
+        section.fault(place, message);
+    }
 }
 
 /// A span that is no longer than `most` milliseconds.

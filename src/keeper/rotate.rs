@@ -11,7 +11,7 @@ use super::claims::{Draft, OwnDraft, Wanted};
 use super::issue::{as_minted, check_size, lock_of};
 use super::jti::new_jti;
 use super::seal::{has_forged_end, sealed, sealed_end};
-use super::validate::{judge_claims, reused, seconds, session_end};
+use super::validate::{judge_claims, life_of_successor, reused, seconds, session_end};
 use super::{HandOut, Keeper, Refusal, Rotated, Served, Unsigned};
 use crate::denylist::{Change, Kind, Level, Lock, MARGIN, Outcome, Record, Rotate, Rotation};
 use crate::jwt::read_claims;
@@ -220,8 +220,7 @@ fn compose(
 /// session may.
 fn expiry(policy: &Policy, now: Millis, old: &Admitted<'_>, wanted: Option<Seconds>) -> Result<Seconds, Refusal> {
     let iat = now.seconds();
-    let lived = old.claims.exp.saturating_sub(old.claims.iat.unwrap_or(iat));
-    let mut exp = iat.saturating_add(lived.min(seconds(policy.expiry)));
+    let mut exp = iat.saturating_add(life_of_successor(policy, now, old));
     if let Some(wanted) = wanted {
         exp = exp.min(wanted);
     }

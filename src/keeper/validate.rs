@@ -9,7 +9,7 @@ use super::{Keeper, Rejection, Reuse, Served, Verdict};
 use crate::denylist::{Change, EarlyToken, Kind, Level, MARGIN, Raise, Rotation, Stands};
 use crate::jwt::Version;
 use crate::keyring::Effort;
-use crate::realm::{CookieLock, Policy};
+use crate::realm::{CookieLock, Policy, RotateOn};
 use crate::words::{Id, Millis, Seconds};
 
 /// The time for which requests with a token may be under way after its successor was rotated, in milliseconds.
@@ -184,6 +184,10 @@ fn rotation_cause(served: &Served, now: Millis, admitted: &Admitted<'_>, stands:
         return Cause::Rotated;
     }
     let policy = &served.realm.policy;
+    // Who ignores a new token would be locked out at the end of the grace.
+    if policy.rotate_on == RotateOn::Cookie && admitted.cookies.is_empty() {
+        return Cause::None;
+    }
     if is_flagged(admitted, stands) {
         return Cause::Flagged;
     }
@@ -198,7 +202,32 @@ fn rotation_cause(served: &Served, now: Millis, admitted: &Admitted<'_>, stands:
     if is_unlocked(policy, admitted.lock) {
         return Cause::Unlocked;
     }
+    if is_expiring(served, now, admitted) {
+        return Cause::Expiring;
+    }
     Cause::None
+}
+
+/// Returns true in the last `renew_before` of a token's life, if a successor would outlive it. That is never in the first
+/// half of its life: a short-lived token would be rotated by each request.
+fn is_expiring(served: &Served, now: Millis, admitted: &Admitted<'_>) -> bool {
+    let policy = &served.realm.policy;
+    let Some(span) = policy.renew_before else { return false };
+    let (exp, now_s) = (admitted.claims.exp, now.seconds());
+    let life = life_of_successor(policy, now, admitted);
+    let left = exp.saturating_sub(now_s);
+    let mut outlives = now_s.saturating_add(life) > exp;
+    if let Some(span) = policy.session_lifetime {
+        outlives &= session_end(admitted.start.at, span).seconds() > exp;
+    }
+    outlives && left <= seconds(span).min(life / 2) && served.realm.keyring.signing().is_some()
+}
+
+/// How long a successor lives, in seconds, if nothing else bounds it: as long as the old token did, and no longer than
+/// the realm's `expiry`.
+pub(super) fn life_of_successor(policy: &Policy, now: Millis, old: &Admitted<'_>) -> Seconds {
+    let lived = old.claims.exp.saturating_sub(old.claims.iat.unwrap_or(now.seconds()));
+    lived.min(seconds(policy.expiry))
 }
 
 fn is_flagged(admitted: &Admitted<'_>, stands: &Stands) -> bool {

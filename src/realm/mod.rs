@@ -36,6 +36,10 @@ pub struct Policy {
     pub rotation_grace_ms: u64,
     /// How long a login may live, rotations and all.
     pub session_lifetime: Option<u64>,
+    /// How long before a token expires rotation is due; never unless set.
+    pub renew_before: Option<u64>,
+    /// Whose tokens are to be rotated.
+    pub rotate_on: RotateOn,
     /// The longest token, in bytes.
     pub max_token: usize,
     /// The claim that names the subject.
@@ -161,6 +165,15 @@ pub enum OnReuse {
     RevokeSession,
 }
 
+/// Whose tokens are to be rotated.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum RotateOn {
+    /// Everybody's.
+    Any,
+    /// Those that came with a lock cookie: a browser's.
+    Cookie,
+}
+
 /// An issuer elsewhere.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ForeignIssuer {
@@ -228,6 +241,8 @@ impl Default for Policy {
             clock_skew_ms: 2000,
             rotation_grace_ms: 30_000,
             session_lifetime: None,
+            renew_before: None,
+            rotate_on: RotateOn::Any,
             max_token: 8 * 1024,
             subject_claim: "sub".to_owned(),
             allow_overrides: Vec::new(),

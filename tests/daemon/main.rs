@@ -46,6 +46,7 @@ mod refused;
 mod reload;
 mod reload_report;
 mod renamed;
+mod renewal;
 mod rollback;
 mod rollover;
 mod rotate_race;

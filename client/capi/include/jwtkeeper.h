@@ -149,6 +149,8 @@ enum {
     JWTKEEPER_CAUSE_UNLOCKED = 4,
     /** It has a successor, and the grace is not over: rotate answers with that successor. */
     JWTKEEPER_CAUSE_ROTATED = 5,
+    /** It expires within the realm's renew_before. */
+    JWTKEEPER_CAUSE_EXPIRING = 6,
 };
 
 /** What the denylist says of a jti. */

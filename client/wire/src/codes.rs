@@ -155,6 +155,7 @@ codes! {
         RetiredKey = 3, "retired_key", "A retired key signed it.";
         Unlocked = 4, "unlocked", "It is not locked the way the realm locks now.";
         Rotated = 5, "rotated", "It has a successor, and the grace is not over: rotate answers with that successor.";
+        Expiring = 6, "expiring", "It expires within the realm's renew_before.";
     }
 }
 

@@ -83,6 +83,22 @@ fn more_than_one_fault() {
 }
 
 #[test]
+fn a_rotation_that_could_never_be_right() {
+    let settings = "renew_before = \"25h\"\nrotate_on = \"cookie\"\nalgorithm = \"HS256\"";
+    configuration(
+        replaced("algorithm = \"HS256\"", settings),
+        &[
+            "renew_before is not shorter than expiry",
+            "rotate_on = \"cookie\" needs cookie_lock",
+        ],
+    );
+    configuration(
+        replaced("algorithm = \"HS256\"", "renew_before = \"0s\"\nalgorithm = \"HS256\""),
+        &["renew_before must be one or more whole seconds"],
+    );
+}
+
+#[test]
 fn a_wrong_value() {
     configuration(replaced("HS256", "HS257"), &["algorithm must be", "HS257"]);
 }

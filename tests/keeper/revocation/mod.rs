@@ -7,6 +7,7 @@ mod flags;
 mod foreign;
 mod keys;
 mod minting;
+mod renewal;
 mod retention;
 mod reuse;
 mod revoke;
