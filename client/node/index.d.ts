@@ -1,4 +1,4 @@
-import type { IncomingMessage, ServerResponse } from 'node:http';
+import type { IncomingHttpHeaders, IncomingMessage, ServerResponse } from 'node:http';
 
 /** Claims to give: an object, or a JSON object as text, which keeps the digits of its numbers. */
 export type GivenClaims = Record<string, unknown> | string | Buffer;
@@ -42,18 +42,28 @@ export interface ClientOptions {
   cookie?: { name?: string; domain?: string | null; path?: string | null; secure?: boolean };
 }
 
-/** The answer to validate. */
-export class Verdict {
-  private constructor();
-  readonly valid: boolean;
-  /** Why it is not valid. */
-  readonly reason: Reason | null;
-  /** Why a valid token should be rotated now. */
+/** The answer to validate: `if (verdict.valid)` narrows. */
+export type Verdict = ValidVerdict | InvalidVerdict;
+export const Verdict: { prototype: Verdict };
+
+export interface ValidVerdict {
+  readonly valid: true;
+  readonly reason: null;
+  /** Why it should be rotated now; null when it need not be. */
   readonly rotation: Cause | null;
   /** Its claims, as they stand in the token. */
-  readonly claimsText: string | null;
-  /** The same, parsed: integers beyond 2^53 lose digits. */
-  readonly claims: Record<string, unknown> | null;
+  readonly claimsText: string;
+  /** The same, parsed once: integers beyond 2^53 lose digits. */
+  readonly claims: Record<string, unknown>;
+}
+
+export interface InvalidVerdict {
+  readonly valid: false;
+  /** Why it is not valid. */
+  readonly reason: Reason;
+  readonly rotation: null;
+  readonly claimsText: null;
+  readonly claims: null;
 }
 
 /** The lock cookie: its parts, and the header ready made. */
@@ -82,8 +92,10 @@ export class Minted {
   readonly cookie: Cookie | null;
   readonly claimsText: string;
   readonly claims: Record<string, unknown>;
-  /** Gives it to the browser: the Authorization header, and Set-Cookie where the realm locks. */
-  writeTo(response: ServerResponse): void;
+  /** The headers of a response that carries it: Authorization, Cache-Control, and Set-Cookie where the realm locks. */
+  readonly headers: Record<string, string>;
+  /** Sets them. */
+  writeTo(response: ResponseLike): void;
 }
 
 /** The answer of rotate and revokeToken to a token that is not valid. */
@@ -103,8 +115,38 @@ export class Session {
   /** The value of its lock cookie. */
   readonly cookie: string | null;
   /** Revokes the token with its session, and takes the cookie from the browser. */
-  logout(response: ServerResponse): Promise<void>;
+  logout(response: ResponseLike): Promise<void>;
 }
+
+/** What a request's headers come to. */
+export class Outcome {
+  private constructor();
+  /** 200: go on. 401: not authenticated. 503: not judged now. 500: not judged until the set-up or the new claims are right. */
+  readonly status: 200 | 401 | 503 | 500;
+  /** Of status 200. */
+  readonly session: Session | null;
+  readonly claims: Record<string, unknown> | null;
+  readonly token: string | null;
+  /** Why a token is not valid; null without a token. */
+  readonly reason: Reason | null;
+  /** Why it could not be judged, of status 503 and 500. */
+  readonly error: JwtKeeperError | null;
+  /** Why a rotation that is due is put off. */
+  readonly putOff: string | null;
+  /** The headers of the response: the successor of a rotation, or those of a refusal. */
+  readonly headers: Record<string, string>;
+  /** Sets them. */
+  writeTo(response: ResponseLike): void;
+}
+
+/** A response of node:http, or a reply of Fastify. */
+export type ResponseLike =
+  | ServerResponse
+  | {
+      header(name: string, value: unknown): unknown;
+      getHeader(name: string): number | string | string[] | undefined;
+      removeHeader(name: string): unknown;
+    };
 
 /** A client of one daemon in one realm. Calls wait on threads; the event loop goes on. */
 export class Client {
@@ -112,6 +154,11 @@ export class Client {
   /** A client of another realm of the same daemon, over the same connections. */
   forRealm(realm: string): Client;
   ping(): Promise<void>;
+  /** Judges a request by its headers, and rotates a token that is due: middleware of any framework can stand on it. */
+  authenticate(
+    headers: IncomingHttpHeaders | Headers,
+    options?: { regenerateClaims?: (old: Session) => GivenClaims | null | undefined | Promise<GivenClaims | null | undefined> },
+  ): Promise<Outcome>;
   /** `ttl` is in seconds. */
   issue(claims?: GivenClaims, options?: { ttl?: number }): Promise<Minted>;
   validate(token: string | Buffer, cookie?: string | null): Promise<Verdict>;
@@ -174,7 +221,10 @@ export interface SessionsOptions<Request extends IncomingMessage = IncomingMessa
     old: Session,
     request: Request,
   ) => GivenClaims | null | undefined | Promise<GivenClaims | null | undefined>;
-  /** Hears of requests that could not be judged, and of rotations put off; console.warn unless told otherwise. */
+  /** Ends a 401 or 503, whose status and headers are set; the status text unless set. */
+  refuse?: (request: Request, response: ServerResponse, outcome: Outcome) => unknown;
+  /** Receives what is to be logged: an outage at its start and its end, other faults at most once a minute. console.warn
+   *  unless set. */
   log?: (message: string) => void;
 }
 

@@ -7,7 +7,7 @@ const { Client } = require('./lib/client');
 const { sessions } = require('./lib/express');
 const errors = require('./lib/errors');
 const { Cookie, Minted, Verdict } = require('./lib/answers');
-const { Session } = require('./lib/session');
+const { Outcome, Session } = require('./lib/session');
 const { version } = require('./lib/library');
 
-module.exports = { Client, sessions, ...errors, Cookie, Minted, Verdict, Session, version };
+module.exports = { Client, sessions, ...errors, Cookie, Minted, Verdict, Session, Outcome, version };

@@ -15,6 +15,7 @@ export const {
   Minted,
   Verdict,
   Session,
+  Outcome,
   version,
 } = jwtkeeper;
 export default jwtkeeper;

@@ -1,4 +1,5 @@
-//! Node: the Express middleware, the package's own tests, and its types.
+//! Node: the Express middleware, the package's own tests (Fastify, worker threads and the front end's module among them),
+//! and its types.
 
 use std::process::Command;
 
@@ -55,11 +56,12 @@ fn the_package_s_own_tests_pass() {
 #[test]
 fn the_package_installs() {
     let directory = tempfile::tempdir().unwrap();
-    let script = "set -eu\nmkdir tree app\n(cd \"$1\" && cp -r index.js index.mjs index.d.ts lib package.json \"$OLDPWD/tree\")\n\
+    let script = "set -eu\nmkdir tree app\n(cd \"$1\" && cp -r *.js *.mjs *.d.ts lib package.json \"$OLDPWD/tree\")\n\
                   cd app\nnpm pack --silent ../tree >/dev/null\n\
                   npm install --silent --no-audit --no-fund --prefer-offline ./jwtkeeper-0.1.0.tgz\n\
                   node -e 'new (require(\"jwtkeeper\").Client)()'\n\
-                  node --input-type=module -e 'import { Client } from \"jwtkeeper\"; new Client()'";
+                  node --input-type=module -e 'import { Client } from \"jwtkeeper\"; import { sessions } from \"jwtkeeper/fastify\"; \
+                  import { Session } from \"jwtkeeper/browser\"; sessions(new Client()); new Session()'";
     let mut command = Command::new("sh");
     command.args(["-c", script, "sh"]).arg(root("client/node"));
     command.current_dir(directory.path());

@@ -7,6 +7,7 @@ const { c } = require('./library');
 
 class Verdict {
   #claimsText;
+  #claims;
 
   constructor(reply) {
     this.valid = reply.number('valid') === 1;
@@ -21,7 +22,8 @@ class Verdict {
   }
 
   get claims() {
-    return this.#claimsText === null ? null : JSON.parse(this.#claimsText);
+    this.#claims ??= this.#claimsText === null ? null : JSON.parse(this.#claimsText);
+    return this.#claims;
   }
 }
 
@@ -53,6 +55,7 @@ class Cookie {
 class Minted {
   #token;
   #claimsText;
+  #claims;
   #cookie;
 
   constructor(reply) {
@@ -80,13 +83,30 @@ class Minted {
   }
 
   get claims() {
-    return JSON.parse(this.#claimsText);
+    this.#claims ??= JSON.parse(this.#claimsText);
+    return this.#claims;
+  }
+
+  /** The headers of a response that carries it. Such a response must not be stored by caches. */
+  get headers() {
+    const cookie = this.#cookie === null ? {} : { 'Set-Cookie': this.#cookie.setCookie };
+    return { Authorization: `Bearer ${this.#token}`, 'Cache-Control': 'no-store', ...cookie };
   }
 
   /** Gives it to the browser: the Authorization header, and Set-Cookie where the realm locks. */
   writeTo(response) {
-    response.setHeader('Authorization', `Bearer ${this.#token}`);
+    putHeader(response, 'Authorization', `Bearer ${this.#token}`);
+    putHeader(response, 'Cache-Control', 'no-store');
     putCookie(response, this.#cookie?.setCookie);
+  }
+}
+
+/** Sets a header of a response of node:http, or of a reply of Fastify. */
+function putHeader(response, name, value) {
+  if (typeof response.setHeader === 'function') {
+    response.setHeader(name, value);
+  } else {
+    response.header(name, value);
   }
 }
 
@@ -97,7 +117,9 @@ function putCookie(response, line) {
   }
   const name = line.slice(0, line.indexOf('=') + 1);
   const others = [response.getHeader('Set-Cookie') ?? []].flat().filter((other) => !other.startsWith(name));
-  response.setHeader('Set-Cookie', [...others, line]);
+  // Fastify adds a cookie to those that are there.
+  response.removeHeader('Set-Cookie');
+  putHeader(response, 'Set-Cookie', [...others, line]);
 }
 
-module.exports = { Verdict, Cookie, Minted, putCookie };
+module.exports = { Verdict, Cookie, Minted, putCookie, putHeader };

@@ -5,142 +5,123 @@
 const { promisify } = require('node:util');
 const { bytes, c, failure, Reply } = require('./library');
 const { Minted, Verdict } = require('./answers');
-const { claimsText } = require('./session');
+const { authenticate, claimsText } = require('./session');
+const { known, presented, seconds, span, text, whole } = require('./options');
+const { turns } = require('./turns');
 
 const NOW = -1;
 const REALM_EXPIRY = -1;
 /** As libjwtkeeper has it, in milliseconds. */
 const DEADLINE = 5000;
+const OPTIONS = ['socket', 'realm', 'name', 'deadline', 'connectTimeout', 'serverUid', 'maxIdle', 'cookie'];
+const COOKIE = ['name', 'domain', 'path', 'secure'];
+const MOST_IDLE = 65_536;
+const HIGHEST_UID = 2 ** 32 - 1;
 
-/**
- * The calls under way in this thread of Node. They wait on libuv's pool, which fs and dns use too: one of its threads is
- * left to those, so that a daemon that stalls holds up nothing else. More calls wait their turn, each up to its deadline.
- */
-const turns = {
-  free: Math.max(1, (Number(process.env.UV_THREADPOOL_SIZE) || 4) - 1),
-  waiting: new Set(),
-  /** What calls under way were given: a thread reads it, so it must not be collected. */
-  given: new Set(),
-
-  take(deadline) {
-    if (this.free > 0) {
-      this.free -= 1;
-      return undefined;
-    }
-    return new Promise((resolve, reject) => {
-      const next = () => {
-        clearTimeout(timer);
-        this.waiting.delete(next);
-        resolve();
-      };
-      const timer = setTimeout(() => {
-        this.waiting.delete(next);
-        reject(failure(TIMEOUT, `no turn came within ${deadline} ms: the daemon stalls, or UV_THREADPOOL_SIZE is small`));
-      }, deadline);
-      this.waiting.add(next);
-    });
-  },
-
-  giveBack() {
-    const [next] = this.waiting;
-    if (next) {
-      next();
-    } else {
-      this.free += 1;
-    }
-  },
-
-  async call(call, given, deadline) {
-    await this.take(deadline);
-    this.given.add(given);
-    try {
-      return await later(call)(...given);
-    } finally {
-      this.given.delete(given);
-      this.giveBack();
-    }
-  },
-};
-const TIMEOUT = 301;
-
+/** What calls under way use: a thread works on it, so it must not be collected, even if nobody waits any more. */
+const used = new Set();
 const asynchronous = new Map();
 const lost = new FinalizationRegistry((handle) => c.client_free(handle));
-
 class Client {
-  #handle;
+  #options;
+  /** Of a client of another realm: that whose connections it uses, and the realm. */
+  #parent;
+  #realm;
+  /** By n: the handle whose deadline is that of the client divided by 2^n. libjwtkeeper has one for all calls of a handle. */
+  #handles = [];
   #replies = [];
   #deadline;
 
   constructor(options = {}) {
-    this.#handle = options.handle ?? open(options);
-    this.#deadline = options.deadline ?? DEADLINE;
-    lost.register(this, this.#handle);
+    if (options instanceof Client) {
+      [this.#parent, this.#realm] = [options, arguments[1]];
+      this.#options = options.#options;
+    } else {
+      this.#options = checked(options);
+    }
+    this.#deadline = this.#options.deadline ?? DEADLINE;
+    this.#handle(this.#deadline);
   }
 
   forRealm(realm) {
-    const other = [null];
-    const code = c.client_for_realm(this.#handle, ...bytes(realm), other);
-    if (code !== 0) {
-      throw failure(code);
+    return new Client(this.#parent ?? this, text('realm', realm));
+  }
+
+  /** The handle with the shortest deadline that leaves a call these milliseconds. */
+  #handle(remaining) {
+    let [number, deadline] = [0, this.#deadline];
+    while (deadline / 2 >= Math.max(1, remaining)) {
+      number += 1;
+      deadline /= 2;
     }
-    return new Client({ handle: other[0], deadline: this.#deadline });
+    if (this.#handles[number] === undefined) {
+      this.#handles[number] = this.#parent
+        ? ofRealm(this.#parent.#handle(remaining), this.#realm)
+        : open({ ...this.#options, deadline: Math.ceil(deadline) });
+      lost.register(this, this.#handles[number]);
+    }
+    return this.#handles[number];
   }
 
   ping() {
     return this.#ask(c.ping, [], () => undefined);
   }
 
-  issue(claims, { ttl } = {}) {
-    const seconds = ttl ?? REALM_EXPIRY;
-    if (!Number.isInteger(seconds) || (ttl !== undefined && ttl < 0)) {
-      throw new RangeError('ttl is a whole number of seconds, not less than 0');
-    }
-    return this.#ask(c.issue, [...bytes(claimsText(claims)), seconds], (reply) => new Minted(reply));
+  /** Judges a request by its headers, and rotates a token that is due: see lib/session.js. */
+  authenticate(headers, options) {
+    return authenticate(this, headers, options);
+  }
+
+  issue(claims, options = {}) {
+    known(options, ['ttl'], 'issue');
+    const ttl = options.ttl === undefined ? REALM_EXPIRY : seconds('ttl', options.ttl);
+    return this.#ask(c.issue, [...bytes(claimsText(claims)), ttl], (reply) => new Minted(reply));
   }
 
   validate(token, cookie) {
-    return this.#ask(c.validate, [...bytes(token), ...bytes(cookie)], (reply) => new Verdict(reply));
+    return this.#ask(c.validate, credentials(token, cookie), (reply) => new Verdict(reply));
   }
 
   validateSync(token, cookie) {
     const reply = this.#replies.pop() ?? new Reply();
     try {
-      reply.check(c.validate(this.#handle, ...bytes(token), ...bytes(cookie), reply.handle));
+      reply.check(c.validate(this.#handle(this.#deadline), ...credentials(token, cookie), reply.handle));
       return new Verdict(reply);
     } finally {
       this.#replies.push(reply);
     }
   }
 
-  rotate(token, cookie, { claims } = {}) {
-    const given = [...bytes(token), ...bytes(cookie), ...bytes(claimsText(claims))];
+  rotate(token, cookie, options = {}) {
+    known(options, ['claims'], 'rotate');
+    const given = [...credentials(token, cookie), ...bytes(claimsText(options.claims))];
     return this.#ask(c.rotate, given, (reply) => (reply.number('valid') === 1 ? new Minted(reply) : invalid(reply)));
   }
 
   flagJti(jti) {
-    return this.#ask(c.flag_jti, bytes(jti), () => undefined);
+    return this.#ask(c.flag_jti, bytes(text('jti', jti)), () => undefined);
   }
 
   flagSubject(subject, before) {
-    return this.#ask(c.flag_subject, [...bytes(subject), moment(before)], () => undefined);
+    return this.#ask(c.flag_subject, [...bytes(text('subject', subject)), moment(before)], () => undefined);
   }
 
   revokeToken(token, cookie) {
-    return this.#ask(c.revoke_token, [...bytes(token), ...bytes(cookie)], (reply) =>
+    return this.#ask(c.revoke_token, credentials(token, cookie), (reply) =>
       reply.number('reason') === 0 ? { valid: true } : invalid(reply),
     );
   }
 
   revokeJti(jti) {
-    return this.#ask(c.revoke_jti, bytes(jti), () => undefined);
+    return this.#ask(c.revoke_jti, bytes(text('jti', jti)), () => undefined);
   }
 
   revokeSession(session) {
-    return this.#ask(c.revoke_session, bytes(session), () => undefined);
+    return this.#ask(c.revoke_session, bytes(text('session', session)), () => undefined);
   }
 
   revokeSubject(subject, before) {
-    return this.#ask(c.revoke_subject, [...bytes(subject), moment(before)], () => undefined);
+    return this.#ask(c.revoke_subject, [...bytes(text('subject', subject)), moment(before)], () => undefined);
   }
 
   revokeIssuedBefore(before) {
@@ -148,7 +129,7 @@ class Client {
   }
 
   status(jti) {
-    return this.#ask(c.status, bytes(jti), (reply) => ({
+    return this.#ask(c.status, bytes(text('jti', jti)), (reply) => ({
       state: c.state_name(reply.number('state')),
       until: reply.number('until') || null,
     }));
@@ -181,7 +162,7 @@ class Client {
     const given = Buffer.from(`${header}\0`, 'latin1');
     const length = [0];
     // It is a part of `given`, and has its end in `length`.
-    const found = c.cookie_find(this.#handle, given, given.length - 1, length);
+    const found = c.cookie_find(this.#handle(this.#deadline), given, given.length - 1, length);
     return found === null ? null : Buffer.from(found).subarray(0, Number(length[0])).toString('latin1');
   }
 
@@ -192,12 +173,28 @@ class Client {
   /** For the session flow: calls upon one reply, one after the other. Between them no turn is kept. */
   async withReply(work) {
     const reply = this.#replies.pop() ?? new Reply();
-    const answer = await work(reply, (call, ...given) =>
-      turns.call(call, [this.#handle, ...given, reply.handle], this.#deadline),
-    );
-    // After an exception it is not kept.
-    this.#replies.push(reply);
+    let over = true;
+    const answer = await work(reply, async (call, ...given) => {
+      over = false;
+      const code = await turns.run((remaining) => this.#start(call, given, reply, remaining), this.#deadline);
+      over = true;
+      return code;
+    });
+    // After an exception it is not kept, nor while a call that came too late may still write to it.
+    if (over) {
+      this.#replies.push(reply);
+    }
     return answer;
+  }
+
+  async #start(call, given, reply, remaining) {
+    const needed = { client: this, given, reply };
+    used.add(needed);
+    try {
+      return await later(call)(this.#handle(remaining), ...given, reply.handle);
+    } finally {
+      used.delete(needed);
+    }
   }
 
   #ask(call, given, read) {
@@ -216,26 +213,45 @@ function later(call) {
   return asynchronous.get(call);
 }
 
+/** The options of a client, each refused by its name where it is wrong. */
+function checked(options) {
+  known(options, OPTIONS, 'Client');
+  const given = Object.fromEntries(Object.entries(options).filter(([, value]) => value !== undefined));
+  const check = (name, rule) => given[name] === undefined || rule(name, given[name]);
+  ['socket', 'realm', 'name'].forEach((name) => check(name, text));
+  ['deadline', 'connectTimeout'].forEach((name) => check(name, span));
+  check('serverUid', (name, value) => whole(name, value, 0, HIGHEST_UID));
+  check('maxIdle', (name, value) => whole(name, value, 0, MOST_IDLE));
+  check('cookie', (name, cookie) => {
+    known(cookie, COOKIE, name);
+    for (const part of ['name', 'domain', 'path']) {
+      if (cookie[part] !== undefined && (part === 'name' || cookie[part] !== null)) text(`cookie.${part}`, cookie[part]);
+    }
+    if (!['undefined', 'boolean'].includes(typeof cookie.secure)) throw new TypeError('cookie.secure must be a boolean');
+  });
+  return given;
+}
+
 function open(options) {
   const config = c.config_new();
-  const set = (name, ...value) => {
+  const set = (name, option, ...value) => {
     const code = c[`config_set_${name}`](config, ...value);
     if (code !== 0) {
-      throw failure(code, `${name} is not right`);
+      throw failure(code, `${option}: ${c.code_meaning(code)}`);
     }
   };
   try {
     const { socket, realm, name, deadline, connectTimeout, serverUid, maxIdle, cookie } = options;
-    if (socket !== undefined) set('socket', ...bytes(socket));
-    if (realm !== undefined) set('realm', ...bytes(realm));
-    if (name !== undefined) set('name', ...bytes(name));
-    if (deadline !== undefined) set('deadline_ms', deadline);
-    if (connectTimeout !== undefined) set('connect_timeout_ms', connectTimeout);
-    if (serverUid !== undefined) set('server_uid', serverUid);
-    if (maxIdle !== undefined) set('max_idle', maxIdle);
+    if (socket !== undefined) set('socket', 'socket', ...bytes(socket));
+    if (realm !== undefined) set('realm', 'realm', ...bytes(realm));
+    if (name !== undefined) set('name', 'name', ...bytes(name));
+    if (deadline !== undefined) set('deadline_ms', 'deadline', deadline);
+    if (connectTimeout !== undefined) set('connect_timeout_ms', 'connectTimeout', connectTimeout);
+    if (serverUid !== undefined) set('server_uid', 'serverUid', serverUid);
+    if (maxIdle !== undefined) set('max_idle', 'maxIdle', maxIdle);
     if (cookie !== undefined) {
       const { name: called = 'jwt_keeper', domain = null, path = '/', secure = true } = cookie;
-      set('cookie', ...bytes(called), ...bytes(domain), ...bytes(path), secure ? 1 : 0);
+      set('cookie', 'cookie', ...bytes(called), ...bytes(domain), ...bytes(path), secure ? 1 : 0);
     }
     const client = [null];
     const code = c.client_new(config, client);
@@ -248,6 +264,20 @@ function open(options) {
   }
 }
 
+function ofRealm(handle, realm) {
+  const other = [null];
+  const code = c.client_for_realm(handle, ...bytes(realm), other);
+  if (code !== 0) {
+    throw failure(code, `realm: ${c.code_meaning(code)}`);
+  }
+  return other[0];
+}
+
+/** A token and its cookie for C. */
+function credentials(token, cookie) {
+  return [...bytes(presented(token)), ...bytes(cookie === null || cookie === undefined ? cookie : presented(cookie))];
+}
+
 function invalid(reply) {
   return { valid: false, reason: c.reason_name(reply.number('reason')) };
 }
@@ -258,7 +288,7 @@ function moment(before) {
     return NOW;
   }
   const time = Number(before);
-  if (!Number.isInteger(time) || time < 0) {
+  if (!Number.isSafeInteger(time) || time < 0) {
     throw new RangeError('before is a Date, or whole milliseconds since 1970-01-01T00:00:00Z');
   }
   return time;

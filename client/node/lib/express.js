@@ -1,10 +1,10 @@
 'use strict';
 
-// The session flow for Express, and whatever else takes (request, response, next).
+// The session flow for Express, and whatever else takes (request, response, next) of node:http.
 
-const { STATUS_CODES } = require('node:http');
-const { judge } = require('./session');
-const { putCookie } = require('./answers');
+const { bodyOf } = require('./session');
+const { callable, known } = require('./options');
+const { Reporter, warn } = require('./report');
 
 const SESSION = 'jwtkeeper';
 
@@ -13,40 +13,45 @@ const SESSION = 'jwtkeeper';
  * without one is answered 401, one that cannot be judged now 503; where the set-up is wrong, or the app's new claims are,
  * next(error) is called.
  */
-function sessions(client, { regenerateClaims, log = (message) => console.warn(`jwtkeeper: ${message}`) } = {}) {
+function sessions(client, options = {}) {
+  const { regenerateClaims, refuse = plain, reporter } = settings(options);
   return async function jwtkeeper(request, response, next) {
-    let judged;
+    let outcome;
     try {
-      const { authorization, cookie } = request.headers;
+      if (typeof response?.setHeader !== 'function' || typeof response.end !== 'function') {
+        throw new TypeError('this middleware is for Express and node:http; for Fastify use jwtkeeper/fastify');
+      }
       const regenerate = regenerateClaims && ((old) => regenerateClaims(old, request));
-      judged = await judge(client, authorization, cookie, regenerate);
+      outcome = await client.authenticate(request.headers, { regenerateClaims: regenerate });
+      reporter.note(outcome);
+      if (outcome.status === 500) {
+        throw outcome.error;
+      }
+      outcome.writeTo(response);
+      if (!outcome.session) {
+        response.statusCode = outcome.status;
+        return await refuse(request, response, outcome);
+      }
+      request[SESSION] = outcome.session;
     } catch (error) {
       return next(error);
     }
-    const { status, session, minted, challenge, clear, error, putOff } = judged;
-    if (session) {
-      if (putOff) {
-        log(putOff);
-      }
-      minted?.writeTo(response);
-      request[SESSION] = session;
-      return next();
-    }
-    if (status === 500) {
-      return next(error);
-    }
-    response.statusCode = status;
-    response.setHeader('Content-Type', 'text/plain');
-    if (status === 401) {
-      response.removeHeader('Authorization');
-      response.setHeader('WWW-Authenticate', challenge);
-      putCookie(response, clear);
-    } else {
-      log(error.message);
-      response.setHeader('Retry-After', '1');
-    }
-    return response.end(STATUS_CODES[status]);
+    return next();
   };
 }
 
-module.exports = { sessions };
+/** The options of middleware. */
+function settings(options) {
+  known(options, ['regenerateClaims', 'refuse', 'log'], 'sessions');
+  const { regenerateClaims, refuse, log = warn } = options;
+  callable('regenerateClaims', regenerateClaims);
+  callable('refuse', refuse);
+  return { regenerateClaims, refuse, reporter: new Reporter(callable('log', log)) };
+}
+
+function plain(request, response, { status }) {
+  response.setHeader('Content-Type', 'text/plain');
+  response.end(bodyOf(status));
+}
+
+module.exports = { sessions, settings, SESSION };

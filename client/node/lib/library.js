@@ -72,7 +72,18 @@ const PROTOTYPES = [
 const c = {};
 for (const prototype of PROTOTYPES) {
   const [, name] = /jwtkeeper_(\w+)\(/.exec(prototype);
-  c[name] = loaded.func(prototype);
+  try {
+    c[name] = loaded.func(prototype);
+  } catch (error) {
+    throw tooOld(name, error);
+  }
+}
+
+/** The error of a library that lacks a function: this package is newer than it is. */
+function tooOld(name, cause) {
+  const version = c.version?.() ?? 'of an unknown version';
+  const fault = `libjwtkeeper ${version} (${path}) is too old for this package: it lacks jwtkeeper_${name}`;
+  return new Error(`${fault}; install the libjwtkeeper of the same release`, { cause });
 }
 
 /** The error of a result. */

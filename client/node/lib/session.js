@@ -2,12 +2,15 @@
 
 // The session flow without a framework: what a request's headers come to, and who it then is.
 
+const { STATUS_CODES } = require('node:http');
 const { bytes, c, failure } = require('./library');
-const { Minted, putCookie } = require('./answers');
+const { Minted, putCookie, putHeader } = require('./answers');
+const { callable, known } = require('./options');
 
 class Session {
   #client;
   #claimsText;
+  #claims;
   #token;
   #cookie;
 
@@ -23,7 +26,8 @@ class Session {
   }
 
   get claims() {
-    return JSON.parse(this.#claimsText);
+    this.#claims ??= JSON.parse(this.#claimsText);
+    return this.#claims;
   }
 
   get token() {
@@ -41,46 +45,109 @@ class Session {
   }
 }
 
-/**
- * Judges a request: {status, session, minted, challenge, clear, error, putOff}. `regenerate` is asked for new claims when
- * rotation is due.
- */
-async function judge(client, authorization, cookieHeader, regenerate) {
-  const cookie = client.findCookie(cookieHeader);
-  const presented = [...bytes(authorization, 'latin1'), ...bytes(cookie, 'latin1')];
+/** What a request's headers come to. The token in `headers` is a private field: util.inspect does not show it. */
+class Outcome {
+  #headers;
+
+  constructor({ status, session = null, reason = null, error = null, putOff = null, headers = {} }) {
+    this.status = status;
+    this.session = session;
+    this.reason = reason;
+    this.error = error;
+    this.putOff = putOff;
+    this.#headers = headers;
+  }
+
+  get claims() {
+    return this.session?.claims ?? null;
+  }
+
+  get token() {
+    return this.session?.token ?? null;
+  }
+
+  get headers() {
+    return this.#headers;
+  }
+
+  writeTo(response) {
+    if (this.status === 401) {
+      response.removeHeader('Authorization');
+    }
+    for (const [name, value] of Object.entries(this.#headers)) {
+      if (name === 'Set-Cookie') {
+        putCookie(response, value);
+      } else {
+        putHeader(response, name, value);
+      }
+    }
+  }
+}
+
+/** Judges a request. `regenerateClaims` is asked for new claims when rotation is due. */
+async function authenticate(client, headers, options = {}) {
+  known(options, ['regenerateClaims'], 'authenticate');
+  const regenerate = callable('regenerateClaims', options.regenerateClaims);
+  const cookie = client.findCookie(header(headers, 'cookie'));
+  const presented = [...bytes(header(headers, 'authorization'), 'latin1'), ...bytes(cookie, 'latin1')];
   return client.withReply(async (reply, call) => {
-    // No turn came in time, and the daemon was not asked: it is as if it could not answer.
+    // No answer in time: it is as if the daemon could not answer, and the reply is no longer ours.
     const unasked = (error) => {
       if (!error.temporary) throw error;
       return error;
     };
     let code = await call(c.session_authenticate, ...presented).catch(unasked);
     if (code instanceof Error) {
-      return { status: 503, error: code };
+      return refusal(503, code);
     }
-    const old = () => new Session(client, reply.text('claims'), reply.text('presented'), cookie);
     if (code === 0 && reply.number('cause') !== 0) {
-      const claims = await regenerate?.(old());
+      const old = new Session(client, reply.text('claims'), reply.text('presented'), cookie);
+      const claims = await regenerate?.(old);
       code = await call(c.session_rotate, ...bytes(claimsText(claims))).catch(unasked);
       if (code instanceof Error) {
-        return { status: 200, session: old(), putOff: code.message };
+        return new Outcome({ status: 200, session: old, putOff: code.message });
       }
     }
-    const status = reply.number('status');
-    const message = reply.text('message');
-    if (code !== 0) {
-      return { status, error: failure(code, message) };
-    }
-    if (status === 401) {
-      return { status, challenge: reply.text('challenge'), clear: reply.text('set_cookie') };
-    }
-    if (reply.text('token') === null) {
-      return { status, session: old(), putOff: message || null };
-    }
-    const minted = new Minted(reply);
-    return { status, minted, session: new Session(client, minted.claimsText, minted.token, minted.cookie?.value ?? null) };
+    return outcome(client, reply, code, cookie);
   });
 }
+
+function outcome(client, reply, code, cookie) {
+  const status = reply.number('status');
+  const message = reply.text('message');
+  if (code !== 0) {
+    return refusal(status, failure(code, message));
+  }
+  if (status === 401) {
+    const headers = { 'WWW-Authenticate': reply.text('challenge') };
+    const clear = reply.text('set_cookie');
+    if (clear) {
+      headers['Set-Cookie'] = clear;
+    }
+    const reason = reply.number('reason');
+    return new Outcome({ status, headers, reason: reason === 0 ? null : c.reason_name(reason) });
+  }
+  if (reply.text('token') === null) {
+    const session = new Session(client, reply.text('claims'), reply.text('presented'), cookie);
+    return new Outcome({ status, session, putOff: message || null });
+  }
+  const minted = new Minted(reply);
+  const session = new Session(client, minted.claimsText, minted.token, minted.cookie?.value ?? null);
+  return new Outcome({ status, session, headers: minted.headers });
+}
+
+function refusal(status, error) {
+  return new Outcome({ status, error, headers: status === 503 ? { 'Retry-After': '1' } : {} });
+}
+
+/** A header of Node's request, or of a Headers object. */
+function header(headers, name) {
+  const value = typeof headers.get === 'function' ? headers.get(name) : headers[name];
+  return Array.isArray(value) ? value.join('; ') : value;
+}
+
+/** The body of a refusal that the app does not write itself. */
+const bodyOf = (status) => STATUS_CODES[status];
 
 /** Claims to give: an object, or a JSON object as text, which keeps the digits of its numbers. */
 function claimsText(claims) {
@@ -90,4 +157,4 @@ function claimsText(claims) {
   return JSON.stringify(claims);
 }
 
-module.exports = { Session, judge, claimsText };
+module.exports = { Session, Outcome, authenticate, bodyOf, claimsText };

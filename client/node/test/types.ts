@@ -16,7 +16,12 @@ createServer((request, response) => {
 export async function life(): Promise<string> {
   const minted: Minted = await client.issue({ sub: '42' }, { ttl: 60 });
   const verdict = await client.validate(minted.token, minted.cookie?.value);
-  if (!verdict.valid) return verdict.reason ?? '';
+  if (!verdict.valid) return verdict.reason;
+  const role: unknown = verdict.claims['role'];
+  // @ts-expect-error: a verdict that is not looked at has perhaps no claims
+  (await client.validate('a.b.c')).claims['role'];
+  const outcome = await client.authenticate({ authorization: `Bearer ${minted.token}` });
+  if (outcome.status !== 200) return outcome.reason ?? outcome.error?.codeName ?? String(role);
   const rotated = await client.rotate(minted.token);
   if (!rotated.valid) return rotated.reason;
   try {
