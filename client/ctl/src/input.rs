@@ -12,7 +12,7 @@ const LIMIT: u64 = 1 << 20;
 /// A token: as it is, or stdin.
 pub(crate) fn token(given: &str) -> Result<String, Failure> {
     match given {
-        "-" => read("stdin", stdin()).map(|text| text.trim().to_owned()),
+        "-" => read("stdin", stdin()).map(without_newline),
         _ => Ok(given.to_owned()),
     }
 }
@@ -21,7 +21,7 @@ pub(crate) fn token(given: &str) -> Result<String, Failure> {
 pub(crate) fn cookie(given: Option<&str>) -> Result<Option<String>, Failure> {
     match given {
         Some(given) => match given.strip_prefix('@') {
-            Some(path) => file(path).map(|text| Some(text.trim().to_owned())),
+            Some(path) => file(path).map(|text| Some(without_newline(text))),
             None => Ok(Some(given.to_owned())),
         },
         None => Ok(None),
@@ -40,6 +40,17 @@ pub(crate) fn claims(given: Option<&str>) -> Result<Option<String>, Failure> {
     }
 }
 
+/// Drops the one newline that a shell or an editor adds. Anything else around a token makes it malformed.
+fn without_newline(mut text: String) -> String {
+    if text.ends_with('\n') {
+        text.pop();
+        if text.ends_with('\r') {
+            text.pop();
+        }
+    }
+    text
+}
+
 fn file(path: &str) -> Result<String, Failure> {
     let file = File::open(path).map_err(|error| Failure::Input(path.to_owned(), error))?;
     read(path, file)
@@ -51,4 +62,26 @@ fn read(name: &str, from: impl Read) -> Result<String, Failure> {
         .read_to_string(&mut text)
         .map_err(|error| Failure::Input(name.to_owned(), error))?;
     Ok(text)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::without_newline;
+
+    #[test]
+    fn one_newline_at_the_end_is_dropped_and_nothing_else() {
+        let cases = [
+            ("a.b.c", "a.b.c"),
+            ("a.b.c\n", "a.b.c"),
+            ("a.b.c\r\n", "a.b.c"),
+            ("a.b.c\n\n", "a.b.c\n"),
+            ("a.b.c \n", "a.b.c "),
+            (" a.b.c", " a.b.c"),
+            ("\n", ""),
+            ("", ""),
+        ];
+        for (given, kept) in cases {
+            assert_eq!(without_newline(given.to_owned()), kept, "{given:?}");
+        }
+    }
 }
