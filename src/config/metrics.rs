@@ -62,9 +62,9 @@ pub(super) fn read_metrics(top: &Section<'_>, main: &Path) -> Option<MetricsSett
                 }
             }
         }
-        (Some(_), Some((_, place))) => {
+        (Some(_), Some(_)) => {
             section.fault(
-                &place,
+                &section.culprit(&["listen", "socket"]),
                 "metrics.socket and metrics.listen cannot both be set; choose one",
             );
             None

@@ -155,11 +155,10 @@ fn read_policy(section: &Section<'_>) -> Policy {
     };
     set(&mut policy.max_lifetime, section.seconds("max_lifetime"));
     let expiry = section.seconds("expiry");
-    set(&mut policy.expiry, expiry.clone());
+    set(&mut policy.expiry, expiry);
     if policy.expiry > policy.max_lifetime {
-        let place = expiry.map_or_else(|| section.place().clone(), |(_, place)| place);
         section.fault(
-            &place,
+            &section.culprit(&["expiry", "max_lifetime"]),
             format!("{} is longer than max_lifetime", section.full("expiry")),
         );
     }
@@ -172,7 +171,7 @@ fn read_policy(section: &Section<'_>) -> Policy {
     for (key, texts) in [("issuer", policy.issuer.as_slice()), ("audience", &policy.audience)] {
         if texts.iter().any(String::is_empty) {
             let message = format!("{} must not be empty; leave it out for none", section.full(key));
-            section.fault(section.place(), message);
+            section.fault(&section.culprit(&[key]), message);
         }
     }
     policy.max_token = section.number(
@@ -334,7 +333,7 @@ fn read_cookie(section: Section<'_>, cookie: &mut CookiePolicy) {
     cookie.same_site = section.choice("same_site", &same_sites).unwrap_or(cookie.same_site);
     if cookie.same_site == SameSite::None && !cookie.secure {
         section.fault(
-            section.place(),
+            &section.culprit(&["same_site", "secure"]),
             format!("{} = \"none\" needs secure = true", section.full("same_site")),
         );
     }

@@ -75,6 +75,16 @@ impl<'t> Section<'t> {
         self.table?.get(key)
     }
 
+    /// The place of the setting that brought these keys together: of those in a file that is read later than the section's,
+    /// the one that is read last; otherwise that of the first.
+    pub(super) fn culprit(&self, keys: &[&'static str]) -> Place {
+        let nodes = || keys.iter().filter_map(|key| self.node(key));
+        let later = nodes().filter(|node| node.place.file != self.place.file);
+        let last = later.max_by_key(|node| &node.place.file); // drop-ins are read in the order of their names
+        let place = last.or_else(|| nodes().next()).map(|node| &node.place);
+        place.unwrap_or(&self.place).clone()
+    }
+
     /// Every key and its value, all of them asked for.
     pub(super) fn entries(&self) -> impl Iterator<Item = (&'t String, &'t Node)> {
         self.table.into_iter().flatten()

@@ -15,7 +15,7 @@ use super::metrics::{MetricsSettings, read_metrics};
 use super::realm::RealmSettings;
 use super::section::{Found, Section};
 use super::store::{StoreSettings, read_store};
-use super::tree::{self, Value};
+use super::tree::{self, Place, Value};
 
 /// What the daemon runs by.
 #[derive(Debug, Clone)]
@@ -377,12 +377,27 @@ fn check_skews(top: &Section<'_>, realms: &BTreeMap<String, RealmSettings>) {
     let first = skews.next();
     if skews.any(|skew| Some(skew) != first) {
         let message = "clock_skew differs between realms; it is about hosts, so set it alike in all";
-        top.fault(top.place(), message);
+        top.fault(&in_realms(top, "clock_skew"), message);
     }
+}
+
+/// The place of the last setting of this name in any realm: where files disagree, the one that is read last is at fault.
+fn in_realms(top: &Section<'_>, key: &str) -> Place {
+    let realms = top
+        .node("realms")
+        .and_then(|node| node.value.table())
+        .into_iter()
+        .flatten();
+    let nodes = realms.filter_map(|(_, realm)| realm.value.table()?.get(key));
+    let places = nodes.map(|node| &node.place);
+    let is_main = |place: &&Place| place.file == top.place().file;
+    let last = places.max_by_key(|place| (!is_main(place), &place.file, place.line));
+    last.unwrap_or(top.place()).clone()
 }
 
 /// Tracked prefixes of a shared store must not overlap: none may begin another.
 fn check_prefixes(top: &Section<'_>, realms: &BTreeMap<String, RealmSettings>) {
+    let prefixes = in_realms(top, "store_prefix");
     for one in realms.values() {
         for other in [crate::denylist::RECORDS, crate::denylist::SENTINELS] {
             if !one.store_prefix.starts_with(other) && !other.starts_with(&one.store_prefix) {
@@ -392,7 +407,7 @@ fn check_prefixes(top: &Section<'_>, realms: &BTreeMap<String, RealmSettings>) {
                 "the store_prefix \"{}\" of realm {} overlaps \"{other}\", which names other keys",
                 one.store_prefix, one.name
             );
-            top.fault(top.place(), message);
+            top.fault(&prefixes, message);
         }
         for other in realms.values().filter(|other| other.name != one.name) {
             if other.denylist == one.denylist {
@@ -400,11 +415,11 @@ fn check_prefixes(top: &Section<'_>, realms: &BTreeMap<String, RealmSettings>) {
                     let (one, other) = (&one.name, &other.name);
                     let message =
                         format!("realms {one} and {other} share a denylist; set the same store_prefix in both");
-                    top.fault(top.place(), message);
+                    top.fault(&prefixes, message);
                 }
             } else if other.store_prefix.starts_with(&one.store_prefix) {
                 top.fault(
-                    top.place(),
+                    &prefixes,
                     format!(
                         "the store_prefix \"{}\" of realm {} begins that of realm {}; make them differ",
                         one.store_prefix, one.name, other.name

@@ -139,7 +139,8 @@ pub(super) fn read_key_source(
         .filter(|key| section.node(key).is_some())
         .collect();
     let hmac = algorithm.map(|algorithm| algorithm.family() == Family::Hmac);
-    let fault = |message: String| section.fault(section.place(), message);
+    let involved: Vec<_> = given.iter().copied().chain(["algorithm"]).collect();
+    let fault = |message: String| section.fault(&section.culprit(&involved), message);
     match (given.as_slice(), hmac) {
         ([], _) => {
             let key = if hmac == Some(false) {
@@ -155,9 +156,12 @@ pub(super) fn read_key_source(
             None
         }
         (["secret_file"], Some(false)) => {
+            let others: Vec<_> = sources.iter().copied().filter(|key| *key != "secret_file").collect();
+            let algorithm = algorithm.map_or("the algorithm", Algorithm::name);
             fault(format!(
-                "{} is for HMAC algorithms; set another",
-                section.full("secret_file")
+                "{} is for HMAC algorithms; for {algorithm} set {}",
+                section.full("secret_file"),
+                others.join(" or ")
             ));
             None
         }

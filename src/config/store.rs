@@ -184,7 +184,7 @@ fn read_reach(section: &Section<'_>) -> Option<ReachSettings> {
         }
         _ => {
             let message = "[store.redis] has one of url, sentinels and cluster; remove the others";
-            section.fault(section.place(), message);
+            section.fault(&section.culprit(&["url", "sentinels", "cluster"]), message);
             None
         }
     }
@@ -224,11 +224,13 @@ fn read_access(section: &Section<'_>) -> AccessSettings {
         ),
     ] {
         if one && !other {
-            section.fault(section.place(), "a username in [store.redis] needs its password_file");
+            let place = section.culprit(&["username", "sentinel_username"]);
+            section.fault(&place, "a username in [store.redis] needs its password_file");
         }
     }
     if access.cert_file.is_some() != access.key_file.is_some() {
-        section.fault(section.place(), "store.redis.cert_file and key_file go together");
+        let place = section.culprit(&["cert_file", "key_file"]);
+        section.fault(&place, "store.redis.cert_file and key_file go together");
     }
     access
 }

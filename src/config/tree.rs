@@ -50,6 +50,14 @@ pub(super) enum Value {
 pub(super) type Table = BTreeMap<String, Node>;
 
 impl Value {
+    /// The table, if it is one.
+    pub(super) fn table(&self) -> Option<&Table> {
+        match self {
+            Value::Table(table) => Some(table),
+            _ => None,
+        }
+    }
+
     pub(super) fn kind(&self) -> &'static str {
         match self {
             Value::Table(_) => "a table",
@@ -124,11 +132,13 @@ fn read_one(path: &Path, files: &mut Files, faults: &mut Faults) -> Node {
     let (table, errors) = DeTable::parse_recoverable(text);
     for error in &errors {
         let line = error.span().map_or(0, |span| line_of(text, span.start));
-        faults.push(Fault {
-            file: path.to_owned(),
-            line,
-            message: error.message().to_owned(),
-        });
+        let named = error.span().and_then(|span| text.get(span)).unwrap_or_default();
+        let message = match error.message() {
+            "duplicate key" if !named.is_empty() => format!("duplicate key {named}; keep one of them"),
+            message => message.to_owned(),
+        };
+        let file = path.to_owned();
+        faults.push(Fault { file, line, message });
     }
     let line = line_of(text, table.span().start);
     let place = Place {

@@ -103,6 +103,9 @@ impl<'de> Visitor<'de> for Text {
     }
 }
 
+/// The message about a duplicate name.
+pub(super) const TWICE: &str = "a name occurs twice";
+
 /// The names seen in one object. Few are compared one by one, many through a hash.
 #[derive(Default)]
 pub(super) struct Names<'a> {
@@ -114,7 +117,7 @@ pub(super) struct Names<'a> {
 impl<'a> Names<'a> {
     /// Remembers a name; an error if it was there before.
     pub(super) fn add<E: Error>(&mut self, name: Cow<'a, str>) -> Result<(), E> {
-        let twice = || Err(E::custom("a name occurs twice"));
+        let twice = || Err(E::custom(TWICE));
         let seen = self.few.get(..self.count).unwrap_or_default();
         if seen.contains(&name) {
             return twice();

@@ -27,8 +27,15 @@ pub enum Rejected {
     #[error("{0}")]
     Because(&'static str),
     /// An RSA key of this many bits.
-    #[error("the RSA key has {0} bits; 2048 to 8192 are accepted (RFC 7518 section 3.3)")]
+    #[error("RSA key has {0} bits; the {limit} (RFC 7518 section 3.3)", limit = rsa_limit(*.0))]
     RsaBits(usize),
+}
+
+fn rsa_limit(bits: usize) -> &'static str {
+    match bits < MIN_RSA * 8 {
+        true => "minimum is 2048",
+        false => "maximum is 8192",
+    }
 }
 
 fn hmac_algorithm(algorithm: Algorithm) -> Option<hmac::Algorithm> {

@@ -5,7 +5,7 @@ use serde_json::value::RawValue;
 
 use super::Refusal;
 use crate::denylist::SessionStart;
-use crate::jwt::{Member, OWN, Version, members};
+use crate::jwt::{Malformed, Member, OWN, Version, explain, members};
 use crate::realm::{OwnClaim, Policy};
 use crate::words::{Id, Millis, Seconds};
 
@@ -30,7 +30,7 @@ impl<'a> Wanted<'a> {
         if bytes.is_empty() {
             return Ok(wanted);
         }
-        for (name, value) in members(bytes).map_err(|malformed| Refusal::ClaimsForm(malformed.0))? {
+        for (name, value) in members(bytes).map_err(|malformed| form(bytes, malformed))? {
             if name == OWN {
                 return Err(Refusal::ReservedByDaemon(OWN));
             }
@@ -53,7 +53,7 @@ impl<'a> Wanted<'a> {
 
     /// The private claims of a token that is being rotated.
     pub(super) fn carried(bytes: &'a [u8]) -> Result<Self, Refusal> {
-        let all = members(bytes).map_err(|malformed| Refusal::ClaimsForm(malformed.0))?;
+        let all = members(bytes).map_err(|malformed| form(bytes, malformed))?;
         let private = all.into_iter().filter(|(name, _)| is_private(name)).collect();
         Ok(Wanted {
             exp: None,
@@ -61,6 +61,17 @@ impl<'a> Wanted<'a> {
             private,
         })
     }
+}
+
+/// Names the cause and the place, for the app that wrote the claims.
+pub(super) fn form(bytes: &[u8], malformed: Malformed) -> Refusal {
+    let first = bytes.trim_ascii_start().first();
+    let cause = match explain(bytes, |_| true) {
+        Some(cause) => cause,
+        None if first != Some(&b'{') => "it is another kind of value".to_owned(),
+        None => malformed.0.to_owned(),
+    };
+    Refusal::ClaimsForm(cause)
 }
 
 fn is_private(name: &str) -> bool {

@@ -130,7 +130,7 @@ pub enum Rotated {
 #[allow(missing_docs)] // the texts say it
 pub enum Refusal {
     #[error("the claims are not a strict JSON object: {0}")]
-    ClaimsForm(&'static str),
+    ClaimsForm(String),
     #[error("the claim {claim} {problem}")]
     ClaimValue { claim: &'static str, problem: &'static str },
     #[error("the token would be refused as {0}: check the claims against the realm")]

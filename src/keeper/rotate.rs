@@ -7,7 +7,7 @@ use jwtkeeper_wire::Reason;
 use zeroize::Zeroizing;
 
 use super::admission::{Admitted, LockState, Origin, session_start, subject_of};
-use super::claims::{Draft, OwnDraft, Wanted};
+use super::claims::{Draft, OwnDraft, Wanted, form};
 use super::issue::{as_minted, check_size, lock_of};
 use super::jti::new_jti;
 use super::seal::{has_forged_end, sealed, sealed_end};
@@ -167,7 +167,7 @@ fn compose(
     let iat = now.seconds();
     let mut draft = Draft::new();
     let subject_claim = policy.subject_claim.as_str();
-    let members = crate::jwt::members(old.bytes).map_err(|malformed| Refusal::ClaimsForm(malformed.0))?;
+    let members = crate::jwt::members(old.bytes).map_err(|malformed| form(old.bytes, malformed))?;
     let old_value = |name: &str| {
         members
             .iter()
@@ -257,7 +257,7 @@ fn successor(served: &Served, old: &Admitted<'_>, record: Arc<Record>) -> Result
         _ => Some(CookieSecret::of_successor(key.material(), &record.nonce).ok_or(Refusal::Crypto)?),
     };
     let claims = read_claims(record.claims.as_bytes(), &served.realm.policy.subject_claim)
-        .map_err(|malformed| Refusal::ClaimsForm(malformed.0))?;
+        .map_err(|malformed| form(record.claims.as_bytes(), malformed))?;
     // Apps that choose jtis may give one to two users, and neither may get the other's successor.
     if subject_of(&claims) != old.subject() {
         return Err(Refusal::SharedJti);

@@ -17,6 +17,11 @@ use zeroize::{Zeroize, ZeroizeOnDrop, Zeroizing};
 use super::roca;
 use crate::jwt::{Algorithm, Family, MAX_RSA, MIN_RSA, Rejected, encode_base64url};
 
+/// The names that members of a JWK or a JWK Set have, which messages may repeat.
+pub(super) const NAMES: [&str; 18] = [
+    "keys", "kty", "use", "key_ops", "alg", "kid", "crv", "n", "e", "d", "p", "q", "dp", "dq", "qi", "x", "y", "k",
+];
+
 /// A member that must be a string where it is used. Another type makes one key useless, and not a whole set.
 #[derive(Default, Zeroize)]
 pub(super) enum Member {

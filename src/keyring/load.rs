@@ -11,10 +11,11 @@ use serde_json::value::RawValue;
 use zeroize::{Zeroize, Zeroizing};
 
 use super::confusable;
+use super::identify;
 use super::jwk::{self, RawJwk, RawJwks};
 use super::key::{SigningKey, VerifyingKey};
 use super::set::{self, SetKey};
-use crate::jwt::{Algorithm, Family, MacKey, Rejected, Signer, Verifier};
+use crate::jwt::{Algorithm, Family, MAX_RSA, MIN_RSA, MacKey, Rejected, Signer, Verifier, explain};
 use crate::words::Secret;
 
 /// The bytes of stack to overwrite after a key was read: checking an EC key seeds the thread's random generator first.
@@ -42,6 +43,9 @@ pub enum KeyFault {
     /// A PEM or JWK file where a raw secret belongs, or the reverse.
     #[error("{0}")]
     Kind(&'static str),
+    /// The same, told with what the file holds.
+    #[error("{0}")]
+    Found(String),
     /// No key of a set can be used.
     #[error("the JWK Set holds no key for {algorithm}: {reasons}")]
     NoKey {
@@ -116,7 +120,8 @@ fn parse_private(bytes: Zeroizing<Vec<u8>>, algorithm: Algorithm, allow_weak: bo
             from_secret(raw_secret(bytes), algorithm, allow_weak, None).map(alone)
         }
         (Content::Raw, _) => Err(KeyFault::Kind(
-            "neither PEM nor JWK; the algorithm needs a private key in one of them",
+            identify::other_file(&bytes)
+                .unwrap_or("neither PEM nor JWK; the algorithm needs a private key in one of them"),
         )),
     }
 }
@@ -141,10 +146,9 @@ pub fn load_public(bytes: &[u8], algorithm: Algorithm) -> Result<PublicFile, Key
         }
         Content::Pem(mut block) => {
             let key = match block.tag() {
-                "PUBLIC KEY" | "RSA PUBLIC KEY" => public_key(block.contents(), algorithm, None),
-                _ => Err(KeyFault::Kind(
-                    "the PEM block is not a public key (PUBLIC KEY or RSA PUBLIC KEY)",
-                )),
+                tag @ ("PUBLIC KEY" | "RSA PUBLIC KEY") => public_key(block.contents(), algorithm, None)
+                    .map_err(|fault| unfit(tag, block.contents(), algorithm, fault)),
+                tag => Err(not_public(tag)),
             };
             wipe(&mut block);
             Ok(PublicFile {
@@ -153,7 +157,7 @@ pub fn load_public(bytes: &[u8], algorithm: Algorithm) -> Result<PublicFile, Key
             })
         }
         Content::Raw => Err(KeyFault::Kind(
-            "neither PEM nor JWK; a public key is needed in one of them",
+            identify::other_file(bytes).unwrap_or("neither PEM nor JWK; a public key is needed in one of them"),
         )),
     }
 }
@@ -185,15 +189,6 @@ enum Content<'a> {
 impl<'a> Content<'a> {
     fn of(bytes: &'a [u8]) -> Result<Self, KeyFault> {
         let start = bytes.trim_ascii_start();
-        if start.starts_with(b"-----BEGIN") {
-            let blocks = pem::parse_many(bytes).map_err(|_| KeyFault::Kind("the PEM text is broken or not whole"))?;
-            let mut keys = blocks.into_iter().filter(|block| block.tag() != "EC PARAMETERS");
-            return match (keys.next(), keys.next()) {
-                (Some(block), None) => Ok(Content::Pem(block)),
-                (Some(_), Some(_)) => Err(KeyFault::Kind("the PEM file holds more than one key")),
-                (None, _) => Err(KeyFault::Kind("the PEM file holds no key")),
-            };
-        }
         if start.starts_with(b"{") {
             if let Ok(set) = serde_json::from_slice::<RawJwks>(bytes) {
                 return Ok(Content::Set(set.keys));
@@ -203,10 +198,69 @@ impl<'a> Content<'a> {
             }
             // A JWK that is only half written must never become a secret of its own.
             if start.get(1..).unwrap_or_default().trim_ascii_start().starts_with(b"\"") {
-                return Err(KeyFault::Kind("the file begins like a JWK and is not a whole one"));
+                // A name that no JWK has may be part of a secret.
+                let cause = explain(bytes, |name| jwk::NAMES.contains(&name));
+                let cause = cause.map(|cause| format!(": {cause}")).unwrap_or_default();
+                let message = format!("the file begins like a JWK and is not a whole one{cause}");
+                return Err(KeyFault::Found(message));
             }
         }
+        if has_pem(bytes) {
+            return Self::of_pem(bytes);
+        }
         Ok(Content::Raw)
+    }
+}
+
+/// Returns true if a line begins as a PEM block does: text may stand before it (RFC 7468 section 2), and editors leave a
+/// byte order mark.
+fn has_pem(bytes: &[u8]) -> bool {
+    let text = bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(bytes);
+    let mut lines = text.split(|byte| *byte == b'\n');
+    lines.any(|line| line.trim_ascii_start().starts_with(b"-----BEGIN"))
+}
+
+/// A key that its algorithm does not take, told by its kind where the file shows it.
+fn unfit(tag: &str, der: &[u8], algorithm: Algorithm, fault: KeyFault) -> KeyFault {
+    let wanted = identify::wanted(algorithm);
+    match (fault, identify::kind(tag, der)) {
+        (fault @ KeyFault::Rejected(Rejected::RsaBits(_)), _) => fault,
+        (_, Some(found)) if found != wanted => {
+            KeyFault::Found(format!("the file holds {found}; {algorithm} takes {wanted}"))
+        }
+        (fault, _) => fault,
+    }
+}
+
+fn not_public(tag: &str) -> KeyFault {
+    match identify::other_block(tag) {
+        _ if tag.ends_with("PRIVATE KEY") => KeyFault::Found(format!(
+            "the PEM block is a {tag}, where a public key is needed: openssl pkey -in FILE -pubout -out NEW"
+        )),
+        Some(message) => KeyFault::Kind(message),
+        None => KeyFault::Found(format!(
+            "the PEM block is {tag:?}; a public key is needed (PUBLIC KEY or RSA PUBLIC KEY)"
+        )),
+    }
+}
+
+impl Content<'_> {
+    fn of_pem(bytes: &[u8]) -> Result<Self, KeyFault> {
+        let blocks = pem::parse_many(bytes).map_err(|_| KeyFault::Kind("the PEM text is broken or not whole"))?;
+        let keys = blocks.into_iter().filter(|block| block.tag() != "EC PARAMETERS");
+        let mut keys: Vec<_> = keys.collect();
+        let tags: Vec<_> = keys.iter().map(|block| block.tag().to_owned()).collect();
+        match (tags.len(), keys.pop()) {
+            (1, Some(block)) => return Ok(Content::Pem(block)),
+            (_, last) => keys.into_iter().chain(last).for_each(|mut block| wipe(&mut block)),
+        }
+        Err(match tags.as_slice() {
+            [] => KeyFault::Kind("the PEM file holds no key"),
+            tags => KeyFault::Found(format!(
+                "the PEM file holds more than one block: {}; keep the key alone",
+                tags.join(", ")
+            )),
+        })
     }
 }
 
@@ -279,28 +333,52 @@ fn from_secret(
 fn from_pem(mut block: pem::Pem, algorithm: Algorithm) -> Result<SigningKey, KeyFault> {
     const BAD: Rejected = Rejected::Because("the PEM block is not a valid key of the kind that the algorithm takes");
     let tag = block.tag().to_owned();
+    let is_encrypted = block
+        .headers()
+        .get("Proc-Type")
+        .is_some_and(|kind| kind.contains("ENCRYPTED"));
     let der = Zeroizing::new(block.contents().to_vec());
     wipe(&mut block);
+    if is_encrypted {
+        return Err(KeyFault::Kind(identify::ENCRYPTED));
+    }
     check_pss(&der, algorithm)?;
-    match (tag.as_str(), algorithm.family()) {
-        ("PRIVATE KEY", Family::Rsa) => from_rsa(RsaKeyPair::from_pkcs8(&der).map_err(|_| BAD)?, algorithm, None),
-        ("RSA PRIVATE KEY", Family::Rsa) => from_rsa(RsaKeyPair::from_der(&der).map_err(|_| BAD)?, algorithm, None),
+    let key = match (tag.as_str(), algorithm.family()) {
+        ("PRIVATE KEY", Family::Rsa) => RsaKeyPair::from_pkcs8(&der)
+            .map_err(|_| bad_rsa(&der))
+            .and_then(|key| from_rsa(key, algorithm, None)),
+        ("RSA PRIVATE KEY", Family::Rsa) => RsaKeyPair::from_der(&der)
+            .map_err(|_| bad_rsa(&der))
+            .and_then(|key| from_rsa(key, algorithm, None)),
         ("PRIVATE KEY" | "EC PRIVATE KEY", Family::Ec) => {
-            let scheme = jwk::ec_signing(algorithm)?;
-            let key = EcdsaKeyPair::from_private_key_der(scheme, &der).map_err(|_| BAD)?;
-            from_ec(key, algorithm, None)
+            EcdsaKeyPair::from_private_key_der(jwk::ec_signing(algorithm)?, &der)
+                .map_err(|_| BAD.into())
+                .and_then(|key| from_ec(key, algorithm, None))
         }
-        ("PRIVATE KEY", Family::Ed) => {
-            let key = Ed25519KeyPair::from_pkcs8_maybe_unchecked(&der).map_err(|_| BAD)?;
-            from_ed(key, algorithm, None)
-        }
-        ("ENCRYPTED PRIVATE KEY", _) => Err(KeyFault::Kind("the key is encrypted; write it without a pass phrase")),
+        ("PRIVATE KEY", Family::Ed) => Ed25519KeyPair::from_pkcs8_maybe_unchecked(&der)
+            .map_err(|_| BAD.into())
+            .and_then(|key| from_ed(key, algorithm, None)),
         ("PUBLIC KEY" | "RSA PUBLIC KEY", _) => Err(KeyFault::Kind(
             "a public key, where a private one is needed; public_key_file validates only",
         )),
-        _ => Err(KeyFault::Kind(
-            "the PEM block is not a private key of the kind that the algorithm takes",
-        )),
+        (tag, _) => Err(match identify::other_block(tag) {
+            Some(message) => KeyFault::Kind(message),
+            None => KeyFault::Found(format!(
+                "the PEM block is {tag:?}; a private key is needed (PRIVATE KEY)"
+            )),
+        }),
+    };
+    key.map_err(|fault| match fault {
+        KeyFault::Kind(_) => fault,
+        fault => unfit(&tag, &der, algorithm, fault),
+    })
+}
+
+/// An RSA key that the library refuses: mostly for its size.
+fn bad_rsa(der: &[u8]) -> KeyFault {
+    match identify::rsa_bits(der) {
+        Some(bits) if !(MIN_RSA * 8..=MAX_RSA * 8).contains(&bits) => Rejected::RsaBits(bits).into(),
+        _ => Rejected::Because("the PEM block is not a valid RSA key").into(),
     }
 }
 

@@ -4,6 +4,7 @@
 mod confusable;
 mod cookie;
 mod effort;
+mod identify;
 mod jwk;
 mod key;
 mod load;

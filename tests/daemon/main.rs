@@ -38,6 +38,7 @@ mod logs;
 mod lost_events;
 mod manager;
 mod memory;
+mod messages;
 mod metrics;
 mod no_inotify;
 mod operations;

@@ -7,6 +7,7 @@
 mod world;
 
 mod configured;
+mod key_faults;
 mod key_files;
 mod key_sets;
 mod known_answers;
