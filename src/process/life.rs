@@ -2,6 +2,7 @@
 
 use std::io::Write;
 use std::os::unix::net::UnixListener;
+use std::path::Path;
 use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -22,7 +23,7 @@ use crate::config::{self, Event, Files, Follower, Live, Settings};
 use crate::denylist::{Change, Embedded, OpenError};
 use crate::keeper::Keeper;
 use crate::log_limit;
-use crate::server::{Audit, Context, OfProcess, SocketFile, probe, serve, signers};
+use crate::server::{Audit, Context, OfProcess, SocketFile, SocketWatch, probe, serve, signers};
 
 /// How often the store is told that time has passed.
 const TICK: Duration = Duration::from_secs(1);
@@ -114,6 +115,15 @@ async fn start_and_serve(
             (Some(file), listener)
         }
     };
+    let path = match &file {
+        Some(_) => Some(socket.clone()),
+        None => listener
+            .local_addr()
+            .ok()
+            .and_then(|own| own.as_pathname().map(Path::to_owned)),
+    };
+    let watch = path.and_then(|path| SocketWatch::of(&path));
+    watch.into_iter().for_each(|watch| context.watch_socket(watch));
     let socket = match &file {
         Some(_) => socket.display().to_string(),
         None => "handed over".to_owned(),

@@ -1,7 +1,7 @@
 //! What all connections share.
 
-use std::sync::atomic::{AtomicBool, AtomicU64};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::Instant;
 
 use tokio::runtime::Handle;
@@ -9,6 +9,7 @@ use tokio::runtime::Handle;
 use super::audit::{Audit, Entry};
 use super::census::Census;
 use super::health;
+use super::listener::SocketWatch;
 use super::outcome::Facts;
 use super::quota::Quotas;
 use super::self_test::SelfTests;
@@ -48,6 +49,8 @@ pub struct Context {
     pub(super) self_tests: SelfTests,
     /// Rotated tokens presented after their grace.
     pub(super) reuses: AtomicU64,
+    /// The socket's file, once the daemon listens.
+    socket: OnceLock<SocketWatch>,
     /// Why metrics and health are not served over HTTP.
     metrics_fault: Mutex<Option<String>>,
     /// Connections end once they have answered what they were sent.
@@ -96,6 +99,7 @@ impl Context {
             quotas: Quotas::default(),
             self_tests: SelfTests::default(),
             reuses: AtomicU64::new(0),
+            socket: OnceLock::new(),
             metrics_fault: Mutex::default(),
             stopping: AtomicBool::new(false),
         }
@@ -110,6 +114,17 @@ impl Context {
     pub fn faults(&self) -> Vec<String> {
         let condition = health::Condition::of(self, &self.live.snapshot());
         condition.faults.into_iter().map(|(_, text)| text).collect()
+    }
+
+    /// Has health watch the socket's file from now on.
+    pub fn watch_socket(&self, socket: SocketWatch) {
+        let _ = self.socket.set(socket); // there is one socket
+    }
+
+    pub(super) fn socket_fault(&self) -> Option<String> {
+        // A daemon that stops removes the file itself.
+        let is_stopping = self.stopping.load(Ordering::Relaxed);
+        self.socket.get().filter(|_| !is_stopping)?.fault()
     }
 
     /// Sets the reason why metrics and health are not served over HTTP. Returns true if it differs from the last one.

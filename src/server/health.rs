@@ -102,10 +102,12 @@ pub(super) enum FaultKind {
     Audit,
     Metrics,
     SelfTest,
+    /// Clients cannot reach the daemon.
+    Socket,
 }
 
 impl FaultKind {
-    pub(super) const ALL: [Self; 7] = [
+    pub(super) const ALL: [Self; 8] = [
         Self::Start,
         Self::Config,
         Self::Watch,
@@ -113,6 +115,7 @@ impl FaultKind {
         Self::Audit,
         Self::Metrics,
         Self::SelfTest,
+        Self::Socket,
     ];
 
     pub(super) fn name(self) -> &'static str {
@@ -124,6 +127,7 @@ impl FaultKind {
             Self::Audit => "audit",
             Self::Metrics => "metrics",
             Self::SelfTest => "self_test",
+            Self::Socket => "socket",
         }
     }
 }
@@ -187,6 +191,7 @@ fn faults(context: &Context, status: &Status, store: &StoreHealth, self_tests: &
     let mut faults = Vec::new();
     let mut add = |kind, texts: &mut dyn Iterator<Item = String>| faults.extend(texts.map(|text| (kind, text)));
     add(FaultKind::Start, &mut context.warnings.iter().cloned());
+    add(FaultKind::Socket, &mut context.socket_fault().into_iter());
     add(FaultKind::Config, &mut status.faults.iter().map(ToString::to_string));
     add(FaultKind::Watch, &mut stuck(status).into_iter());
     add(

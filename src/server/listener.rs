@@ -105,6 +105,38 @@ fn listens(path: &Path) -> bool {
     })
 }
 
+/// The file that clients open, as it was when the daemon began to listen.
+pub struct SocketWatch {
+    path: PathBuf,
+    identity: (u64, u64),
+}
+
+impl SocketWatch {
+    /// The socket at a path; `None` where none can be seen, as from another mount namespace.
+    pub fn of(path: &Path) -> Option<Self> {
+        let found = std::fs::symlink_metadata(path).ok()?;
+        found.file_type().is_socket().then(|| Self {
+            path: path.to_owned(),
+            identity: (found.dev(), found.ino()),
+        })
+    }
+
+    /// The reason why no client can reach the daemon any more.
+    pub(super) fn fault(&self) -> Option<String> {
+        let done = match std::fs::symlink_metadata(&self.path) {
+            Ok(found) if (found.dev(), found.ino()) == self.identity => return None,
+            Ok(_) => "replaced",
+            Err(error) if error.kind() == io::ErrorKind::NotFound => "removed",
+            Err(_) => return None,
+        };
+        let path = self.path.display();
+        Some(format!(
+            "the socket {path} was {done}: new clients cannot reach this daemon; restart it (systemctl restart jwtkeeperd.socket \
+             jwtkeeperd.service)"
+        ))
+    }
+}
+
 impl Drop for SocketFile {
     fn drop(&mut self) {
         let ours = std::fs::symlink_metadata(&self.path).is_ok_and(|found| (found.dev(), found.ino()) == self.identity);

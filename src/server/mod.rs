@@ -29,7 +29,7 @@ mod tally;
 pub use accept::serve;
 pub use audit::{Audit, AuditError};
 pub use context::{Context, OfProcess};
-pub use listener::{BindError, SocketFile};
+pub use listener::{BindError, SocketFile, SocketWatch};
 pub use metrics::{HttpListener, serve_http};
 pub use probe::{Probe, probe};
 pub use signers::signers;

@@ -144,6 +144,21 @@ impl Drop for Held {
     }
 }
 
+/// A manager's socket whose file is gone reaches nobody either.
+#[test]
+fn a_handed_over_socket_whose_file_is_removed_is_a_fault() {
+    let held = Held::start(Setup::new());
+    let client = blocking::Client::new(Config::new(held.setup.socket()).with_deadline(PATIENCE));
+    assert!(client.health().unwrap().ready);
+    std::fs::remove_file(held.setup.socket()).unwrap();
+    let health = client.health().unwrap();
+    let document = String::from_utf8_lossy(health.document.as_bytes()).into_owned();
+    assert!(
+        !health.ready && document.contains("was removed: new clients cannot reach"),
+        "{document}"
+    );
+}
+
 /// Restarts it over and over under a load of validates: each is answered, and rightly.
 fn restarts(name: &str, signal: Signal) {
     let mut held = Held::start(Setup::new());

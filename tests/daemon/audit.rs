@@ -401,6 +401,50 @@ fn a_check_says_what_would_keep_it_from_being_written() {
     }
 }
 
+/// A file that was removed would take lines that were acknowledged with it.
+#[test]
+fn a_removed_file_is_made_anew() {
+    let daemon = audited("refuse").start();
+    let client = daemon.client();
+    let file = daemon.setup.path("audit.json");
+    let jtis = || lines(&file).iter().map(|line| line["jti"].clone()).collect::<Vec<_>>();
+    let first = client.issue(Issue::new()).unwrap();
+    assert_eq!(jtis(), [&*first.jti]);
+    std::fs::remove_file(&file).unwrap();
+    let second = client.issue(Issue::new()).unwrap();
+    let third = client.issue(Issue::new()).unwrap();
+    assert_eq!(jtis(), [&*second.jti, &third.jti]);
+    daemon.logged("the audit file was removed");
+    // One that another file was renamed over is as one that was removed.
+    std::fs::write(daemon.setup.path("other"), "").unwrap();
+    std::fs::rename(daemon.setup.path("other"), &file).unwrap();
+    let fourth = client.issue(Issue::new()).unwrap();
+    assert_eq!(jtis(), [&*fourth.jti]);
+    // One that was renamed is another's to close, by SIGUSR1.
+    std::fs::rename(&file, daemon.setup.path("audit.1")).unwrap();
+    let fifth = client.issue(Issue::new()).unwrap();
+    assert!(!file.exists());
+    assert_eq!(lines(&daemon.setup.path("audit.1"))[1]["jti"], fifth.jti);
+    assert!(client.health().unwrap().ready);
+}
+
+/// Where it cannot be made anew, health tells of it, and nothing is acknowledged.
+#[test]
+fn a_file_removed_with_its_directory_is_a_fault() {
+    let setup = nowhere("refuse");
+    std::fs::create_dir(setup.path("nowhere")).unwrap();
+    let daemon = setup.start();
+    let client = daemon.client();
+    client.issue(Issue::new()).unwrap();
+    std::fs::remove_dir_all(daemon.setup.path("nowhere")).unwrap();
+    let refused = client.issue(Issue::new()).unwrap_err();
+    assert_eq!(refused.kind(), ErrorKind::Unavailable);
+    assert!(daemon.health()["faults"][0].to_string().contains("nowhere/audit.json"));
+    std::fs::create_dir(daemon.setup.path("nowhere")).unwrap();
+    until("it is written", || client.health().unwrap().ready);
+    client.issue(Issue::new()).unwrap();
+}
+
 /// What no time will mend is no start.
 #[test]
 fn a_directory_is_no_audit() {

@@ -2,7 +2,7 @@
 
 use std::fs::{File, OpenOptions};
 use std::io::{self, Write};
-use std::os::unix::fs::{FileExt, OpenOptionsExt};
+use std::os::unix::fs::{FileExt, MetadataExt, OpenOptionsExt};
 use std::os::unix::net::UnixDatagram;
 use std::path::Path;
 
@@ -68,11 +68,27 @@ impl Sink {
     /// Writes lines; an error says why they are not written.
     pub(super) fn write(&mut self, lines: &[u8]) -> Result<(), String> {
         let open = self.open.as_mut().map_err(|why| why.clone())?;
+        open.write(lines).map_err(|error| error.to_string())?;
+        if !open.is_removed() {
+            return Ok(());
+        }
+        // Nobody will read what was written there.
+        self.reopen().map_err(|error| error.to_string())?;
+        tracing::warn!("the audit file was removed, with the lines in it; a new one was made");
+        let open = self.open.as_mut().map_err(|why| why.clone())?;
         open.write(lines).map_err(|error| error.to_string())
     }
 }
 
 impl Open {
+    /// Returns true if it is a file without a name: one that was renamed has one, and logrotate's signal follows.
+    fn is_removed(&self) -> bool {
+        match self {
+            Open::File(file) => file.metadata().is_ok_and(|found| found.nlink() == 0),
+            Open::Journal(_) => false,
+        }
+    }
+
     /// Writes lines: to a file all of them or none; to the journal until one fails.
     fn write(&mut self, lines: &[u8]) -> io::Result<()> {
         match self {

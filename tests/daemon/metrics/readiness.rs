@@ -45,6 +45,32 @@ fn a_broken_secret_and_back() {
     );
 }
 
+/// Connections that are open go on; nobody can make another.
+#[test]
+fn a_socket_whose_file_is_removed_or_replaced() {
+    let (daemon, at) = start(Setup::new());
+    let client = daemon.client();
+    client.ping().unwrap();
+    let socket = daemon.setup.socket();
+    let aside = daemon.setup.path("aside");
+    std::fs::rename(&socket, &aside).unwrap();
+    assert!(!at.ready().0);
+    let told = format!(
+        "the socket {} was removed: new clients cannot reach this daemon",
+        socket.display()
+    );
+    assert!(faults(&at)[0].contains(&told), "{:?}", faults(&at));
+    assert!(!client.health().unwrap().ready, "over a connection that was open");
+    assert_eq!(at.sum("jwtkeeper_faults{kind=\"socket\""), 1.0);
+    daemon.logged("was removed: new clients");
+    let other = std::os::unix::net::UnixListener::bind(&socket).unwrap();
+    assert!(faults(&at)[0].contains("was replaced: "), "{:?}", faults(&at));
+    drop(other);
+    std::fs::rename(&aside, &socket).unwrap();
+    until("it is ready", || at.ready().0);
+    agreed(&daemon, &at, true);
+}
+
 #[test]
 fn a_store_that_is_gone() {
     let (daemon, at) = start(Setup::new());
