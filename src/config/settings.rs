@@ -204,6 +204,20 @@ impl Settings {
         self.pending_restart = kept.into_iter().flatten().collect();
     }
 
+    /// The key and version files that lie in a directory, links followed: of each the realm, the setting and the path.
+    pub fn files_below(&self, directory: &Path) -> Vec<(&str, &'static str, &Path)> {
+        let resolved = |path: &Path| path.canonicalize().unwrap_or_else(|_| path.to_owned());
+        let real = resolved(directory);
+        let is_below = |path: &Path| path.starts_with(directory) || resolved(path).starts_with(&real);
+        let all = self
+            .realms
+            .values()
+            .flat_map(|realm| realm.files().map(move |file| (realm, file)));
+        all.filter(|(_, file)| is_below(&file.path))
+            .map(|(realm, file)| (&*realm.name, file.key(), &*file.path))
+            .collect()
+    }
+
     /// The denylists of all realms, each once, with its prefix in a shared store.
     pub(super) fn prefixes(&self) -> Vec<(String, String)> {
         let all = self.realms.values();

@@ -164,6 +164,42 @@ fn a_dry_run_reports_faults() {
     );
 }
 
+/// "Log everybody out" changes the original of a credential, and systemd alone copies it.
+#[test]
+fn a_secret_that_is_a_credential_is_told_as_a_copy() {
+    let credentials = tempfile::tempdir().unwrap();
+    let copy = credentials.path().join("secret");
+    let setup = Setup::bare().lines(&format!(
+        "[realms.default]\nalgorithm = \"HS256\"\nsecret_file = \"{}\"",
+        copy.display()
+    ));
+    setup.write_secret("original", OTHER);
+    std::fs::copy(setup.path("original"), &copy).unwrap();
+    setup.init();
+    let mut command = setup.command(&[]);
+    command.env("CREDENTIALS_DIRECTORY", credentials.path());
+    let daemon = Daemon::start_with(setup, command);
+    daemon
+        .setup
+        .write_secret("original", crate::support::daemon::SECRET.as_bytes());
+    let (code, said, _) = reload(&daemon, &[]);
+    assert_eq!(code, Some(0));
+    let expected = format!(
+        "reloaded, generation 1, nothing changed\nrealm default: secret_file {} is a credential, a copy that systemd makes when the \
+         service starts; if you changed the original, run systemctl restart jwtkeeperd\n",
+        copy.display()
+    );
+    assert_eq!(said, expected);
+    // Once systemd has copied it, there is nothing to add.
+    daemon
+        .setup
+        .write_secret("new", crate::support::daemon::SECRET.as_bytes());
+    std::fs::rename(daemon.setup.path("new"), &copy).unwrap();
+    let (_, said, _) = reload(&daemon, &[]);
+    assert!(said.contains("every token of realm default is now invalid"), "{said}");
+    assert!(!said.contains("credential"), "{said}");
+}
+
 /// Nobody learns by a dry run what only a reload's right shows.
 #[test]
 fn a_dry_run_needs_the_right_of_a_reload() {

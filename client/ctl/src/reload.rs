@@ -15,6 +15,7 @@ struct Report {
     changes: Vec<Change>,
     realms: Vec<Realm>,
     pending_restart: Vec<String>,
+    credentials: Vec<Credential>,
     faults: Vec<String>,
 }
 
@@ -42,6 +43,15 @@ struct Realm {
     rotation_due: bool,
 }
 
+/// A file that systemd copies when the service starts.
+#[derive(Debug, Default, Deserialize, Serialize)]
+#[serde(default)]
+struct Credential {
+    realm: String,
+    setting: String,
+    file: String,
+}
+
 #[derive(Serialize)]
 struct Shape<'r> {
     dry_run: bool,
@@ -50,6 +60,7 @@ struct Shape<'r> {
     changes: &'r [Change],
     realms: &'r [Realm],
     pending_restart: &'r [String],
+    credentials: &'r [Credential],
     faults: &'r [String],
 }
 
@@ -80,6 +91,7 @@ pub(crate) fn run(client: &Client, output: &Output, dry_run: bool) -> Result<Out
             changes: &report.changes,
             realms: &report.realms,
             pending_restart: &report.pending_restart,
+            credentials: &report.credentials,
             faults: &report.faults,
         })?;
     } else {
@@ -111,7 +123,8 @@ fn changed(generation: Option<u64>, report: &Report) -> Vec<String> {
         Some(at) => format!("in effect since {}: {}", time(at), change.text),
         None => change.text.clone(),
     });
-    first.into_iter().chain(changes).chain(restart(report)).collect()
+    let lines = first.into_iter().chain(changes).chain(restart(report));
+    lines.chain(credentials(report)).collect()
 }
 
 /// The lines about a reload that was not made.
@@ -124,7 +137,21 @@ fn would_change(report: &Report) -> Vec<String> {
     lines.extend(report.changes.iter().map(|change| format!("- {}", change.text)));
     lines.extend(report.realms.iter().map(tokens_of));
     lines.extend(restart(report));
+    lines.extend(credentials(report));
     lines
+}
+
+/// The files that no reload reads anew, of realms that did not change.
+fn credentials(report: &Report) -> impl Iterator<Item = String> {
+    let changed = |realm: &str| report.realms.iter().any(|one| one.name == realm);
+    let same = report.credentials.iter().filter(move |one| !changed(&one.realm));
+    same.map(|one| {
+        let Credential { realm, setting, file } = one;
+        format!(
+            "realm {realm}: {setting} {file} is a credential, a copy that systemd makes when the service starts; if you changed the \
+             original, run systemctl restart jwtkeeperd"
+        )
+    })
 }
 
 fn tokens_of(realm: &Realm) -> String {

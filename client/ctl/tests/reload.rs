@@ -34,7 +34,7 @@ fn only_what_is_new_is_printed() {
     let change = json!({"at": 1_700_000_000, "generation": 4, "by_this_reload": true, "realm": "api", "text": "a change",
                         "ends_tokens": true, "revives_tokens": false});
     let expected = json!({"dry_run": false, "generation": 4, "changes": [change], "realms": [],
-                          "pending_restart": ["metrics"], "faults": []});
+                          "pending_restart": ["metrics"], "credentials": [], "faults": []});
     assert_eq!(shape, expected);
 }
 

@@ -1,13 +1,14 @@
 //! Reloads that a caller asks for, and the report of what one changed or would change.
 
 use std::collections::BTreeMap;
+use std::path::PathBuf;
 
 use jwtkeeper_wire::{Answer, ErrorCode};
 use serde::Serialize;
 
 use super::operations::{later, plain};
 use super::{Answered, Dispatch};
-use crate::config::{Change, Ends, Faults, Made, Preview, Reloaded};
+use crate::config::{Change, Ends, Faults, Made, Preview, Reloaded, Settings};
 use crate::server::health::up_to;
 use crate::server::outcome::{Done, Outcome};
 use crate::server::reply::{put, put_error};
@@ -22,7 +23,16 @@ struct Document {
     changes: Vec<ReportedChange>,
     realms: Vec<ReportedRealm>,
     pending_restart: Vec<&'static str>,
+    credentials: Vec<Credential>,
     faults: Vec<String>,
+}
+
+/// A file that is a copy, which the service manager makes at a start: a change of its original is not seen.
+#[derive(Serialize)]
+struct Credential {
+    realm: String,
+    setting: &'static str,
+    file: String,
 }
 
 #[derive(Serialize)]
@@ -77,7 +87,12 @@ impl Dispatch {
                     changes,
                 }) => {
                     let pending_restart = context.live.snapshot().settings.pending_restart.clone();
-                    report(id, generation, &document(false, pending_restart, &faults, changes))
+                    let credentials = credentials(&context.live.snapshot().settings);
+                    report(
+                        id,
+                        generation,
+                        &document(false, pending_restart, credentials, &faults, changes),
+                    )
                 }
                 None => plain(|out| put_unfollowed(id, out)),
             }
@@ -93,7 +108,14 @@ impl Dispatch {
                     changes,
                     faults,
                     pending_restart,
-                }) => report(id, generation, &document(true, pending_restart, &faults, changes)),
+                }) => {
+                    let credentials = credentials(&context.live.snapshot().settings);
+                    report(
+                        id,
+                        generation,
+                        &document(true, pending_restart, credentials, &faults, changes),
+                    )
+                }
                 None => plain(|out| put_unfollowed(id, out)),
             }
         })
@@ -113,7 +135,26 @@ fn report(id: u64, generation: u64, document: &Document) -> Done {
     })
 }
 
-fn document<C>(dry_run: bool, pending_restart: Vec<&'static str>, faults: &Faults, changes: Vec<C>) -> Document
+/// The files that systemd copied for this service (systemd.exec(5), LoadCredential=).
+fn credentials(settings: &Settings) -> Vec<Credential> {
+    let directory = std::env::var_os("CREDENTIALS_DIRECTORY").filter(|directory| !directory.is_empty());
+    let directory = directory.map_or_else(|| PathBuf::from("/run/credentials"), PathBuf::from);
+    let all = settings.files_below(&directory).into_iter();
+    all.map(|(realm, setting, file)| Credential {
+        realm: realm.to_owned(),
+        setting,
+        file: file.display().to_string(),
+    })
+    .collect()
+}
+
+fn document<C>(
+    dry_run: bool,
+    pending_restart: Vec<&'static str>,
+    credentials: Vec<Credential>,
+    faults: &Faults,
+    changes: Vec<C>,
+) -> Document
 where
     C: Into<ReportedChange> + AsRef<Change>,
 {
@@ -127,6 +168,7 @@ where
             realm.name.len() + realm.keys.iter().map(|key| key.len() + 3).sum::<usize>() + 64
         }),
         pending_restart,
+        credentials: up_to(MOST / 2, credentials, |one| one.realm.len() + one.file.len() + 64),
         faults: up_to(MOST, faults.iter().map(ToString::to_string), |fault| fault.len() + 8),
     }
 }
