@@ -173,8 +173,7 @@ impl Keeper {
         let index = &served.index;
         let own = index.token_until(&jti);
         let until = own.map(|(_, until)| until).unwrap_or_default();
-        if index.token_revoked(&jti) || index.session_revoked(&jti) {
-            let until = if until > 0 { until } else { index.retention(now) };
+        if let Some(until) = index.revoked_until(&jti) {
             return Ok(State {
                 state: Wire::Hard,
                 until,

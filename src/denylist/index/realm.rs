@@ -119,6 +119,17 @@ impl RealmIndex {
         self.standing(Kind::Session, id).is_some()
     }
 
+    /// Returns the last deadline of the entries that revoke a token or the session that it began: its own, that of its
+    /// successor or that of a session. `None` if nothing revokes them.
+    pub fn revoked_until(&self, id: &Id) -> Option<Seconds> {
+        let hard = |id: &Id| self.token_until(id).filter(|(level, _)| *level == Level::Hard);
+        let session = |id: &Id| self.standing(Kind::Session, id);
+        let successor = self.rotation(id).and_then(|rotation| hard(&rotation.successor));
+        let of_session = self.session_of(id).and_then(|id| session(&id));
+        let all = [hard(id), session(id), successor, of_session];
+        all.into_iter().flatten().map(|(_, until)| until).max()
+    }
+
     /// Returns the cutoffs of a subject.
     pub fn subject(&self, id: &Id) -> Cutoffs {
         if self.none(Expiring::Subject) {

@@ -246,6 +246,35 @@ fn a_clock_set_back_keeps_entries_as_long() {
     assert_eq!(world.say(&token.token), refused(Revoked));
 }
 
+/// What is told of a revoked session is its own deadline, however much later it is asked.
+#[test]
+fn the_status_of_a_session_has_the_deadline_of_its_entry() {
+    let mut world = plain();
+    let token = world.issue(json!({}));
+    let jti = token.jti.to_string();
+    world.revoke(Revoke::Session(&jti));
+    let revoked = world.status(&jti);
+    assert_eq!(
+        (revoked.state, revoked.until),
+        (State::Hard, world.served.index.retention(world.now))
+    );
+    world.now = at(7 * 86_400_000);
+    assert_eq!(world.status(&jti).until, revoked.until);
+    // A flag of its token ends earlier, and is not what keeps it out.
+    let other = world.issue(json!({}));
+    let jti = other.jti.to_string();
+    world.flag(Flag::Jti(&jti));
+    let flagged = world.status(&jti).until;
+    world.now = at(8 * 86_400_000);
+    world.revoke(Revoke::Session(&jti));
+    let revoked = world.status(&jti);
+    assert!(
+        revoked.state == State::Hard && revoked.until > flagged,
+        "{} after {flagged}",
+        revoked.until
+    );
+}
+
 /// The old token may be past and gone while its successor lives: its jti still leads there.
 #[test]
 fn the_jti_of_an_expired_token_leads_to_its_living_successor() {
