@@ -59,7 +59,7 @@ impl Failure {
             Failure::Bind(BindError::NotASocket(_) | BindError::Foreign { .. }) => CONFIGURATION,
             Failure::Store(OpenError::InUse(_) | OpenError::Io { .. })
             | Failure::Start(StartError::Store(_))
-            | Failure::Bind(BindError::InUse(_) | BindError::Io { .. })
+            | Failure::Bind(BindError::InUse(_) | BindError::Directory { .. } | BindError::Io { .. })
             | Failure::Audit(AuditError::Thread(_))
             | Failure::Metrics(_)
             | Failure::System { .. } => UNAVAILABLE,

@@ -29,6 +29,8 @@ pub enum BindError {
     NotASocket(PathBuf),
     #[error("{path} is a socket of the user {uid}; remove it if nothing uses it, or set another socket")]
     Foreign { path: PathBuf, uid: u32 },
+    #[error("cannot make a socket in {path}: {error}; make the directory, and give it to the daemon's user")]
+    Directory { path: PathBuf, error: io::Error },
     #[error("cannot {what} {path}: {error}")]
     Io {
         what: &'static str,
@@ -76,8 +78,10 @@ impl SocketFile {
         }
         check_ours(path)?;
         let directory = path.parent().unwrap_or(Path::new("."));
-        access(directory, AccessFlags::W_OK | AccessFlags::X_OK)
-            .map_err(|errno| failed("make a socket in", directory)(errno.into()))?;
+        access(directory, AccessFlags::W_OK | AccessFlags::X_OK).map_err(|errno| BindError::Directory {
+            path: directory.to_owned(),
+            error: errno.into(),
+        })?;
         let lock = with_suffix(path, LOCK);
         match access(&lock, AccessFlags::W_OK) {
             Ok(()) | Err(Errno::ENOENT) => Ok(()),

@@ -142,7 +142,11 @@ fn sockets_that_cannot_be_made_are_found() {
     finds(
         &output,
         69,
-        &["cannot make a socket in ", "nowhere: No such file or directory"],
+        &[
+            "cannot make a socket in ",
+            "nowhere: No such file or directory",
+            "; make the directory",
+        ],
     );
     let (output, _setup) = moved("default.secret");
     finds(&output, 78, &["default.secret is there and is not a socket"]);

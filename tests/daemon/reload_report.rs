@@ -140,6 +140,12 @@ fn a_dry_run_names_realms_and_settings_that_await_a_restart() {
         json_of(&daemon, &["--dry-run"])["pending_restart"],
         json!(["socket_mode"])
     );
+    let (_, said, _) = reload(&daemon, &["--dry-run"]);
+    assert_eq!(
+        said.matches("restart pending: the new value of socket_mode").count(),
+        1,
+        "{said}"
+    );
     assert_eq!(daemon.health()["pending_restart"], json!([]));
 }
 

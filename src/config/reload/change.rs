@@ -18,6 +18,8 @@ pub struct Change {
     pub ends: Ends,
     /// Rotation is due for tokens that stay valid.
     pub rotates: bool,
+    /// A restart is pending, and nothing else.
+    pub is_restart: bool,
     /// Whether tokens that were revoked are valid again.
     pub revives_tokens: bool,
 }
@@ -92,9 +94,11 @@ fn of_restart(before: &[&str], after: &[&str], changes: &mut Vec<Change>) {
     let new: Vec<_> = after.iter().filter(|name| !before.contains(name)).copied().collect();
     if !new.is_empty() {
         let names = new.join(", ");
-        changes.push(harmless(format!(
-            "restart pending: the new value of {names} takes effect after a restart of jwtkeeperd"
-        )));
+        let text = format!("restart pending: the new value of {names} takes effect after a restart of jwtkeeperd");
+        changes.push(Change {
+            is_restart: true,
+            ..harmless(text)
+        });
     }
     if after.is_empty() && !before.is_empty() {
         changes.push(harmless("no restart is pending any more".to_owned()));
@@ -257,6 +261,7 @@ fn harmless(text: String) -> Change {
         text,
         ends: Ends::Nothing,
         rotates: false,
+        is_restart: false,
         revives_tokens: false,
     }
 }

@@ -159,7 +159,9 @@ where
     C: Into<ReportedChange> + AsRef<Change>,
 {
     let realms = realms(changes.iter().map(AsRef::as_ref));
-    let mut changes: Vec<ReportedChange> = changes.into_iter().map(Into::into).collect();
+    // The settings that wait for a restart are a member of their own.
+    let changes = changes.into_iter().filter(|change| !change.as_ref().is_restart);
+    let mut changes: Vec<ReportedChange> = changes.map(Into::into).collect();
     changes.sort_by_key(|change| !(change.ends_tokens || change.revives_tokens)); // what matters most fits first
     Document {
         dry_run,
