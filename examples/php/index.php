@@ -28,7 +28,7 @@ try {
         case '/profile':
             $session = $keeper->protect();
             header('Content-Type: application/json');
-            echo json_encode(['user' => json_decode($session->claims)->sub]);
+            echo json_encode(['user' => $session->decode()->sub]);
             break;
         case '/logout':
             $keeper->logout($keeper->protect());

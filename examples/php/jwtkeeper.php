@@ -8,14 +8,22 @@ final class JwtKeeperError extends RuntimeException
 {
 }
 
-/** A request that Protect let through: its claims (JSON), and what the browser has from this response on. */
+/** A request that is authenticated: its claims (JSON), and what the browser has from this response on. */
 final class JwtKeeperSession
 {
+    private ?stdClass $decoded = null;
+
     public function __construct(
         #[\SensitiveParameter] public readonly string $claims,
         #[\SensitiveParameter] private string $token,
         #[\SensitiveParameter] private ?string $cookie,
     ) {
+    }
+
+    /** The claims, parsed once; integers beyond 64 bits as strings. */
+    public function decode(): stdClass
+    {
+        return $this->decoded ??= json_decode($this->claims, flags: JSON_BIGINT_AS_STRING | JSON_THROW_ON_ERROR);
     }
 
     public function token(): string
@@ -34,12 +42,40 @@ final class JwtKeeperSession
     }
 }
 
+/** What a request's headers come to. */
+final class JwtKeeperOutcome
+{
+    /**
+     * $status: 200 go on, 401 not authenticated, 503 not judged now, 500 not judged until something is fixed.
+     * $reason: why a token is not valid, such as "expired"; null without one.
+     * $message: why it could not be judged, or why a rotation that is due is put off.
+     * $headers: those of the response, as name => value: the successor of a rotation, or those of a refusal.
+     */
+    public function __construct(
+        public readonly int $status,
+        public readonly ?JwtKeeperSession $session,
+        public readonly ?string $reason,
+        public readonly ?string $message,
+        #[\SensitiveParameter] public readonly array $headers,
+    ) {
+    }
+
+    public function __debugInfo(): array
+    {
+        return ['status' => $this->status, 'reason' => $this->reason, 'message' => $this->message];
+    }
+}
+
 final class JwtKeeper
 {
+    /** The longest time to wait, in milliseconds: a year. */
+    private const LONGEST = 366 * 24 * 3600 * 1000;
+
     private FFI $c;
     private FFI\CData $client;
     private FFI\CData $reply;
     private FFI\CData $length;
+    private int $refused = 0;
 
     /** What is left out is as libjwtkeeper has it: the socket of JWTKEEPER_SOCKET, the realm "default", 5 seconds. */
     public function __construct(
@@ -48,42 +84,51 @@ final class JwtKeeper
         ?string $header = null,
         ?int $serverUid = null,
     ) {
-        $library = getenv('JWTKEEPER_LIBRARY') ?: 'libjwtkeeper.so.0';
-        $this->c = FFI::cdef(self::declarations($header ?? '/usr/local/include/jwtkeeper.h'), $library);
+        if ($deadlineMs !== null && ($deadlineMs < 1 || $deadlineMs > self::LONGEST)) {
+            throw new ValueError('deadlineMs must be from 1 to ' . self::LONGEST . ", not $deadlineMs");
+        }
+        if ($serverUid !== null && ($serverUid < 0 || $serverUid > 0xFFFFFFFF)) {
+            throw new ValueError("serverUid must be from 0 to 4294967295, not $serverUid");
+        }
+        $this->c = self::load($header ?? '/usr/local/include/jwtkeeper.h');
         $this->length = $this->c->new('size_t');
         $this->reply = $this->c->jwtkeeper_reply_new();
         $config = $this->c->jwtkeeper_config_new();
-        if ($realm !== null) {
-            $this->check($this->c->jwtkeeper_config_set_realm($config, $realm, strlen($realm)));
-        }
-        if ($deadlineMs !== null) {
-            $this->check($this->c->jwtkeeper_config_set_deadline_ms($config, $deadlineMs));
-        }
-        if ($serverUid !== null) {
-            if ($serverUid < 0 || $serverUid > 0xFFFFFFFF) {
-                throw new ValueError("serverUid is no uid: $serverUid");
+        try {
+            if ($realm !== null) {
+                $this->check($this->c->jwtkeeper_config_set_realm($config, $realm, strlen($realm)));
             }
-            $this->check($this->c->jwtkeeper_config_set_server_uid($config, $serverUid));
+            if ($deadlineMs !== null) {
+                $this->check($this->c->jwtkeeper_config_set_deadline_ms($config, $deadlineMs));
+            }
+            if ($serverUid !== null) {
+                $this->check($this->c->jwtkeeper_config_set_server_uid($config, $serverUid));
+            }
+            $client = $this->c->new('jwtkeeper_client *');
+            $this->check($this->c->jwtkeeper_client_new($config, FFI::addr($client)));
+        } finally {
+            $this->c->jwtkeeper_config_free($config);
         }
-        $client = $this->c->new('jwtkeeper_client *');
-        $this->check($this->c->jwtkeeper_client_new($config, FFI::addr($client)));
-        $this->c->jwtkeeper_config_free($config);
         $this->client = $client;
     }
 
     /** Mints a token for these claims and sends it: the Authorization header, and the lock cookie where the realm locks. */
-    public function login(array $claims): void
+    public function login(array $claims, ?int $ttl = null): void
     {
+        if ($ttl !== null && $ttl < 0) {
+            throw new ValueError("ttl must be a number of seconds, not negative: $ttl");
+        }
         $json = json_encode((object) $claims, JSON_THROW_ON_ERROR);
-        $expiry = $this->c->JWTKEEPER_REALM_EXPIRY;
-        $this->check($this->c->jwtkeeper_issue($this->client, $json, strlen($json), $expiry, $this->reply));
-        $this->send();
+        $ttl ??= $this->c->JWTKEEPER_REALM_EXPIRY;
+        $this->check($this->c->jwtkeeper_issue($this->client(), $json, strlen($json), $ttl, $this->reply));
+        $this->send($this->minted());
     }
 
-    /** The attributes keep both out of the traces of exceptions. */
-    public function validate(#[\SensitiveParameter] string $token, #[\SensitiveParameter] ?string $cookie = null): bool
+    /** Any value is a token to judge. The attributes keep both out of the traces of exceptions. */
+    public function validate(#[\SensitiveParameter] mixed $token, #[\SensitiveParameter] ?string $cookie = null): bool
     {
-        [$client, $length] = [$this->client, strlen($cookie ?? '')];
+        $token = is_string($token) ? $token : '';
+        [$client, $length] = [$this->client(), strlen($cookie ?? '')];
         $this->check($this->c->jwtkeeper_validate($client, $token, strlen($token), $cookie, $length, $this->reply));
         return $this->c->jwtkeeper_reply_valid($this->reply) === 1;
     }
@@ -93,64 +138,78 @@ final class JwtKeeper
     {
         [$token, $cookie] = [$session->token(), $session->cookie()];
         [$length, $cookieLength] = [strlen($token), strlen($cookie ?? '')];
-        $this->check($this->c->jwtkeeper_revoke_token($this->client, $token, $length, $cookie, $cookieLength, $this->reply));
+        $client = $this->client();
+        $this->check($this->c->jwtkeeper_revoke_token($client, $token, $length, $cookie, $cookieLength, $this->reply));
         header_remove('Authorization');
-        $this->check($this->c->jwtkeeper_cookie_clear($this->client, $this->reply));
-        $this->setCookie();
+        $this->check($this->c->jwtkeeper_cookie_clear($client, $this->reply));
+        $this->send(['Set-Cookie' => $this->show('set_cookie')]);
     }
 
     /**
-     * Lets through who has a valid token, and rotates one that is due: $regenerate is given the old claims (JSON) and
-     * gives new ones, or null to carry the old over. Who has none is answered 401, whoever cannot be judged now 503, and
-     * the script ends.
+     * Lets through requests with a valid token, and rotates one that is due: $regenerate is given the old claims (JSON)
+     * and gives new ones, or null to carry the old over. Requests without one are answered 401, those that cannot be
+     * judged now 503, and the script ends. $refuse is given the JwtKeeperOutcome and writes the body; status and headers
+     * are set.
      */
-    public function protect(?callable $regenerate = null): JwtKeeperSession
+    public function protect(?callable $regenerate = null, ?callable $refuse = null): JwtKeeperSession
     {
-        $authorization = $_SERVER['HTTP_AUTHORIZATION'] ?? '';
-        $cookie = $this->cookie($_SERVER['HTTP_COOKIE'] ?? '');
-        [$client, $length] = [$this->client, strlen($authorization)];
-        $code = $this->c->jwtkeeper_session_authenticate(
-            $client, $authorization, $length, $cookie, strlen($cookie ?? ''), $this->reply
-        );
-        if ($code === 0 && $this->c->jwtkeeper_reply_cause($this->reply) !== 0) {
-            $claims = $regenerate === null ? null : $regenerate($this->show('claims'));
-            $code = $this->c->jwtkeeper_session_rotate($client, $claims, strlen($claims ?? ''), $this->reply);
-        }
-        $status = $this->c->jwtkeeper_reply_status($this->reply);
-        if ($status === 200) {
-            $token = $this->show('token');
-            $claims = $this->show('claims');
-            if ($token === null) {
-                return new JwtKeeperSession($claims, $this->show('presented'), $cookie);
-            }
-            $this->send();
-            return new JwtKeeperSession($claims, $token, $this->show('cookie_value'));
-        }
-        if ($code !== 0) {
-            error_log('jwtkeeper: ' . $this->show('message'));
-        }
-        http_response_code($status);
-        if ($status === 401) {
+        $outcome = $this->authenticate($_SERVER, $regenerate);
+        $this->report($outcome);
+        if ($outcome->status === 401) {
             header_remove('Authorization');
-            header('WWW-Authenticate: ' . $this->show('challenge'));
-            $this->setCookie();
-        } elseif ($status === 503) {
-            header('Retry-After: 1');
+        }
+        $this->send($outcome->headers);
+        if ($outcome->session !== null) {
+            return $outcome->session;
+        }
+        http_response_code($outcome->status);
+        if ($refuse !== null) {
+            $refuse($outcome);
         }
         exit;
     }
 
-    /** Frees what C holds, when the script ends. */
+    /**
+     * Judges a request by its headers, as $_SERVER has them, and rotates a token that is due. It sends nothing and ends
+     * nothing: `protect` stands on it, and so can middleware of any framework.
+     */
+    public function authenticate(#[\SensitiveParameter] array $server, ?callable $regenerate = null): JwtKeeperOutcome
+    {
+        $authorization = $server['HTTP_AUTHORIZATION'] ?? '';
+        $header = $server['HTTP_COOKIE'] ?? '';
+        $client = $this->client();
+        $code = $this->c->jwtkeeper_session_authenticate(
+            $client, $authorization, strlen($authorization), $header ?: null, strlen($header), $this->reply
+        );
+        // Now that the daemon was asked, it is known what the cookie is called.
+        $cookie = $this->cookie($header);
+        if ($code === 0 && $this->c->jwtkeeper_reply_cause($this->reply) !== 0) {
+            $claims = $this->renewed($regenerate);
+            $code = $this->c->jwtkeeper_session_rotate($client, $claims, strlen($claims ?? ''), $this->reply);
+        }
+        return $this->outcome($code, $cookie);
+    }
+
     /** A copy would free the client of the original. Make another, or share the one. */
     private function __clone()
     {
     }
 
+    public function __serialize(): array
+    {
+        throw new JwtKeeperError('a JwtKeeper cannot be serialized: make one in each process');
+    }
+
+    /** Frees what C holds, when the script ends. Later calls are an error. */
     public function __destruct()
     {
         if (isset($this->client)) {
-            $this->c->jwtkeeper_reply_free($this->reply);
             $this->c->jwtkeeper_client_free($this->client);
+            unset($this->client);
+        }
+        if (isset($this->reply)) {
+            $this->c->jwtkeeper_reply_free($this->reply);
+            unset($this->reply);
         }
     }
 
@@ -175,19 +234,101 @@ final class JwtKeeper
         return preg_replace('/^\s*#[^\n]*/m', '', $text);
     }
 
-    private function send(): void
+    private static function load(string $header): FFI
     {
-        header('Authorization: ' . $this->show('authorization'));
-        $this->setCookie();
+        $library = getenv('JWTKEEPER_LIBRARY') ?: 'libjwtkeeper.so.0';
+        try {
+            return FFI::cdef(self::declarations($header), $library);
+        } catch (FFI\Exception $error) {
+            $fault = "cannot use $library with $header: " . $error->getMessage();
+            throw new JwtKeeperError("$fault; both must be there, and of the same release", 0, $error);
+        }
     }
 
-    /** Sends the reply's cookie, if it has one, in the place of an earlier one. */
-    private function setCookie(): void
+    private function client(): FFI\CData
     {
-        $line = $this->show('set_cookie');
-        if ($line === null) {
+        return $this->client ?? throw new JwtKeeperError('this JwtKeeper was given back, or never made');
+    }
+
+    /** New claims of the app's. Its function may ask the daemon: the reply is kept for the rotation meanwhile. */
+    private function renewed(?callable $regenerate): ?string
+    {
+        if ($regenerate === null) {
+            return null;
+        }
+        $claims = $this->show('claims');
+        [$kept, $this->reply] = [$this->reply, $this->c->jwtkeeper_reply_new()];
+        try {
+            return $regenerate($claims);
+        } finally {
+            $this->c->jwtkeeper_reply_free($this->reply);
+            $this->reply = $kept;
+        }
+    }
+
+    private function outcome(int $code, #[\SensitiveParameter] ?string $cookie): JwtKeeperOutcome
+    {
+        $status = $this->c->jwtkeeper_reply_status($this->reply);
+        $message = $this->show('message') ?: null;
+        if ($code !== 0) {
+            $headers = $status === 503 ? ['Retry-After' => '1'] : [];
+            return new JwtKeeperOutcome($status, null, null, $message, $headers);
+        }
+        if ($status === 401) {
+            $headers = ['WWW-Authenticate' => $this->show('challenge'), 'Set-Cookie' => $this->show('set_cookie')];
+            $reason = $this->c->jwtkeeper_reply_reason($this->reply);
+            $name = $reason === 0 ? null : $this->c->jwtkeeper_reason_name($reason);
+            return new JwtKeeperOutcome($status, null, $name, null, array_filter($headers));
+        }
+        [$claims, $token] = [$this->show('claims'), $this->show('token')];
+        if ($token === null) {
+            $session = new JwtKeeperSession($claims, $this->show('presented'), $cookie);
+            return new JwtKeeperOutcome($status, $session, null, $message, []);
+        }
+        $session = new JwtKeeperSession($claims, $token, $this->show('cookie_value'));
+        return new JwtKeeperOutcome($status, $session, null, null, $this->minted());
+    }
+
+    /** Logs faults; an outage once at each end, in servers that keep this object between requests. */
+    private function report(JwtKeeperOutcome $outcome): void
+    {
+        if ($outcome->status === 503) {
+            if ($this->refused++ === 0) {
+                error_log("jwtkeeper: jwtkeeperd does not answer; requests get 503 until it does: $outcome->message");
+            }
             return;
         }
+        if ($this->refused > 0) {
+            error_log("jwtkeeper: jwtkeeperd answers again: $this->refused requests got 503");
+            $this->refused = 0;
+        }
+        if ($outcome->message !== null) {
+            $what = $outcome->status === 200 ? 'rotation is put off' : 'requests fail';
+            error_log("jwtkeeper: $what: $outcome->message");
+        }
+    }
+
+    /** The headers of a response that carries the reply's token. Such a response must not be stored by caches. */
+    private function minted(): array
+    {
+        $headers = ['Authorization' => $this->show('authorization'), 'Cache-Control' => 'no-store'];
+        return array_filter([...$headers, 'Set-Cookie' => $this->show('set_cookie')]);
+    }
+
+    /** Sends headers in the place of earlier ones; a cookie only in the place of its namesake. */
+    private function send(#[\SensitiveParameter] array $headers): void
+    {
+        foreach ($headers as $name => $value) {
+            if ($name === 'Set-Cookie') {
+                $this->setCookie($value);
+            } else {
+                header("$name: $value");
+            }
+        }
+    }
+
+    private function setCookie(#[\SensitiveParameter] string $line): void
+    {
         $name = strtok($line, '=');
         $earlier = array_filter(headers_list(), fn ($header) => stripos($header, 'Set-Cookie:') === 0);
         header_remove('Set-Cookie');
@@ -204,7 +345,7 @@ final class JwtKeeper
     {
         $bytes = $this->c->new('char[' . (strlen($header) + 1) . ']');
         FFI::memcpy($bytes, $header, strlen($header));
-        $found = $this->c->jwtkeeper_cookie_find($this->client, $bytes, strlen($header), FFI::addr($this->length));
+        $found = $this->c->jwtkeeper_cookie_find($this->client(), $bytes, strlen($header), FFI::addr($this->length));
         return $found === null ? null : substr($found, 0, $this->length->cdata);
     }
 

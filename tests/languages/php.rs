@@ -1,13 +1,16 @@
 //! PHP: examples/php's session flow over FFI, in PHP's own server.
 
-use std::process::Command;
+use std::io::Write;
+use std::process::{Command, Stdio};
+
+use jwtkeeper_client::Issue;
 
 use crate::app::{Language, built, root};
 use crate::conformance::conforms;
 use crate::drive::examples_work;
 use crate::impostor::refuses_an_impostor;
 use crate::restart::hears_of_no_restart;
-use crate::support::exit_of;
+use crate::support::{Setup, exit_of};
 
 fn conformance_app() -> Language {
     let arguments = [
@@ -38,6 +41,32 @@ fn hears_of_no_restarts() {
 #[test]
 fn an_impostor_is_refused() {
     refuses_an_impostor(&conformance_app());
+}
+
+#[test]
+fn wrong_values_and_misuse_are_errors() {
+    let daemon = Setup::new().start();
+    let minted = daemon.client().issue(Issue::new()).unwrap();
+    daemon.client().flag_jti(&minted.jti).unwrap();
+    let mut command = Command::new("php");
+    command
+        .args(["-d", "ffi.enable=1", "tests/languages/apps/php/tests.php"])
+        .current_dir(root(""))
+        .env("JWTKEEPER_LIBRARY", built("libjwtkeeper.so"))
+        .env("JWTKEEPER_SOCKET", daemon.setup.socket())
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped());
+    let mut child = command.spawn().unwrap();
+    writeln!(child.stdin.take().unwrap(), "{}", minted.token()).unwrap();
+    let output = child.wait_with_output().unwrap();
+    let said = String::from_utf8_lossy(&output.stdout);
+    let faults = String::from_utf8_lossy(&output.stderr);
+    assert!(
+        output.status.success() && said.ends_with("passed\n"),
+        "{}: {said}{faults}",
+        output.status
+    );
 }
 
 /// A clone would free the client of the original a second time.

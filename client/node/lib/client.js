@@ -29,6 +29,8 @@ class Client {
   #realm;
   /** By n: the handle whose deadline is that of the client divided by 2^n. libjwtkeeper has one for all calls of a handle. */
   #handles = [];
+  /** The number of the handle that was used last. */
+  #used = 0;
   #replies = [];
   #deadline;
 
@@ -54,6 +56,7 @@ class Client {
       number += 1;
       deadline /= 2;
     }
+    this.#used = number;
     if (this.#handles[number] === undefined) {
       this.#handles[number] = this.#parent
         ? ofRealm(this.#parent.#handle(remaining), this.#realm)
@@ -162,7 +165,7 @@ class Client {
     const given = Buffer.from(`${header}\0`, 'latin1');
     const length = [0];
     // It is a part of `given`, and has its end in `length`.
-    const found = c.cookie_find(this.#handle(this.#deadline), given, given.length - 1, length);
+    const found = c.cookie_find(this.#handles[this.#used], given, given.length - 1, length);
     return found === null ? null : Buffer.from(found).subarray(0, Number(length[0])).toString('latin1');
   }
 

@@ -88,8 +88,8 @@ class Outcome {
 async function authenticate(client, headers, options = {}) {
   known(options, ['regenerateClaims'], 'authenticate');
   const regenerate = callable('regenerateClaims', options.regenerateClaims);
-  const cookie = client.findCookie(header(headers, 'cookie'));
-  const presented = [...bytes(header(headers, 'authorization'), 'latin1'), ...bytes(cookie, 'latin1')];
+  const cookies = header(headers, 'cookie') || null;
+  const presented = [...bytes(header(headers, 'authorization'), 'latin1'), ...bytes(cookies, 'latin1')];
   return client.withReply(async (reply, call) => {
     // No answer in time: it is as if the daemon could not answer, and the reply is no longer ours.
     const unasked = (error) => {
@@ -100,6 +100,8 @@ async function authenticate(client, headers, options = {}) {
     if (code instanceof Error) {
       return refusal(503, code);
     }
+    // Now that the daemon was asked, it is known what the cookie is called.
+    const cookie = client.findCookie(cookies);
     if (code === 0 && reply.number('cause') !== 0) {
       const old = new Session(client, reply.text('claims'), reply.text('presented'), cookie);
       const claims = await regenerate?.(old);

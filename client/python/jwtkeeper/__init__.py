@@ -16,7 +16,7 @@ from ._errors import (
     Unavailable,
     Unreachable,
 )
-from ._session import Session
+from ._session import Outcome, Session
 from .asgi import AsgiSessions
 from .wsgi import WsgiSessions, session_of
 
@@ -32,6 +32,7 @@ __all__ = [
     "LockCookie",
     "Minted",
     "NotPermitted",
+    "Outcome",
     "ProtocolError",
     "ReloadRefused",
     "Session",

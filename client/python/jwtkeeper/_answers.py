@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any, Dict, List, Optional, Tuple
 
 Headers = List[Tuple[str, str]]
@@ -30,7 +31,7 @@ class Verdict:
     def __bool__(self) -> bool:
         return self.valid
 
-    @property
+    @cached_property
     def claims(self) -> Dict[str, Any]:
         """Its claims; none of a token that is not valid."""
         return {} if self.claims_text is None else parse_claims(self.claims_text)
@@ -75,15 +76,16 @@ class Minted:
     #: The lock cookie to set beside it, where the realm locks.
     cookie: Optional[Cookie] = field(repr=False)
 
-    @property
+    @cached_property
     def claims(self) -> Dict[str, Any]:
         """Its claims."""
         return parse_claims(self.claims_text)
 
     def headers(self) -> Headers:
-        """What gives it to the browser: Authorization, and Set-Cookie where the realm locks."""
+        """What gives it to the browser: Authorization, and Set-Cookie where the realm locks. A response with a token must
+        not be stored by caches."""
         cookie = [] if self.cookie is None else [("Set-Cookie", self.cookie.set_cookie)]
-        return [("Authorization", f"Bearer {self.token}"), *cookie]
+        return [("Authorization", f"Bearer {self.token}"), ("Cache-Control", "no-store"), *cookie]
 
 
 @dataclass(frozen=True)

@@ -8,10 +8,14 @@ from contextlib import contextmanager
 from ctypes import string_at
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Any, Dict, Iterator, Mapping, NoReturn, Optional, Tuple, Union
+from typing import TYPE_CHECKING, Any, Callable, Dict, Iterator, Mapping, NoReturn, Optional, Tuple, Union
 
+from . import _options
 from ._answers import Cookie, Headers, Health, Imported, Invalid, Minted, Status, Verdict
 from ._library import NOW, REALM_EXPIRY, Library, Replies, Reply, byref, c_size_t, c_void_p
+
+if TYPE_CHECKING:
+    from ._session import Outcome, Session
 
 #: Claims to give: a mapping, or a JSON object as text, which keeps its order and the digits of its numbers.
 Claims = Union[Mapping[str, Any], str, bytes]
@@ -34,7 +38,7 @@ def library() -> Library:
 
 @dataclass(frozen=True)
 class LockCookie:
-    """Where the lock cookie lies, as the realm's `cookie` section has it; needed to read and to clear it."""
+    """The lock cookie of all realms, in the place of what the daemon says that it is; seldom needed."""
 
     name: str = "jwt_keeper"
     domain: Optional[str] = None
@@ -64,51 +68,60 @@ class Client:
         self._library = library()
         #: What the middleware goes by.
         self.deadline = 5.0 if deadline is None else deadline
-        self.cookie_name = (cookie or LockCookie()).name
         self._replies = Replies(self._library)
+        self._handle = c_void_p()
         config = self._library.config_new()
         try:
-            for setting, text in (("socket", socket), ("realm", realm), ("name", name)):
+            for option, text in (("socket", socket), ("realm", realm), ("name", name)):
                 if text is not None:
-                    self._set(config, setting, *_text(text))
-            for setting, seconds in (("deadline_ms", deadline), ("connect_timeout_ms", connect_timeout)):
+                    self._set(config, option, option, *_options.text(option, text))
+            for option, setting, seconds in (
+                ("deadline", "deadline_ms", deadline),
+                ("connect_timeout", "connect_timeout_ms", connect_timeout),
+            ):
                 if seconds is not None:
-                    if seconds <= 0:
-                        raise ValueError(f"{setting[:-3]} must be more than 0 seconds")
-                    self._set(config, setting, max(1, round(seconds * 1000)))
-            for setting, number in (("server_uid", server_uid), ("max_idle", max_idle)):
+                    self._set(config, option, setting, _options.milliseconds(option, seconds))
+            for option, number, most in (("server_uid", server_uid, 2**32 - 1), ("max_idle", max_idle, 65_536)):
                 if number is not None:
-                    self._set(config, setting, number)
+                    self._set(config, option, option, _options.whole(option, number, most))
             if cookie is not None:
                 texts = (*_text(cookie.name), *_text(cookie.domain), *_text(cookie.path))
-                self._set(config, "cookie", *texts, int(cookie.secure))
-            self._handle = c_void_p()
+                self._set(config, "cookie", "cookie", *texts, int(cookie.secure))
             code = self._library.client_new(config, byref(self._handle))
         finally:
             self._library.config_free(config)
         if code != 0:
             raise self._library.error(code)
 
-    def _set(self, config: int, setting: str, *arguments: Any) -> None:
+    def _set(self, config: int, option: str, setting: str, *arguments: Any) -> None:
         code = getattr(self._library, f"config_set_{setting}")(config, *arguments)
         if code != 0:
-            raise self._library.error(code, f"{setting} is not right")
+            raise self._library.error(code, f"{option}: {self._library.code_meaning(code).decode()}")
 
     def for_realm(self, realm: str) -> Client:
         """A client of another realm of the same daemon, over the same connections."""
         handle = c_void_p()
-        code = self._library.client_for_realm(self._handle, *_text(realm), byref(handle))
+        code = self._library.client_for_realm(self._handle, *_options.text("realm", realm), byref(handle))
         if code != 0:
             raise self._library.error(code)
         other: Client = object.__new__(Client)
         other._library, other._replies, other._handle = self._library, self._replies, handle
-        other.deadline, other.cookie_name = self.deadline, self.cookie_name
+        other.deadline = self.deadline
         return other
 
     def __del__(self) -> None:
         handle = getattr(self, "_handle", None)
         if handle:
+            # Who still calls it afterwards has no handle, and gets an error.
+            self._handle = c_void_p()
             self._library.client_free(handle)
+
+    @property
+    def cookie_name(self) -> str:
+        """The name of the realm's lock cookie. The daemon is asked where no connection was made yet."""
+        with self._reply() as reply:
+            reply.check(self._library.cookie_settings(self._handle, reply.handle))
+            return reply.text("cookie_name") or LockCookie.name
 
     @contextmanager
     def _reply(self) -> Iterator[Reply]:
@@ -122,11 +135,20 @@ class Client:
         with self._reply() as reply:
             reply.check(self._library.ping(self._handle, reply.handle))
 
+    def authenticate(
+        self,
+        headers: Mapping[str, str],
+        regenerate_claims: Optional[Callable[[Session], Optional[Claims]]] = None,
+    ) -> Outcome:
+        """Judges a request by its headers, and rotates a token that is due: middleware of any framework can stand on it.
+        `regenerate_claims` is given the old session, and gives new claims or None."""
+        from ._session import authenticate
+
+        return authenticate(self, headers, regenerate_claims)
+
     def issue(self, claims: Optional[Claims] = None, *, ttl: Union[int, timedelta, None] = None) -> Minted:
         """Mints a token with these claims merged in, that lives for `ttl` (seconds), or as the realm says."""
-        seconds = REALM_EXPIRY if ttl is None else int(ttl.total_seconds() if isinstance(ttl, timedelta) else ttl)
-        if ttl is not None and seconds < 0:
-            raise ValueError("ttl is negative")
+        seconds = REALM_EXPIRY if ttl is None else _options.lifetime(ttl)
         with self._reply() as reply:
             reply.check(self._library.issue(self._handle, *_claims(claims), seconds, reply.handle))
             return minted_of(reply)
@@ -134,7 +156,7 @@ class Client:
     def validate(self, token: Union[str, bytes], cookie: Optional[str] = None) -> Verdict:
         """Is a token valid now? `cookie` is the value of the lock cookie that came along, if one did."""
         with self._reply() as reply:
-            code = self._library.validate(self._handle, *_text(token), *_text(cookie), reply.handle)
+            code = self._library.validate(self._handle, *_options.presented(token), *_options.optional(cookie), reply.handle)
             reply.check(code)
             if not reply.number("valid"):
                 return Verdict(False, self._reason(reply), None, None)
@@ -147,40 +169,40 @@ class Client:
     ) -> Union[Minted, Invalid]:
         """Replaces a valid token by its one successor; `claims` take the place of its private ones."""
         with self._reply() as reply:
-            texts = (*_text(token), *_text(cookie), *_claims(claims))
+            texts = (*_options.presented(token), *_options.optional(cookie), *_claims(claims))
             reply.check(self._library.rotate(self._handle, *texts, reply.handle))
             return minted_of(reply) if reply.number("valid") else Invalid(self._reason(reply))
 
     def flag_jti(self, jti: str) -> None:
         """Makes rotation due on next sight, durably."""
         with self._reply() as reply:
-            reply.check(self._library.flag_jti(self._handle, *_text(jti), reply.handle))
+            reply.check(self._library.flag_jti(self._handle, *_options.text("jti", jti), reply.handle))
 
     def flag_subject(self, subject: str, before: Moment = None) -> None:
         """The same for every token of a subject born by a time."""
         with self._reply() as reply:
-            reply.check(self._library.flag_subject(self._handle, *_text(subject), _moment(before), reply.handle))
+            reply.check(self._library.flag_subject(self._handle, *_options.text("subject", subject), _moment(before), reply.handle))
 
     def revoke_token(self, token: Union[str, bytes], cookie: Optional[str] = None) -> Optional[Invalid]:
         """Revokes a token and its session, durably: a logout. Invalid: it is none of the realm's."""
         with self._reply() as reply:
-            reply.check(self._library.revoke_token(self._handle, *_text(token), *_text(cookie), reply.handle))
+            reply.check(self._library.revoke_token(self._handle, *_options.presented(token), *_options.optional(cookie), reply.handle))
             return Invalid(self._reason(reply)) if reply.number("reason") else None
 
     def revoke_jti(self, jti: str) -> None:
         """Revokes a token by its jti, the session that it began, and its successor."""
         with self._reply() as reply:
-            reply.check(self._library.revoke_jti(self._handle, *_text(jti), reply.handle))
+            reply.check(self._library.revoke_jti(self._handle, *_options.text("jti", jti), reply.handle))
 
     def revoke_session(self, session: str) -> None:
         """Revokes all tokens of a session."""
         with self._reply() as reply:
-            reply.check(self._library.revoke_session(self._handle, *_text(session), reply.handle))
+            reply.check(self._library.revoke_session(self._handle, *_options.text("session", session), reply.handle))
 
     def revoke_subject(self, subject: str, before: Moment = None) -> None:
         """Revokes every login of a subject begun by a time."""
         with self._reply() as reply:
-            reply.check(self._library.revoke_subject(self._handle, *_text(subject), _moment(before), reply.handle))
+            reply.check(self._library.revoke_subject(self._handle, *_options.text("subject", subject), _moment(before), reply.handle))
 
     def revoke_issued_before(self, before: Moment = None) -> None:
         """Revokes every login of the realm begun by a time."""
@@ -190,7 +212,7 @@ class Client:
     def status(self, jti: str) -> Status:
         """What the denylist says of a jti."""
         with self._reply() as reply:
-            reply.check(self._library.status(self._handle, *_text(jti), reply.handle))
+            reply.check(self._library.status(self._handle, *_options.text("jti", jti), reply.handle))
             state = self._library.state_name(reply.number("state")).decode()
             return Status(state, reply.number("until") or None)
 
@@ -259,6 +281,8 @@ def _text(text: Union[str, bytes, None]) -> Tuple[Optional[bytes], int]:
         return None, 0
     if isinstance(text, str):
         text = text.encode("utf-8", "surrogateescape")
+    if not isinstance(text, bytes):
+        raise TypeError(f"claims and texts are str or bytes, not {type(text).__name__}")
     return text, len(text)
 
 
@@ -274,10 +298,8 @@ def _moment(moment: Moment) -> int:
     if isinstance(moment, datetime):
         if moment.tzinfo is None:
             raise ValueError("a datetime without a zone names no moment")
-        return int(moment.timestamp() * 1000)
-    if moment < 0:
-        raise ValueError("a moment before 1970")
-    return moment
+        moment = int(moment.timestamp() * 1000)
+    return _options.whole("before", moment, _options.LARGEST)
 
 
 def _document(reply: Reply) -> Dict[str, Any]:

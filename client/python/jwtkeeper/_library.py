@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from ctypes import CDLL, POINTER, byref, c_char_p, c_int32, c_int64, c_size_t, c_uint32, c_uint64, c_void_p
-from typing import Any, Dict, List, Optional, Tuple
+from typing import Any, Dict, List, NoReturn, Optional, Tuple
 
 from ._errors import JwtKeeperError, error_of
 
@@ -55,6 +55,7 @@ _FUNCTIONS: Dict[str, Tuple[Any, Tuple[Any, ...]]] = {
     "session_authenticate": (_CALL, (_HANDLE, *_TEXT, *_TEXT, _HANDLE)),
     "session_rotate": (_CALL, (_HANDLE, *_TEXT, _HANDLE)),
     "cookie_find": (c_void_p, (_HANDLE, *_TEXT, POINTER(c_size_t))),
+    "cookie_settings": (_CALL, (_HANDLE, _HANDLE)),
     "cookie_clear": (_CALL, (_HANDLE, _HANDLE)),
     "reply_new": (_HANDLE, ()),
     "reply_free": (None, (_HANDLE,)),
@@ -90,7 +91,14 @@ class Library:
             self._take(library, f"reply_{name}", c_char_p, (_HANDLE, c_void_p))
 
     def _take(self, library: CDLL, name: str, result: Any, arguments: Tuple[Any, ...]) -> None:
-        function = getattr(library, f"jwtkeeper_{name}")
+        try:
+            function = getattr(library, f"jwtkeeper_{name}")
+        except AttributeError as error:
+            version = self.version().decode() if hasattr(self, "version") else "of an unknown version"
+            raise ImportError(
+                f"libjwtkeeper {version} ({library._name}) is too old for this package: it lacks jwtkeeper_{name}; "
+                "install the libjwtkeeper of the same release"
+            ) from error
         function.restype, function.argtypes = result, arguments
         setattr(self, name, function)
 
@@ -113,7 +121,12 @@ class Reply:
             raise MemoryError
 
     def __del__(self) -> None:
-        self.library.reply_free(self.handle)
+        handle, self.handle = getattr(self, "handle", None), None
+        if handle:
+            self.library.reply_free(handle)
+
+    def __reduce__(self) -> NoReturn:
+        raise TypeError("a reply cannot be copied or pickled")
 
     def text(self, name: str) -> Optional[str]:
         shown = self.bytes(name)

@@ -87,8 +87,10 @@ class Operations(WithDaemon):
             self.assertNotIn(secret, shown)
 
     def test_what_is_odd_is_judged_as_what_it_is(self):
-        for token in ("", "\0", "a" * 100_000, "\udcff", b"\xff\xfe"):
-            self.assertFalse(self.client.validate(token), token)
+        for token in ("", "\0", "a" * 100_000, "\udcff", "\ud800", b"\xff\xfe", 42, None, 1.5, {}):
+            self.assertEqual(self.client.validate(token).reason, "malformed", token)
+            self.assertEqual(self.client.rotate(token, 7), Invalid("malformed"), token)
+            self.assertEqual(self.client.revoke_token(token), Invalid("malformed"), token)
 
     def test_faults_of_the_caller(self):
         with self.assertRaises(jwtkeeper.BadRequest) as caught:

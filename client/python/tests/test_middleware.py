@@ -39,7 +39,7 @@ class Wsgi(WithDaemon):
 
         _, headers = self.ask(app, minted)
         self.assertEqual(headers[:2], [("Set-Cookie", "theme=dark"), ("Vary", "Cookie")])
-        self.assertEqual([name for name, _ in headers[2:]], ["Authorization", "Set-Cookie"])
+        self.assertEqual([name for name, _ in headers[2:]], ["Authorization", "Cache-Control", "Set-Cookie"])
 
     def test_a_login_inside_wins(self):
         minted = self.client.issue({"sub": "1"})
@@ -165,7 +165,7 @@ class Asgi(WithDaemon):
 
         scope = {"type": "websocket", "path": "/", "headers": [(b"authorization", b"Bearer " + minted.token.encode())]}
         [accept] = self.run_on(AsgiSessions(app, self.client), scope)
-        [(name, value)] = accept["headers"]
+        [(name, value), _] = accept["headers"]
         self.assertEqual(name, b"authorization")
         self.assertTrue(self.client.validate(value.split()[1]))
 
@@ -197,25 +197,23 @@ class Asgi(WithDaemon):
         silent = Silent()
         self.addCleanup(silent.close)
         stalled = Client(socket=silent.path, deadline=0.5, connect_timeout=0.5)
-        protected = AsgiSessions(None, stalled)
         scope = {"type": "http", "path": "/", "headers": [(b"authorization", b"Bearer a.b.c")]}
+        outcomes = []
 
-        async def ask():
-            sent = []
+        async def refuse(scope, receive, send):
+            outcomes.append(scope["jwtkeeper.outcome"])
 
-            async def send(message):
-                sent.append(message)
-
-            await protected(scope, None, send)
-            return sent[0]["status"]
+        protected = AsgiSessions(None, stalled, refuse=refuse)
 
         async def main():
-            return await asyncio.gather(*(ask() for _ in range(100)))
+            await asyncio.gather(*(protected(scope, None, None) for _ in range(100)))
 
         with self.assertLogs("jwtkeeper", logging.WARNING) as logs:
-            self.assertEqual(asyncio.run(main()), [503] * 100)
-        without = [line for line in logs.output if "no thread was free" in line]
+            asyncio.run(main())
+        self.assertEqual([outcome.status for outcome in outcomes], [503] * 100)
+        without = [outcome for outcome in outcomes if "no thread was free" in outcome.message]
         self.assertGreaterEqual(len(without), 100 - 2 * 32, "all waited for a thread, however long")
+        self.assertEqual(len(logs.output), 1, "an outage is one line")
 
 
 if __name__ == "__main__":

@@ -36,6 +36,7 @@ type core struct {
 	config *C.jwtkeeper_config
 	// handles[n] has the deadline divided by 2^n: libjwtkeeper has one deadline for all calls of a client.
 	handles []*C.jwtkeeper_client
+	used    int
 }
 
 // newCore takes the configuration, and frees it in time.
@@ -124,14 +125,15 @@ func (core *core) handleFor(remaining time.Duration) (*C.jwtkeeper_client, error
 			return nil, errorOf(code, nil)
 		}
 	}
+	core.used = number
 	return core.handles[number], nil
 }
 
-// any returns a handle for what does not ask the daemon, between enter and leave.
+// any returns the handle that was used last, for what does not ask the daemon, between enter and leave.
 func (core *core) any() *C.jwtkeeper_client {
 	core.mutex.Lock()
 	defer core.mutex.Unlock()
-	return core.handles[0]
+	return core.handles[core.used]
 }
 
 // answer is a reply that a call fills, made once a call may begin: requests that wait in a crowd cost little. A caller

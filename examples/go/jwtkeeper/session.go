@@ -123,18 +123,20 @@ func (client *Client) tell(outcome *Outcome) {
 func (client *Client) Authenticate(ctx context.Context, header http.Header, regenerate func(old []byte) []byte) *Outcome {
 	answer := &answer{}
 	defer answer.free()
-	cookie, err := client.cookieOf(header)
-	if err != nil {
-		return refusal(http.StatusInternalServerError, err)
-	}
-	presented := header.Get("Authorization")
+	presented, cookie := header.Get("Authorization"), ""
+	// A browser sends one such header; HTTP/2 may split it.
+	cookies := strings.Join(header["Cookie"], "; ")
 	code, err := client.ask(ctx, answer, func(handle *C.jwtkeeper_client, reply *C.jwtkeeper_reply) C.int32_t {
 		authorization, length := text(presented)
-		secret, secretLength := text(cookie)
+		secret, secretLength := text(cookies)
 		return C.jwtkeeper_session_authenticate(handle, authorization, length, secret, secretLength, reply)
 	})
 	if err != nil {
 		return refusal(statusOf(err), err)
+	}
+	// Now that the daemon was asked, it is known what the cookie is called.
+	if cookie, err = client.cookieOf(cookies); err != nil {
+		return refusal(http.StatusInternalServerError, err)
 	}
 	if code != 0 || C.jwtkeeper_reply_cause(answer.reply) == 0 {
 		return outcomeOf(code, answer.reply, cookie)
@@ -197,19 +199,15 @@ func statusOf(err error) int {
 	return http.StatusServiceUnavailable
 }
 
-func (client *Client) cookieOf(headers http.Header) (string, error) {
-	if client == nil {
-		return "", ErrClosed
-	}
-	if len(headers["Cookie"]) == 0 {
+func (client *Client) cookieOf(cookies string) (string, error) {
+	if cookies == "" {
 		return "", nil
 	}
 	if err := client.core.enter(); err != nil {
 		return "", err
 	}
 	defer client.core.leave()
-	// A browser sends one such header; HTTP/2 may split it.
-	header, length := text(strings.Join(headers["Cookie"], "; "))
+	header, length := text(cookies)
 	var valueLength C.size_t
 	value := C.jwtkeeper_cookie_find(client.core.any(), header, length, &valueLength)
 	return C.GoStringN(value, C.int(valueLength)), nil
