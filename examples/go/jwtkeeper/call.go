@@ -209,6 +209,9 @@ func (client *Client) ask(ctx context.Context, answer *answer, work work) (C.int
 	defer timer.Stop()
 	select {
 	case code := <-done:
+		if code == C.JWTKEEPER_ERROR_TIMEOUT && ctx.Err() != nil {
+			return 0, ended(ctx) // both ended at about the same time
+		}
 		return code, nil
 	case <-ctx.Done():
 		err = ended(ctx)
