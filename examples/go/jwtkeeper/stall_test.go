@@ -17,9 +17,9 @@ import (
 // busy machine goroutines wait for a processor, too: the same flood on a handler that only waits for its context shows
 // how long.
 func TestStalledDaemon(t *testing.T) {
-	requests := 4000
+	requests, limit := 4000, time.Second
 	if os.Getenv("JWTKEEPER_PROVE") != "" {
-		requests = 20000
+		requests, limit = 20000, 2*time.Second
 	}
 	daemon := startDaemon(t)
 	client := daemon.client(t, Options{Log: func(string, error) {}})
@@ -36,7 +36,7 @@ func TestStalledDaemon(t *testing.T) {
 	most := highest()
 	t.Logf("%d requests with 100 ms contexts on a stopped daemon: the longest took %v; %v where a handler only waits for "+
 		"its context; at most %d threads", requests, longest, control, most)
-	if longest > control+time.Second {
+	if longest > control+limit {
 		t.Errorf("a request took %v", longest)
 	}
 	if most > defaultCalls+40 {
@@ -60,6 +60,8 @@ func flood(t *testing.T, requests int, handler http.Handler, minted string) time
 	defer runtime.KeepAlive(heap)
 	request := httptest.NewRequest("GET", "/", nil)
 	request.Header.Set("Authorization", "Bearer "+minted)
+	before, cancelled := context.WithCancel(context.Background())
+	cancelled()
 	times := make([]time.Duration, requests)
 	var ready, ended sync.WaitGroup
 	gate := make(chan struct{})
@@ -68,6 +70,8 @@ func flood(t *testing.T, requests int, handler http.Handler, minted string) time
 	for number := range times {
 		go func(number int) {
 			defer ended.Done()
+			// The stack of a connection that has served before has grown already.
+			handler.ServeHTTP(httptest.NewRecorder(), request.WithContext(before))
 			recorder := httptest.NewRecorder()
 			ready.Done()
 			<-gate
