@@ -29,8 +29,7 @@ def log_in(env)
   return json(401, { error: 'wrong user or password' }) unless given == { 'user' => 'demo', 'password' => 'demo' }
 
   minted = JWTKeeper.client.issue({ sub: 'demo', user: 'demo' })
-  headers = { 'Authorization' => minted.authorization, 'Set-Cookie' => minted.cookie&.set_cookie }
-  json(200, { user: 'demo' }, headers.compact)
+  json(200, { user: 'demo' }, minted.headers)
 rescue JSON::ParserError
   json(400, { error: 'not JSON' })
 rescue JWTKeeper::UnavailableError

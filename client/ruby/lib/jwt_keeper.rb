@@ -6,9 +6,13 @@ require 'jwt_keeper/version'
 require 'jwt_keeper/errors'
 require 'jwt_keeper/library'
 require 'jwt_keeper/reply'
+require 'jwt_keeper/options'
+require 'jwt_keeper/handle'
 require 'jwt_keeper/claims'
 require 'jwt_keeper/answers'
 require 'jwt_keeper/session'
+require 'jwt_keeper/outage'
+require 'jwt_keeper/outcome'
 require 'jwt_keeper/client'
 require 'jwt_keeper/configuration'
 require 'jwt_keeper/token'
@@ -23,6 +27,7 @@ module JWTKeeper
     # Yields a configuration to set, and puts it in force, frozen. Calls that are under way end with the old one.
     def configure(new_configuration = Configuration.new)
       yield new_configuration if block_given?
+      new_configuration.check
       new_configuration.explain
       @lock.synchronize do
         @client = nil

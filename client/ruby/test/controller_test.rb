@@ -82,7 +82,8 @@ class ControllerTest < Minitest::Test
     token = controller.seen
     assert_equal [7, true], token.claims.values_at(:uid, :renewed)
     assert_same token, controller.read_authentication_token
-    assert_equal({ 'Authorization' => "Bearer #{token.to_jwt}" }, controller.response.headers)
+    assert_equal({ 'Authorization' => "Bearer #{token.to_jwt}", 'Cache-Control' => 'no-store' },
+                 controller.response.headers)
     assert_equal token.to_cookie, controller.cookies['jwt_keeper']
     assert token.valid?
   end
@@ -118,7 +119,7 @@ class ControllerTest < Minitest::Test
     assert_equal @token.cookie_secret, controller.cookies['jwt_keeper'][:value]
     assert_same @token, controller.read_authentication_token
     controller.write_authentication_token(nil)
-    assert_empty controller.response.headers
+    assert_nil controller.response.headers['Authorization']
     assert_empty controller.cookies
     assert_nil controller.read_authentication_token
   end

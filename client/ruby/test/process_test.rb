@@ -41,7 +41,8 @@ class ProcessTest < Minitest::Test
     between do |path|
       client = JWTKeeper::Client.new(socket: path, deadline: 0.3)
       library.instance.with_reply do |reply|
-        assert_equal 301, ping.call(client.instance_variable_get(:@handle), reply.address)
+        code = client.send(:handle).use { |address| ping.call(address, reply.address) }
+        assert_equal 301, code
       end
     end
   end

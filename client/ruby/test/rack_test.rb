@@ -3,6 +3,7 @@
 # The Rack middleware: what the shared cases of tests/session_flow.json do not show.
 require_relative 'helper'
 require 'minitest/mock'
+require 'logger'
 require 'stringio'
 
 class RackTest < Minitest::Test
@@ -67,7 +68,8 @@ class RackTest < Minitest::Test
     JWTKeeper.const_get(:Headers).stub(:lower_case?, true) do
       _, headers, = app.call(env)
       token = @env['jwt_keeper.token']
-      assert_equal({ 'authorization' => "Bearer #{token.to_jwt}", 'set-cookie' => [token.cookie.set_cookie] }, headers)
+      assert_equal({ 'authorization' => "Bearer #{token.to_jwt}", 'cache-control' => 'no-store',
+                     'set-cookie' => [token.cookie.set_cookie] }, headers)
     end
   end
 
@@ -75,7 +77,48 @@ class RackTest < Minitest::Test
     flag
     own = { 'authorization' => 'Bearer its-own', 'Set-Cookie' => 'jwt_keeper=its-own; Path=/' }
     _, headers, = app(own).call(env)
-    assert_equal own, headers
+    assert_equal own.merge('Cache-Control' => 'no-store'), headers
+  end
+
+  def test_no_cache_keeps_a_token
+    assert_nil app.call(env)[1]['Cache-Control'], 'a response without a token'
+    flag
+    _, headers, = app({ 'cache-control' => 'public, max-age=60' }).call(env)
+    assert headers['Authorization']
+    assert_equal 'no-store', headers['cache-control']
+    assert_equal 'no-store', @minted.headers['Cache-Control']
+    assert_equal [@minted.authorization, @minted.cookie.set_cookie], @minted.headers.values_at('Authorization', 'Set-Cookie')
+  end
+
+  def test_the_app_may_answer_what_is_refused
+    reasons = []
+    refuse = lambda do |_env, outcome|
+      reasons << [outcome.status, outcome.reason]
+      [outcome.status, { 'Content-Type' => 'application/json' }.freeze, ['{}']] unless outcome.reason == :malformed
+    end
+    guarded = app(refuse: refuse)
+    assert_equal [401, { 'Content-Type' => 'application/json', 'WWW-Authenticate' => 'Bearer' }, ['{}']],
+                 guarded.call({ 'PATH_INFO' => '/' })
+    assert_equal ["not authenticated\n"], guarded.call({ 'PATH_INFO' => '/', 'HTTP_AUTHORIZATION' => 'Bearer x' }).last
+    JWTKeeper.client.revoke_jti(@minted.jti)
+    _, headers, = guarded.call(env)
+    assert_match(/\Ajwt_keeper=;/, headers['Set-Cookie'])
+    assert_equal [[401, nil], [401, :malformed], [401, :revoked]], reasons
+  end
+
+  def test_authenticate_is_for_any_framework
+    client = JWTKeeper.client
+    headers = { 'authorization' => @minted.authorization, :Cookie => ["jwt_keeper=#{@minted.cookie.value}"] }
+    outcome = client.authenticate(headers)
+    assert_equal [200, 7, {}], [outcome.status, outcome.claims[:uid], outcome.headers]
+    assert_same outcome.claims, outcome.claims
+    flag
+    outcome = client.authenticate(headers, regenerate_claims: ->(old) { { uid: old.claims[:uid] + 1 } })
+    assert_equal [200, 8], [outcome.status, outcome.claims[:uid]]
+    assert_equal %w[Authorization Cache-Control Set-Cookie], outcome.headers.keys
+    assert_equal "Bearer #{outcome.token.to_jwt}", outcome.headers['Authorization']
+    assert_equal [401, nil, nil], [client.authenticate({}).status, client.authenticate({}).reason, client.authenticate({}).claims]
+    refute_includes outcome.inspect, outcome.token.to_jwt
   end
 
   def test_except
@@ -94,6 +137,22 @@ class RackTest < Minitest::Test
     assert_equal [503, '1', nil], [status, *headers.values_at('Retry-After', 'Set-Cookie')]
     assert_match(/JWTKeeper: /, request['rack.errors'].string)
     refute_includes request['rack.errors'].string, @minted.token
+  end
+
+  def test_an_outage_is_logged_once
+    log = StringIO.new
+    client = DAEMON.client(realm: 'locked', deadline: 0.1, logger: Logger.new(log))
+    guarded = app(client: client)
+    assert_equal 200, guarded.call(env).first
+    DAEMON.stop
+    3.times { assert_equal 503, guarded.call(env).first }
+    assert_equal 1, log.string.lines.size, log.string
+    assert_match(/ERROR -- : JWTKeeper: requests get 503: no jwtkeeperd answers/, log.string)
+    DAEMON.start
+    2.times { assert_equal 200, guarded.call(env).first }
+    assert_equal 2, log.string.lines.size, log.string
+    assert_match(/JWTKeeper: requests are answered again \(3 requests\)/, log.string)
+    refute_includes log.string, @minted.token
   end
 
   def test_the_apps_own_fault_is_raised

@@ -78,6 +78,18 @@ class SessionsController < ApplicationController
   end
 end
 
+class LoginsController < ApplicationController
+  skip_before_action :require_authentication, only: :create
+
+  def create
+    render json: { jti: log_in(uid: 8).id }, status: :created
+  end
+
+  def destroy
+    render json: { revoked: log_out }
+  end
+end
+
 class ProfilesController < ApplicationController
   def show
     render json: { uid: @uid, renewed: read_authentication_token.claims[:renewed], jti: read_authentication_token.id }
@@ -96,6 +108,7 @@ end
 App.routes.draw do
   root to: 'plain#show'
   resource :session, only: %i[create update destroy]
+  resource :login, only: %i[create destroy]
   resource :profile, only: :show
 end
 

@@ -65,6 +65,23 @@ class RailsTest < Minitest::Test
     assert_equal '401', ask(app, :Get, '/profile', successor, fresh).code
   end
 
+  def test_log_in_and_log_out
+    app = app()
+    login = ask(app, :Post, '/login')
+    assert_equal ['201', 'no-store'], [login.code, login['Cache-Control']]
+    session = [login['Authorization'], App.cookie_pair(login)]
+    assert_equal ['200', 8], [ask(app, :Get, '/profile', *session).code,
+                              JSON.parse(ask(app, :Get, '/profile', *session).body)['uid']]
+    client.flag(jti(session.first))
+    rotated = ask(app, :Get, '/profile', *session)
+    assert_equal 'no-store', rotated['Cache-Control']
+    session = [rotated['Authorization'], App.cookie_pair(rotated)]
+    logout = ask(app, :Delete, '/login', *session)
+    assert_equal({ 'revoked' => true }, JSON.parse(logout.body))
+    assert_match(/\Ajwt_keeper=;/, App.lock_cookie(logout))
+    assert_equal '401', ask(app, :Get, '/profile', *session).code, 'a logout ends the token, and not the cookie alone'
+  end
+
   def test_a_flagged_token_is_rotated_with_new_claims
     app = app()
     authorization, cookie = log_in(app)

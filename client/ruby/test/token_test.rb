@@ -33,6 +33,32 @@ class TokenTest < Minitest::Test
     assert_equal moment.to_i, Token.create(exp: moment.to_i).claims[:exp]
   end
 
+  def test_a_jti_is_asked_about_as_with_the_gem
+    token = Token.create
+    assert_equal [false, false], [Token.revoked?(token.id), Token.pending?(token.id)]
+    Token.rotate(token.id)
+    assert_equal [false, true], [Token.revoked?(token.id), Token.pending?(token.id)]
+    old = token.id
+    token.rotate
+    assert_equal [true, false], [Token.revoked?(old), Token.pending?(old)]
+    Token.revoke(token.id)
+    assert_equal [true, false], [Token.revoked?(token.id), Token.pending?(token.id)]
+    refute Token.revoked?('never seen')
+  end
+
+  def test_find_compares_the_issuer
+    raw = Token.create.to_jwt
+    assert_equal raw, Token.find(raw, iss: 'api.example.com').to_jwt
+    assert_nil Token.find(raw, iss: 'other.example.com')
+  end
+
+  # The gem mints a token that nobody accepts; the daemon mints nothing that validate would refuse.
+  def test_an_exp_in_the_past_is_refused
+    error = assert_raises(JWTKeeper::BadRequestError) { Token.create(exp: Time.now - 3600) }
+    assert_equal 'bad_claims', error.name
+    assert_match(/exp/, error.message)
+  end
+
   def test_find_gives_nil_for_what_is_not_valid
     assert_nil Token.find(nil)
     assert_nil Token.find('x')

@@ -123,6 +123,11 @@ module JWTKeeper
       "Bearer #{token}"
     end
 
+    # The headers of a response that carries it, such as a login's. No cache may keep them.
+    def headers
+      { 'Authorization' => authorization, 'Cache-Control' => 'no-store', 'Set-Cookie' => cookie&.set_cookie }.compact
+    end
+
     def valid?
       true
     end

@@ -12,21 +12,25 @@ module JWTKeeper
     #   or that of the owner of the socket's directory unless given
     # @param max_idle [Integer, nil] how many unused connections are kept: 16 unless given
     # @param name [String, nil] what the client calls itself in the daemon's log
+    # @param logger [Logger, nil] takes the lines about outages; Rack and Rails have one of their own
     # @param cookie [Hash, nil] where the lock cookie lies, if it is not to be where the daemon says: :name
     #   (`jwt_keeper`), :domain (none), :path (`/`), :secure (true)
     def initialize(socket: nil, realm: nil, deadline: nil, connect_timeout: nil, server_uid: nil, max_idle: nil,
-                   name: nil, cookie: nil)
+                   name: nil, cookie: nil, logger: nil)
+      Options.check(socket: socket, realm: realm, deadline: deadline, connect_timeout: connect_timeout, name: name,
+                    server_uid: server_uid, max_idle: max_idle, cookie: cookie, logger: logger)
+      @logger = logger
+      @outages = { judging: Outage.new('requests get 503', 'requests are answered again'),
+                   rotation: Outage.new('rotation is put off', 'tokens are rotated again') }.freeze
       @library = Library.instance
-      @place = PLACE.merge(cookie) if cookie
-      raise ArgumentError, 'cookie takes :name, :domain, :path and :secure' if @place && @place.size != PLACE.size
-
+      @place = Options.cookie(cookie) if cookie
       config = @library.config_new.call
       begin
-        set(config, :socket, *text(socket)) if socket
+        set(config, :socket, *text(Options.socket(socket))) if socket
         set(config, :realm, *text(realm)) if realm
         set(config, :name, *text(name || "ruby #{VERSION}"))
-        set(config, :deadline_ms, milliseconds(deadline)) if deadline
-        set(config, :connect_timeout_ms, milliseconds(connect_timeout)) if connect_timeout
+        set(config, :deadline_ms, Options.deadline(deadline)) if deadline
+        set(config, :connect_timeout_ms, Options.connect_timeout(connect_timeout)) if connect_timeout
         set(config, :server_uid, server_uid) if server_uid
         set(config, :max_idle, max_idle) if max_idle
         set_place(config) if @place
@@ -47,9 +51,21 @@ module JWTKeeper
 
     # Another client, of another realm of the same daemon, over the same connections.
     def for_realm(realm)
+      realm = Options.realm(realm)
       other = dup
-      other.send(:own) { |out| @library.client_for_realm.call(@handle, *text(realm), out) }
+      handle.use { |address| other.send(:own) { |out| @library.client_for_realm.call(address, *text(realm), out) } }
       other
+    end
+
+    # Closes the connections of this client and of its copies; those that `for_realm` gave stay open. Calls that are under
+    # way end with an answer, later ones raise a ClosedError. Nobody need close a client: one that is out of reach is
+    # closed by itself.
+    def close
+      handle.close
+    end
+
+    def closed?
+      handle.closed?
     end
 
     # true when the daemon answers.
@@ -61,21 +77,21 @@ module JWTKeeper
     # given.
     # @return [Minted]
     def issue(claims = nil, ttl: nil)
-      raise ArgumentError, 'a ttl is 0 or more seconds' if ttl&.negative?
-
-      ask(:issue, *text(Claims.text(claims)), ttl ? Integer(ttl) : REALM_EXPIRY) { |reply| Minted.read(reply) }
+      ttl = ttl.nil? ? REALM_EXPIRY : Options.ttl(ttl)
+      ask(:issue, *text(Claims.text(claims)), ttl) { |reply| Minted.read(reply) }
     end
 
-    # Is a token valid now? Token and cookie may be any bytes from outside; cookie is the value of the lock cookie.
+    # Is a token valid now? Token and cookie may be anything from outside; what is no token is `malformed`. cookie is the
+    # value of the lock cookie.
     # @return [Verdict]
     def validate(token, cookie: nil)
-      ask(:validate, *text(token), *text(cookie)) { |reply| Verdict.read(reply) }
+      ask(:validate, *text(token.to_s), *text(cookie)) { |reply| Verdict.read(reply) }
     end
 
     # Replaces a valid token by its one successor. Claims are new private claims; nil carries the old ones over.
     # @return [Minted, Verdict] the successor, or why the token is not valid: ask `valid?`
     def rotate(token, cookie: nil, claims: nil)
-      ask(:rotate, *text(token), *text(cookie), *text(Claims.text(claims))) do |reply|
+      ask(:rotate, *text(token.to_s), *text(cookie), *text(Claims.text(claims))) do |reply|
         reply.number(:reply_valid) == 1 ? Minted.read(reply) : Verdict.read(reply)
       end
     end
@@ -83,33 +99,33 @@ module JWTKeeper
     # Flags a token by its jti: it stays valid, and is to be rotated on next sight. Returns once that is stored durably,
     # as all that flags or revokes does.
     def flag(jti)
-      ask(:flag_jti, *text(jti)) { nil }
+      ask(:flag_jti, *text(Options.id(:jti, jti))) { nil }
     end
 
     # Flags every token of a subject that was born by a time; nil is now.
     def flag_subject(subject, before: nil)
-      ask(:flag_subject, *text(subject), moment(before)) { nil }
+      ask(:flag_subject, *text(Options.id(:subject, subject)), moment(before)) { nil }
     end
 
     # Revokes a token and its session: a logout.
     # @return [Revocation]
     def revoke(token, cookie: nil)
-      ask(:revoke_token, *text(token), *text(cookie)) { |reply| Revocation.new(reply.reason).freeze }
+      ask(:revoke_token, *text(token.to_s), *text(cookie)) { |reply| Revocation.new(reply.reason).freeze }
     end
 
     # Revokes a token by its jti, the session that it began, and its successor.
     def revoke_jti(jti)
-      ask(:revoke_jti, *text(jti)) { nil }
+      ask(:revoke_jti, *text(Options.id(:jti, jti))) { nil }
     end
 
     # Revokes all tokens of a session, named by the `jti` of its first token: `jwtkeeper.sid` in its successors.
     def revoke_session(session)
-      ask(:revoke_session, *text(session)) { nil }
+      ask(:revoke_session, *text(Options.id(:session, session))) { nil }
     end
 
     # Revokes every login of a subject that was begun by a time, not in the future; nil is now.
     def revoke_subject(subject, before: nil)
-      ask(:revoke_subject, *text(subject), moment(before)) { nil }
+      ask(:revoke_subject, *text(Options.id(:subject, subject)), moment(before)) { nil }
     end
 
     # Revokes every login of the realm that was begun by a time, not in the future; nil is now.
@@ -120,7 +136,7 @@ module JWTKeeper
     # What the denylist says of a jti.
     # @return [Standing]
     def status(jti)
-      ask(:status, *text(jti)) do |reply|
+      ask(:status, *text(Options.id(:jti, jti))) do |reply|
         seconds = reply.number(:reply_until)
         Standing.new(reply.state, seconds.zero? ? nil : Time.at(seconds)).freeze
       end
@@ -153,10 +169,49 @@ module JWTKeeper
       ask(:import) { |reply| Import.new(reply.number(:reply_entries), reply.number(:reply_pending)).freeze }
     end
 
+    # The whole session flow of a request: is it authenticated, and the successor where rotation is due. For frameworks
+    # that have no middleware here; Rack stands on it.
+    # @param headers [Hash] the request's headers, or a Rack environment
+    # @param regenerate_claims [#call, nil] is given the old Token, and gives new private claims or nil
+    # @param log [#error, nil] takes the lines about outages where the client has no logger
+    # @return [Outcome]
+    def authenticate(headers, regenerate_claims: nil, log: nil)
+      authorization, cookies = %w[Authorization Cookie].map { |name| Headers.given(headers, name) }
+      session = session(authorization, cookies)
+      token = Token.from_session(session, find_cookie(cookies)) if session.authenticated?
+      if session.rotation
+        session.rotate(regenerate_claims&.call(token))
+        token.send(:become, session.minted) if session.minted
+        note_rotation(session, log)
+      end
+      note_answered(log)
+      Outcome.of(session, token)
+    rescue UnavailableError => e
+      note_unavailable(e, log)
+      Outcome.unavailable(e)
+    end
+
+    # Logs an outage once.
+    # @api private
+    def note_unavailable(error, log)
+      @outages[:judging].met(error.message, @logger || log)
+    end
+
+    # @api private
+    def note_answered(log)
+      @outages[:judging].over(@logger || log)
+    end
+
+    # @api private
+    def note_rotation(session, log)
+      @outages[:rotation].met(session.put_off, @logger || log) if session.put_off
+      @outages[:rotation].over(@logger || log) if session.minted
+    end
+
     # Begins the session flow of a request: its Authorization header, and the value of its lock cookie.
     # @return [Session]
     def session(authorization, cookie = nil)
-      Session.new(self, @library, @handle, authorization&.to_s.dup, cookie&.to_s.dup)
+      Session.new(@library, handle, authorization&.to_s.dup, cookie&.to_s.dup)
     end
 
     # The value of the lock cookie in a Cookie header; nil when it is not there.
@@ -165,7 +220,7 @@ module JWTKeeper
 
       header = Fiddle::Pointer[header.dup]
       length = Fiddle::Pointer.malloc(Fiddle::SIZEOF_SIZE_T, Fiddle::RUBY_FREE)
-      address = @library.cookie_find.call(@handle, header, header.size, length)
+      address = handle.use { |client| @library.cookie_find.call(client, header, header.size, length) }
       address.zero? ? nil : Fiddle::Pointer.new(address)[0, length[0, length.size].unpack1('J')]
     end
 
@@ -178,23 +233,9 @@ module JWTKeeper
       "#<#{self.class}>"
     end
 
-    PLACE = { name: 'jwt_keeper', domain: nil, path: '/', secure: true }.freeze
     NOW = -1
     REALM_EXPIRY = -1
-    private_constant :PLACE, :NOW, :REALM_EXPIRY
-
-    # What frees a handle once, however often its client is copied. A child of fork leaves its parent's clients alone.
-    # @api private
-    class Keeper
-      def initialize(free, handle)
-        ObjectSpace.define_finalizer(self, self.class.freeing(free, handle, Process.pid))
-      end
-
-      def self.freeing(free, handle, pid)
-        ->(_) { free.call(handle) if Process.pid == pid }
-      end
-    end
-    private_constant :Keeper
+    private_constant :NOW, :REALM_EXPIRY
 
     private
 
@@ -205,9 +246,11 @@ module JWTKeeper
 
     # One call with a reply of its own: raises unless it was answered, else gives what the block reads from the reply.
     def ask(operation, *arguments)
-      @library.with_reply do |reply|
-        reply.check(@library.public_send(operation).call(@handle, *arguments, reply.address))
-        yield reply
+      handle.use do |client|
+        @library.with_reply do |reply|
+          reply.check(@library.public_send(operation).call(client, *arguments, reply.address))
+          yield reply
+        end
       end
     end
 
@@ -219,17 +262,8 @@ module JWTKeeper
       [string, string.bytesize]
     end
 
-    def milliseconds(seconds)
-      raise ArgumentError, 'a time limit is more than 0 seconds' unless seconds.positive?
-
-      (seconds.to_r * 1000).ceil
-    end
-
     def moment(time)
-      return NOW if time.nil?
-
-      time = time.to_time if time.respond_to?(:to_time)
-      (time.to_r * 1000).floor
+      time.nil? ? NOW : Options.moment(time)
     end
 
     def set(config, option, *values)
@@ -239,8 +273,11 @@ module JWTKeeper
     def own
       out = Fiddle::Pointer.malloc(Fiddle::SIZEOF_VOIDP, Fiddle::RUBY_FREE)
       raise_fault(yield(out), 'the client')
-      @handle = out[0, out.size].unpack1('J')
-      @keeper = Keeper.new(@library.client_free, @handle)
+      @handle = Handle.new(@library.client_free, out[0, out.size].unpack1('J'))
+    end
+
+    def handle
+      @handle || Handle::NONE
     end
 
     def raise_fault(code, what)

@@ -5,7 +5,7 @@
 module JWTKeeper
   class Configuration
     # Of the client: see Client#initialize.
-    OPTIONS = %i[socket realm deadline connect_timeout server_uid max_idle name cookie].freeze
+    OPTIONS = %i[socket realm deadline connect_timeout server_uid max_idle name cookie logger].freeze
 
     # The gem's options, and where each is set now. Those of cookies are keys of [realms.NAME.cookie].
     MOVED = {
@@ -29,6 +29,22 @@ module JWTKeeper
     def initialize(params = {})
       @moved = {}
       params.each { |option, value| public_send(:"#{option}=", value) }
+    end
+
+    def method_missing(name, *)
+      raise ArgumentError, "there is no option #{name.to_s.chomp('=')}" if name.end_with?('=')
+
+      super
+    end
+
+    def respond_to_missing?(*)
+      super
+    end
+
+    # Raises where a value cannot be right.
+    # @api private
+    def check
+      Options.check(OPTIONS.to_h { |option| [option, public_send(option)] })
     end
 
     # @api private

@@ -26,7 +26,7 @@ module JWTKeeper
         return refuse_authentication unless session.authenticated?
 
         write_authentication_token(token.send(:become, session.minted)) if session.minted
-        log_authentication(:warn, "rotation is put off: #{session.put_off}") if session.put_off
+        JWTKeeper.client.note_rotation(session, authentication_logger)
       end
       echo_authentication_token(token)
       authenticated(token)
@@ -39,6 +39,7 @@ module JWTKeeper
 
       cookie = read_lock_cookie
       @authentication_session = JWTKeeper.client.session(request.headers['Authorization'], cookie)
+      JWTKeeper.client.note_answered(authentication_logger)
       return unless @authentication_session.authenticated?
 
       @authentication_token = Token.from_session(@authentication_session, cookie)
@@ -49,13 +50,29 @@ module JWTKeeper
     def write_authentication_token(token)
       return clear_authentication_token if token.nil?
 
-      response.headers['Authorization'] = "Bearer #{token.to_jwt}"
+      send_authorization(token)
       write_lock_cookie(token) if token.cookie
       @authentication_session = nil
       @authentication_token = token
     end
 
-    # Takes token and lock cookie from the browser: for a logout.
+    # Logs a user in: mints a token with these claims, and sends it.
+    # @return [Token]
+    def log_in(claims)
+      write_authentication_token(Token.create(claims))
+    end
+
+    # Logs the user out: revokes the request's token with its session, and takes token and cookie from the browser. Raises
+    # an UnavailableError, and clears nothing, where it cannot be revoked now.
+    # @return [Boolean] whether there was something to revoke
+    def log_out
+      revoked = read_authentication_token&.revoke
+      clear_authentication_token
+      revoked == true
+    end
+
+    # Takes token and lock cookie from the browser. It revokes nothing: the token stays valid for whoever has it, so use
+    # log_out for a logout.
     def clear_authentication_token
       response.headers.delete('Authorization')
       clear_lock_cookie
@@ -78,7 +95,7 @@ module JWTKeeper
 
     # Answers a request whose token cannot be judged now; to be overridden.
     def authentication_unavailable(error)
-      log_authentication(:error, error.message)
+      JWTKeeper.client.note_unavailable(error, authentication_logger)
       response.headers['Retry-After'] = '1'
       head :service_unavailable
     end
@@ -116,13 +133,19 @@ module JWTKeeper
     end
 
     def echo_authentication_token(token)
-      return unless JWTKeeper.configuration.echo_authorization
+      return unless JWTKeeper.configuration.echo_authorization && response.headers['Authorization'].nil?
 
-      response.headers['Authorization'] ||= "Bearer #{token.to_jwt}"
+      send_authorization(token)
     end
 
-    def log_authentication(level, message)
-      logger&.public_send(level, "JWTKeeper: #{message}") if respond_to?(:logger, true)
+    # No cache may keep a token.
+    def send_authorization(token)
+      response.headers['Authorization'] = "Bearer #{token.to_jwt}"
+      response.headers['Cache-Control'] = 'no-store'
+    end
+
+    def authentication_logger
+      logger if respond_to?(:logger, true)
     end
 
     def signed_cookies

@@ -48,6 +48,9 @@ module JWTKeeper
   # The request is at fault: unknown realm, bad or reserved claims, too large.
   class BadRequestError < Error; end
 
+  # The client was closed.
+  class ClosedError < Error; end
+
   # libjwtkeeper is missing, or too old for this gem.
   class LibraryError < Error; end
 

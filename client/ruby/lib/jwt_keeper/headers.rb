@@ -13,6 +13,15 @@ module JWTKeeper
       lower_case? ? name.downcase : name
     end
 
+    # A header of a request: of a Rack environment, or of headers with names of any case.
+    def given(headers, name)
+      from_rack = headers["HTTP_#{name.upcase}"]
+      return from_rack if from_rack
+
+      value = headers.each_pair.find { |key, _| key.to_s.casecmp?(name) }&.last
+      value.is_a?(Array) ? value.first : value
+    end
+
     # Sets a header that is not there yet.
     def default(headers, name, value)
       key = key(headers, name)

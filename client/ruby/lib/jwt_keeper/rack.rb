@@ -13,78 +13,80 @@ module JWTKeeper
     #   requests that need no token
     # @param regenerate_claims [#call, nil] is given the old Token and the environment when rotation is due, and gives
     #   the new private claims: a Hash, JSON text, or nil to carry the old ones over
-    def initialize(app, client: nil, except: [], regenerate_claims: nil)
+    # @param refuse [#call, nil] is given the environment and the Outcome of a request that is not let in (401, 503), and
+    #   gives the response: a status, headers and a body, or nil for the plain one. Headers of the outcome are added.
+    def initialize(app, client: nil, except: [], regenerate_claims: nil, refuse: nil)
       @app = app
       @client = client
       @open = except.respond_to?(:call) ? except : ->(env) { Array(except).any? { |path| path === env['PATH_INFO'] } }
       @regenerate_claims = regenerate_claims
+      @refuse = refuse
     end
 
     def call(env)
       return @app.call(env) if @open.call(env)
 
-      client = @client || JWTKeeper.client
-      cookie = client.find_cookie(env['HTTP_COOKIE'])
-      begin
-        session = client.session(env['HTTP_AUTHORIZATION'], cookie)
-      rescue UnavailableError => e
-        return unavailable(env, e)
-      end
-      return refuse(env, session) unless session.authenticated?
+      # Claims that the daemon refuses are the app's fault, and raise.
+      regenerate = ->(token) { @regenerate_claims.call(token, env) } if @regenerate_claims
+      outcome = (@client || JWTKeeper.client).authenticate(env, regenerate_claims: regenerate, log: Log.new(env))
+      return refuse(env, outcome) unless outcome.authenticated?
 
-      token = Token.from_session(session, cookie)
-      if session.rotation
-        rotate(session, token, env)
-        return refuse(env, session) unless session.authenticated?
-      end
-
-      env[TOKEN] = token
-      env[CLAIMS] = token.claims
-      answer(session, token, *@app.call(env))
+      env[TOKEN] = outcome.token
+      env[CLAIMS] = outcome.claims
+      answer(outcome, *@app.call(env))
     end
+
+    # Where lines go that no logger takes.
+    # @api private
+    Log = Struct.new(:env) do
+      def error(line)
+        logger = env['rack.logger']
+        logger ? logger.error(line) : env['rack.errors']&.puts(line)
+      end
+
+      def info(line)
+        logger = env['rack.logger']
+        logger ? logger.info(line) : env['rack.errors']&.puts(line)
+      end
+    end
+    private_constant :Log
 
     private
 
-    # Claims that the daemon refuses are the app's fault, and raise.
-    def rotate(session, token, env)
-      session.rotate(@regenerate_claims&.call(token, env))
-      token.send(:become, session.minted) if session.minted
-      log(env, "rotation is put off: #{session.put_off}") if session.put_off
-    end
-
     # The app has the last word: where it wrote Authorization or the lock cookie itself, at a login or a logout, or
-    # revoked the token, nothing is added.
-    def answer(session, token, status, headers, body)
-      return [status, headers, body] if session.minted.nil? || token.ended?
-      return [status, headers, body] if Headers.written?(headers, (@client || JWTKeeper.client).place[:name])
-
+    # revoked the token, nothing is added. No cache may keep a token.
+    def answer(outcome, status, headers, body)
       headers = headers.dup if headers.frozen?
-      Headers.default(headers, 'Authorization', session.minted.authorization)
-      Headers.add_cookie(headers, session.set_cookie) if session.set_cookie
+      add(headers, outcome.headers) unless outcome.headers.empty? || outcome.token.ended? || written?(headers)
+      headers[Headers.key(headers, 'Cache-Control')] = 'no-store' if headers[Headers.key(headers, 'Authorization')]
       [status, headers, body]
     end
 
-    def refuse(env, session)
-      headers = {}
-      Headers.default(headers, 'WWW-Authenticate', session.challenge)
-      Headers.add_cookie(headers, session.set_cookie) if session.set_cookie
-      plain(env, 401, headers, "not authenticated\n")
+    def written?(headers)
+      Headers.written?(headers, (@client || JWTKeeper.client).place[:name])
     end
 
-    def unavailable(env, error)
-      log(env, error.message)
-      headers = {}
-      Headers.default(headers, 'Retry-After', '1')
-      plain(env, 503, headers, "not available now\n")
+    def add(headers, given)
+      given.each do |name, value|
+        name == 'Set-Cookie' ? Headers.add_cookie(headers, value) : Headers.default(headers, name, value)
+      end
     end
 
-    def plain(env, status, headers, text)
+    def refuse(env, outcome)
+      status, headers, body = @refuse&.call(env, outcome)
+      return plain(env, outcome) unless status
+
+      headers = headers.dup if headers.frozen?
+      add(headers, outcome.headers)
+      [status, headers, body]
+    end
+
+    def plain(env, outcome)
+      headers = {}
+      add(headers, outcome.headers)
       Headers.default(headers, 'Content-Type', 'text/plain')
-      [status, headers, env['REQUEST_METHOD'] == 'HEAD' ? [] : [text]]
-    end
-
-    def log(env, message)
-      env['rack.errors']&.puts("JWTKeeper: #{message}")
+      text = outcome.status == 401 ? "not authenticated\n" : "not available now\n"
+      [outcome.status, headers, env['REQUEST_METHOD'] == 'HEAD' ? [] : [text]]
     end
   end
 end

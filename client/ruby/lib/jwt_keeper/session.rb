@@ -11,14 +11,15 @@ module JWTKeeper
     attr_reader :claims_json, :token, :reason, :rotation, :challenge, :set_cookie, :minted, :put_off
 
     # Raises an UnavailableError where the token cannot be judged now: answer 503, and clear nothing.
-    def initialize(client, library, handle, authorization, cookie)
-      @client = client # is not freed while this may still use its handle
+    def initialize(library, handle, authorization, cookie)
       @library = library
       @handle = handle
       reply = library.take
       begin
-        reply.check(library.session_authenticate.call(handle, authorization, authorization.to_s.bytesize,
-                                                      cookie, cookie.to_s.bytesize, reply.address))
+        reply.check(handle.use do |client|
+          library.session_authenticate.call(client, authorization, authorization.to_s.bytesize,
+                                            cookie, cookie.to_s.bytesize, reply.address)
+        end)
         read(reply)
         @token = reply.text(:reply_presented)
         # The library keeps the token to rotate in the reply: no other call may have it until then.
@@ -62,8 +63,15 @@ module JWTKeeper
 
     private
 
+    # Two would share one reply.
+    def initialize_copy(_other)
+      raise TypeError, 'a session cannot be copied'
+    end
+
     def rotated(reply, claims)
-      reply.check(@library.session_rotate.call(@handle, claims, claims.to_s.bytesize, reply.address))
+      reply.check(@handle.use do |client|
+        @library.session_rotate.call(client, claims, claims.to_s.bytesize, reply.address)
+      end)
       read(reply)
       if reply.text(:reply_jti)
         @minted = Minted.read(reply)

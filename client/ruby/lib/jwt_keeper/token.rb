@@ -14,7 +14,7 @@ module JWTKeeper
       # @param private_claims [Hash]
       # @return [Token]
       def create(private_claims = {})
-        claims = private_claims.to_h
+        claims = Claims.hash(private_claims)
         refuse_keys(claims[:secret])
         claims = claims.reject { |name, _| %i[secret cookie_secret].include?(name) }
         allocate.send(:become, JWTKeeper.client.issue(claims))
@@ -23,11 +23,14 @@ module JWTKeeper
       # The token, when it is valid; else nil.
       # @param raw_token [String]
       # @param cookie_secret [String, nil] the value of the lock cookie
+      # @param iss [String, nil] the issuer that it must have, one of the realm's
       # @return [Token, nil]
-      def find(raw_token, secret: nil, cookie_secret: nil)
+      def find(raw_token, secret: nil, cookie_secret: nil, iss: nil)
         refuse_keys(secret)
         verdict = validate(raw_token, cookie_secret)
-        new(raw_token, verdict.claims_json, cookie_secret || nil, verdict.rotation) if verdict.valid?
+        return if verdict.invalid? || iss && verdict.claims['iss'] != iss
+
+        new(raw_token, verdict.claims_json, cookie_secret || nil, verdict.rotation)
       end
 
       # The token, when it is valid; else raises the InvalidTokenError that says why.
@@ -48,6 +51,18 @@ module JWTKeeper
       # @param token_jti [String]
       def revoke(token_jti)
         JWTKeeper.client.revoke_jti(token_jti)
+      end
+
+      # Was a token revoked? As with the gem, one that was rotated counts too.
+      # @param token_jti [String]
+      def revoked?(token_jti)
+        %i[hard rotated].include?(JWTKeeper.client.status(token_jti).state)
+      end
+
+      # Was a token flagged?
+      # @param token_jti [String]
+      def pending?(token_jti)
+        JWTKeeper.client.status(token_jti).state == :soft
       end
 
       # @api private
