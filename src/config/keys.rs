@@ -143,7 +143,7 @@ fn private(
     };
     let bytes = files.read(&file.path, kind).map_err(|error| file.fault(error))?;
     let odd = algorithm.family() == Family::Hmac && ends_in_space(&bytes);
-    let mut key = load_private(bytes, algorithm, realm.allow_weak_secret).map_err(|error| file.fault(error))?;
+    let mut key = load_private(bytes, algorithm, realm.allow_weak_secret).map_err(|error| file.misfit(error))?;
     note_all(realm, file, &key.notes, notes);
     if let Some(kid) = kid {
         key.signing.rename(kid).map_err(|error| file.fault(error))?;
@@ -172,7 +172,7 @@ fn public(
     let bytes = files
         .read(&file.path, FileKind::Public)
         .map_err(|error| file.fault(error))?;
-    let PublicFile { mut keys, notes: found } = load_public(&bytes, algorithm).map_err(|error| file.fault(error))?;
+    let PublicFile { mut keys, notes: found } = load_public(&bytes, algorithm).map_err(|error| file.misfit(error))?;
     note_all(realm, file, &found, notes);
     match (kid, keys.as_mut_slice()) {
         (None, _) => {}

@@ -18,6 +18,8 @@ pub struct Located {
     file: PathBuf,
     line: usize,
     key: &'static str,
+    /// The place of the algorithm, where a later file sets it.
+    algorithm: Option<(PathBuf, usize)>,
 }
 
 /// The same file by the same key is the same setting, in whatever line: a line that is added above changes nothing.
@@ -33,6 +35,15 @@ impl Located {
     /// The key of the configuration that names it.
     pub fn key(&self) -> &'static str {
         self.key
+    }
+
+    /// A fault of a key that its algorithm does not take: at the line of a later file that sets the algorithm, if one does.
+    pub(super) fn misfit(&self, message: impl std::fmt::Display) -> Fault {
+        let fault = self.fault(message);
+        match self.algorithm.clone() {
+            Some((file, line)) => Fault { file, line, ..fault },
+            None => fault,
+        }
     }
 
     /// A fault of this file, at the line that names it.
@@ -88,7 +99,17 @@ pub(super) fn located(section: &Section<'_>, key: &'static str) -> Option<Locate
         file: place.file.to_path_buf(),
         line: place.line,
         key,
+        algorithm: None,
     })
+}
+
+/// The file of a key, for the algorithm of the same section.
+fn located_key(section: &Section<'_>, key: &'static str) -> Option<Located> {
+    let mut found = located(section, key)?;
+    let place = section.culprit(&[key, "algorithm"]);
+    let is_other = place.file.as_path() != found.file;
+    found.algorithm = is_other.then(|| (place.file.to_path_buf(), place.line));
+    Some(found)
 }
 
 pub(super) fn read_algorithm(section: &Section<'_>, needed: bool) -> Option<Algorithm> {
@@ -172,8 +193,8 @@ pub(super) fn read_key_source(
             ));
             None
         }
-        ([key @ ("secret_file" | "key_file")], _) => located(section, key).map(KeySource::Private),
-        ([key], _) => located(section, key).map(KeySource::Public),
+        ([key @ ("secret_file" | "key_file")], _) => located_key(section, key).map(KeySource::Private),
+        ([key], _) => located_key(section, key).map(KeySource::Public),
     }
 }
 

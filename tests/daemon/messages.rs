@@ -58,6 +58,11 @@ fn a_fault_points_at_the_file_that_caused_it() {
         ),
         (
             "",
+            "[realms.default]\nalgorithm = \"HS512\"\n[realms.default.cookie]\nsame_site = \"none\"\nsecure = false",
+            "conf.d/20-fault.toml:4: realms.default.cookie.same_site = \"none\" needs secure = true",
+        ),
+        (
+            "",
             "[realms.default]\nissuer = \"a\"\nissuer = \"b\"",
             "conf.d/20-fault.toml:3: duplicate key issuer; keep one of them",
         ),
@@ -67,6 +72,26 @@ fn a_fault_points_at_the_file_that_caused_it() {
         setup.write_secret("conf.d/default.secret", SECRET.to_uppercase().as_bytes());
         assert_eq!(faults(&setup), [expected], "{drop_in}");
     }
+}
+
+/// The algorithm is what a later file changed, and the key's file what the first one names.
+#[test]
+fn a_key_that_a_later_algorithm_does_not_take_points_there() {
+    let setup = Setup::bare().realm("default", "HS256", &SECRET.as_bytes()[..40], "");
+    std::fs::create_dir(setup.path("conf.d")).unwrap();
+    setup.write("conf.d/10-fault.toml", "[realms.default]\nalgorithm = \"HS512\"\n");
+    let message =
+        "the secret has 40 bytes; HS512 needs at least 64 (RFC 7518 section 3.2), or set allow_weak_secret = true";
+    setup.init();
+    let expected = format!("conf.d/10-fault.toml:2: secret_file default.secret: {message}");
+    assert_eq!(faults(&setup), [expected]);
+    // A file that cannot be read is the fault of the line that names it.
+    std::fs::remove_file(setup.path("default.secret")).unwrap();
+    let found = faults(&setup);
+    assert!(
+        found[0].starts_with("jwtkeeper.toml:6: secret_file default.secret: cannot be read"),
+        "{found:?}"
+    );
 }
 
 #[test]
