@@ -15,7 +15,7 @@ use serde_json::value::RawValue;
 use zeroize::{Zeroize, ZeroizeOnDrop, Zeroizing};
 
 use super::roca;
-use crate::jwt::{Algorithm, Family, MAX_RSA, MIN_RSA, Rejected, encode_base64url};
+use crate::jwt::{Algorithm, Family, MAX_RSA, MIN_RSA, Rejected, encode_base64url, explain};
 
 /// The names that members of a JWK or a JWK Set have, which messages may repeat.
 pub(super) const NAMES: [&str; 18] = [
@@ -91,12 +91,12 @@ pub(super) enum Skipped {
     /// It is for another purpose or another algorithm, as providers' sets hold them: no cause for a warning.
     ForOthers(&'static str),
     /// Something is wrong with it.
-    Faulty(Rejected),
+    Faulty(String),
 }
 
 impl From<Rejected> for Skipped {
     fn from(rejected: Rejected) -> Self {
-        Skipped::Faulty(rejected)
+        Skipped::Faulty(rejected.to_string())
     }
 }
 
@@ -104,7 +104,7 @@ impl std::fmt::Display for Skipped {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {
             Skipped::ForOthers(reason) => f.write_str(reason),
-            Skipped::Faulty(rejected) => rejected.fmt(f),
+            Skipped::Faulty(reason) => f.write_str(reason),
         }
     }
 }
@@ -185,9 +185,15 @@ fn part(field: &Member, missing: &'static str) -> Result<Bytes, Rejected> {
 
 impl RawJwk {
     /// Reads one key of a set.
-    pub(super) fn of_set(text: &RawValue) -> Result<Self, Rejected> {
-        let bad = Rejected::Because("it is not an object whose members occur once");
-        serde_json::from_str(text.get()).map_err(|_| bad)
+    pub(super) fn of_set(text: &RawValue) -> Result<Self, String> {
+        let text = text.get();
+        serde_json::from_str(text).map_err(|_| {
+            let cause = explain(text.as_bytes(), |name| NAMES.contains(&name));
+            cause.map_or_else(
+                || "it is not an object".to_owned(),
+                |cause| format!("{cause} of the key"),
+            )
+        })
     }
 
     /// Its name.

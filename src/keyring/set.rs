@@ -8,7 +8,7 @@ use super::load::{KeyFault, PublicFile, public_key};
 use crate::jwt::{Algorithm, Rejected};
 
 /// A key of a set, or the reason why it cannot be read.
-pub(super) type SetKey = Result<RawJwk, Rejected>;
+pub(super) type SetKey = Result<RawJwk, String>;
 
 /// The most keys that a warning or an error names.
 const NAMED: usize = 16;
@@ -82,7 +82,7 @@ pub(super) fn sort(keys: &[SetKey], algorithm: Algorithm, passes_over: impl Fn(&
 }
 
 fn usable(key: &SetKey, algorithm: Algorithm) -> Result<VerifyingKey, Skipped> {
-    let key = key.as_ref().map_err(|rejected| *rejected)?;
+    let key = key.as_ref().map_err(|cause| Skipped::Faulty(cause.clone()))?;
     let algorithm = key.algorithm_in_set(algorithm)?;
     public_jwk(key, algorithm).map_err(|fault| match fault {
         KeyFault::Rejected(rejected) => rejected.into(),
