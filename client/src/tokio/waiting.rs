@@ -54,7 +54,12 @@ impl Waiting {
 
     /// Hands a reply to who waits for it. An id that was not given out, or was answered, is a fault.
     pub(super) fn deliver(&self, id: u64, body: Bytes) -> Result<(), Fault> {
-        let place = self.lock().places.remove(&id).ok_or(Fault::UnknownId)?;
+        let mut state = self.lock();
+        if state.closed {
+            return Ok(()); // to a call of a connection that was given up
+        }
+        let place = state.places.remove(&id).ok_or(Fault::UnknownId)?;
+        drop(state);
         self.delivered.fetch_add(1, Ordering::Relaxed);
         let _given_up = place.send(body);
         Ok(())
