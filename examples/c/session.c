@@ -14,8 +14,10 @@ void session_send(struct http_response *response, const jwtkeeper_reply *reply)
 {
     const char *authorization = jwtkeeper_reply_authorization(reply, NULL);
     const char *set_cookie = jwtkeeper_reply_set_cookie(reply, NULL);
-    if (authorization != NULL)
+    if (authorization != NULL) {
         http_add(response, "Authorization", authorization);
+        http_add(response, "Cache-Control", "no-store");
+    }
     if (set_cookie != NULL)
         http_add(response, "Set-Cookie", set_cookie);
 }

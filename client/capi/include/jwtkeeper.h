@@ -35,6 +35,11 @@
 #include <stddef.h>
 #include <stdint.h>
 
+/** The version of this header; jwtkeeper_version() is that of the library. */
+#define JWTKEEPER_VERSION_MAJOR 0
+#define JWTKEEPER_VERSION_MINOR 1
+#define JWTKEEPER_VERSION_PATCH 0
+
 /** As a length: the string ends at its NUL. */
 #define JWTKEEPER_NUL SIZE_MAX
 
@@ -571,9 +576,11 @@ const char *jwtkeeper_reply_message(const jwtkeeper_reply *reply,
 const char *jwtkeeper_reply_token(const jwtkeeper_reply *reply, size_t *length);
 
 /**
- * The `Authorization` header that carries it: `Bearer ` and the token.
+ * The `Authorization` header that carries it: `Bearer ` and the token. Send `Cache-Control: no-store` in the same response,
+ * in place of what it has: no cache may keep a token.
  */
-const char *jwtkeeper_reply_authorization(const jwtkeeper_reply *reply, size_t *length);
+const char *jwtkeeper_reply_authorization(const jwtkeeper_reply *reply,
+                                          size_t *length);
 
 /**
  * Its `jti`.

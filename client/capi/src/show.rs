@@ -164,7 +164,8 @@ pub unsafe extern "C" fn jwtkeeper_reply_token(reply: *const ReplyHandle, length
     unsafe { see_text(reply, length, BEARER.len(), |state| state.answer.authorization.as_ref()) }
 }
 
-/// The `Authorization` header that carries it: `Bearer ` and the token.
+/// The `Authorization` header that carries it: `Bearer ` and the token. Send `Cache-Control: no-store` in the same response,
+/// in place of what it has: no cache may keep a token.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn jwtkeeper_reply_authorization(reply: *const ReplyHandle, length: *mut usize) -> *const c_char {
     // SAFETY: the caller keeps the contract of handles and of outputs.

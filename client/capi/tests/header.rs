@@ -61,9 +61,23 @@ enum {
 };
 ";
 
+/// The version, for the preprocessor: that of the library is jwtkeeper_version().
+fn version() -> String {
+    let parts = [
+        ("MAJOR", env!("CARGO_PKG_VERSION_MAJOR")),
+        ("MINOR", env!("CARGO_PKG_VERSION_MINOR")),
+        ("PATCH", env!("CARGO_PKG_VERSION_PATCH")),
+    ];
+    let mut text = "\n/** The version of this header; jwtkeeper_version() is that of the library. */\n".to_owned();
+    for (part, number) in parts {
+        writeln!(text, "#define JWTKEEPER_VERSION_{part} {number}").unwrap();
+    }
+    text
+}
+
 fn header() -> String {
     let mut config = cbindgen::Config::from_file(here("cbindgen.toml")).unwrap();
-    config.after_includes = Some(MARKS.to_owned() + &all_codes());
+    config.after_includes = Some(version() + MARKS + &all_codes());
     let mut text = Vec::new();
     cbindgen::Builder::new()
         .with_crate(env!("CARGO_MANIFEST_DIR"))

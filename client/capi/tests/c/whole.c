@@ -239,6 +239,15 @@ static void documents_and_reloads(void)
     SAME(jwtkeeper_issue(client, NULL, 0, JWTKEEPER_REALM_EXPIRY, reply), JWTKEEPER_OK);
 }
 
+/* The header and the library are of one version here. */
+static void the_version(void)
+{
+    char version[64];
+    CHECK(snprintf(version, sizeof version, "%d.%d.%d", JWTKEEPER_VERSION_MAJOR, JWTKEEPER_VERSION_MINOR,
+                   JWTKEEPER_VERSION_PATCH) > 0);
+    SAME_TEXT(jwtkeeper_version(), version);
+}
+
 /* A realm whose cookie has another name and place: nothing of it is configured here. */
 static void the_daemon_says_what_the_cookie_is(void)
 {
@@ -373,6 +382,7 @@ int main(void)
     causes_and_states();
     texts();
     long_headers();
+    the_version();
     the_daemon_says_what_the_cookie_is();
     cookies_of_requests();
     documents_and_reloads();
