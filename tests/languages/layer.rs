@@ -4,10 +4,12 @@
 use std::net::TcpListener;
 
 use axum::extract::Extension;
-use axum::http::header::{AUTHORIZATION, SET_COOKIE};
+use axum::http::header::{AUTHORIZATION, CACHE_CONTROL, SET_COOKIE};
+use axum::http::request::Parts;
 use axum::http::{HeaderMap, StatusCode};
+use axum::response::IntoResponse;
 use axum::routing::{Router, get};
-use jwtkeeper_client::session::{self, LockCookie, Session, SessionLayer};
+use jwtkeeper_client::session::{self, LockCookie, Refusal, Session, SessionLayer};
 use jwtkeeper_client::{Issue, Minted, NewClaims, Reason, Revoked, Validate, Verdict, tokio};
 use serde::Deserialize;
 
@@ -128,6 +130,40 @@ fn a_new_token_comes_with_every_answer_of_the_handler() {
 }
 
 #[test]
+fn an_app_answers_refused_requests_its_own_way() {
+    let world = World::new("", |layer, _| {
+        let layer = layer.refuse_with(|refusal: &Refusal, parts: &Parts| {
+            let why = refusal.reason().map_or("none".to_owned(), |reason| reason.to_string());
+            let body = format!(r#"{{"path":"{}","why":"{why}"}}"#, parts.uri.path());
+            (refusal.status(), body).into_response()
+        });
+        Router::new().route("/", get(async || "reached")).route_layer(layer)
+    });
+    let token = world.issue();
+    assert_eq!(world.get("/", &token).body, "reached");
+    world.daemon.client().revoke_jti(&token.jti).unwrap();
+    let refused = world.get("/", &token);
+    assert_eq!(refused.status, 401);
+    assert_eq!(refused.body, r#"{"path":"/","why":"revoked"}"#);
+    assert_eq!(
+        refused.header("WWW-Authenticate"),
+        Some("Bearer error=\"invalid_token\"")
+    );
+    assert!(refused.clears_cookie(), "once, beside the app's own body");
+}
+
+#[test]
+fn no_cache_keeps_a_response_with_a_token() {
+    let world = World::new("", |layer, _| {
+        let cached = async || ([(CACHE_CONTROL, "public, max-age=3600")], "news");
+        Router::new().route("/", get(cached)).route_layer(layer)
+    });
+    let cache = |token: &Minted| world.get("/", token).header("Cache-Control").map(str::to_owned);
+    assert_eq!(cache(&world.issue()).as_deref(), Some("public, max-age=3600"));
+    assert_eq!(cache(&world.flagged()).as_deref(), Some("no-store"));
+}
+
+#[test]
 fn a_hook_that_cannot_tell_answers_and_keeps_the_session() {
     let world = World::new("", |layer, _| {
         let layer = layer.regenerate_claims(|_old, parts| {
@@ -170,7 +206,7 @@ fn a_handler_sees_the_session_as_it_is_after_a_rotation() {
             let role = session.claims_as::<Role>().unwrap().role;
             let was = session.claims().get("was");
             let debug = format!("{session:?}");
-            assert!(!debug.contains(session.token()) && !debug.contains(&role) && debug.contains(&session.jti()));
+            assert!(!debug.contains(session.token()) && !debug.contains(&role) && debug.contains(session.jti()));
             format!("{role} {was:?} {} {}", session.is_rotated(), session.token())
         };
         let end = async move |Extension(session): Extension<Session>| {

@@ -38,5 +38,6 @@ mod python;
 mod restart;
 mod ruby;
 mod rust;
+mod sessions;
 mod stage;
 mod tokens;

@@ -1,7 +1,7 @@
 //! The session flow's headers: what a request carries of it, and what a response tells the browser. `write` is for a
 //! login, `clear` for a logout.
 
-use http::header::{AUTHORIZATION, COOKIE, InvalidHeaderValue, SET_COOKIE};
+use http::header::{AUTHORIZATION, CACHE_CONTROL, COOKIE, InvalidHeaderValue, SET_COOKIE};
 use http::{HeaderMap, HeaderValue};
 
 use super::{LockCookie, bearer};
@@ -33,8 +33,8 @@ pub(super) fn are_written(headers: &HeaderMap, cookie: &LockCookie) -> bool {
     headers.contains_key(AUTHORIZATION) || headers.get_all(SET_COOKIE).iter().any(of_the_lock)
 }
 
-/// Gives a new token to whoever the response goes to: `Authorization`, and `Set-Cookie` where the realm locks. The layer
-/// adds nothing to a response that this was done to.
+/// Gives a new token to whoever the response goes to: `Authorization`, and `Set-Cookie` where the realm locks. No cache may
+/// keep the response. The layer adds nothing to a response that this was done to.
 ///
 /// It fails when the realm's cookie does not fit a header, which a daemon does not let happen.
 pub fn write(headers: &mut HeaderMap, minted: &Minted) -> Result<(), InvalidHeaderValue> {
@@ -44,6 +44,7 @@ pub fn write(headers: &mut HeaderMap, minted: &Minted) -> Result<(), InvalidHead
         headers.append(SET_COOKIE, cookie);
     }
     headers.insert(AUTHORIZATION, authorization);
+    headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
     Ok(())
 }
 

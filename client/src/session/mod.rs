@@ -9,21 +9,29 @@ use jwtkeeper_wire::{ErrorCode, Reason};
 
 use crate::error::Error;
 
-#[cfg(feature = "tower")]
-mod flow;
-#[cfg(feature = "tower")]
+#[cfg(feature = "http")]
 mod headers;
 #[cfg(feature = "tower")]
 mod layer;
-#[cfg(feature = "tower")]
+#[cfg(feature = "http")]
+mod outage;
+#[cfg(feature = "http")]
+mod outcome;
+#[cfg(feature = "http")]
 mod request;
+#[cfg(feature = "http")]
+mod sessions;
 
-#[cfg(feature = "tower")]
+#[cfg(feature = "http")]
 pub use headers::{clear, write};
 #[cfg(feature = "tower")]
-pub use layer::{Regenerated, SessionLayer, SessionService};
-#[cfg(feature = "tower")]
+pub use layer::{EmptyBody, Refuse, RefuseWith, SessionLayer, SessionService};
+#[cfg(feature = "http")]
+pub use outcome::{Authenticated, Outcome, Refusal};
+#[cfg(feature = "http")]
 pub use request::Session;
+#[cfg(feature = "http")]
+pub use sessions::{Regenerated, Sessions};
 
 pub use crate::lock_cookie::LockCookie;
 

@@ -1,9 +1,10 @@
 //! What a handler behind the layer sees of the session: `Extension<Session>` in axum.
 
 use std::fmt;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use serde::Deserialize;
+use serde_json::{Map, Value};
 
 use super::LockCookie;
 use crate::answer::{Claims, Minted};
@@ -20,6 +21,8 @@ struct Parts {
     claims: Claims,
     lock_cookie: LockCookie,
     rotated: bool,
+    /// The claims, taken apart when they are first looked at.
+    parsed: OnceLock<Map<String, Value>>,
 }
 
 impl Session {
@@ -31,6 +34,7 @@ impl Session {
             claims,
             lock_cookie,
             rotated: false,
+            parsed: OnceLock::new(),
         }))
     }
 
@@ -42,6 +46,7 @@ impl Session {
             claims: minted.claims.clone(),
             lock_cookie,
             rotated: true,
+            parsed: OnceLock::new(),
         }))
     }
 
@@ -55,14 +60,17 @@ impl Session {
         self.0.claims.parse()
     }
 
+    /// A claim, if the token has it. The claims are taken apart once for a session.
+    pub fn get(&self, claim: &str) -> Option<&Value> {
+        self.0
+            .parsed
+            .get_or_init(|| self.0.claims.parse().unwrap_or_default())
+            .get(claim)
+    }
+
     /// The token's `jti`. Every token has one; it is empty only if the daemon broke its word.
-    pub fn jti(&self) -> String {
-        #[derive(Deserialize)]
-        struct Jti {
-            jti: String,
-        }
-        self.claims_as::<Jti>()
-            .map_or_else(|_| String::new(), |claims| claims.jti)
+    pub fn jti(&self) -> &str {
+        self.get("jti").and_then(Value::as_str).unwrap_or_default()
     }
 
     /// The token, in compact serialization.
