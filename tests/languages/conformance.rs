@@ -129,6 +129,15 @@ fn session(faults: &mut Faults, case: &Case, token: Option<&Token>, stage: &Stag
         }
         (Some(_), None) => unreachable!("it was read from there"),
     }
+    // A cache must not keep a token, whatever its response is.
+    let no_store = response
+        .header("Cache-Control")
+        .is_some_and(|value| value.contains("no-store"));
+    if response.header("Authorization").is_some() && !no_store {
+        faults
+            .0
+            .push("the response has a token, and no Cache-Control: no-store".to_owned());
+    }
     let name = if case.realm == "renamed" { "lock" } else { LOCK_COOKIE };
     let cookies = response.cookies(name);
     let made = successor.as_ref().and_then(|successor| successor.cookie.as_ref());
