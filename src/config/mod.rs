@@ -3,6 +3,7 @@
 
 mod access;
 mod audit;
+mod difference;
 mod fault;
 mod files;
 mod keys;

@@ -14,6 +14,18 @@ use crate::realm::{CookieLock, OnReuse, RotateOn};
 
 /// The text. It names files and holds nothing of what is in them.
 pub fn print(settings: &Settings) -> String {
+    let mut out = Lines(print_top(settings));
+    for rule in &settings.access {
+        print_rule(&mut out, rule);
+    }
+    for realm in settings.realms.values() {
+        print_realm(&mut out, realm);
+    }
+    out.0
+}
+
+/// Everything but access rules and realms.
+pub(super) fn print_top(settings: &Settings) -> String {
     let mut out = Lines(String::new());
     out.text("socket", &settings.socket.display().to_string());
     out.text("socket_mode", &format!("0{:o}", settings.socket_mode));
@@ -50,12 +62,13 @@ pub fn print(settings: &Settings) -> String {
     out.span("idle_timeout", limits.idle_timeout.as_millis() as u64);
     out.span("write_timeout", limits.write_timeout.as_millis() as u64);
     out.span("shutdown_grace", limits.shutdown_grace.as_millis() as u64);
-    for rule in &settings.access {
-        print_rule(&mut out, rule);
-    }
-    for realm in settings.realms.values() {
-        print_realm(&mut out, realm);
-    }
+    out.0
+}
+
+/// One realm.
+pub(super) fn print_one(realm: &RealmSettings) -> String {
+    let mut out = Lines(String::new());
+    print_realm(&mut out, realm);
     out.0
 }
 

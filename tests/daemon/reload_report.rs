@@ -206,6 +206,34 @@ fn a_secret_that_is_a_credential_is_told_as_a_copy() {
     assert!(!said.contains("credential"), "{said}");
 }
 
+/// Each setting that differs is named, with both values.
+#[test]
+fn settings_that_differ_are_named() {
+    let mut daemon = patient(Setup::new().lines("expiry = \"1h\""));
+    daemon
+        .setup
+        .replace("expiry = \"1h\"", "expiry = \"2h\"\nrenew_before = \"5m\"");
+    let differences = [
+        "realms.\"default\".expiry changed from \"1h\" to \"2h\"\n",
+        "realms.\"default\".renew_before is set to \"5m\"\n",
+    ];
+    let (_, said, _) = reload(&daemon, &["--dry-run"]);
+    assert!(differences.iter().all(|line| said.contains(line)), "{said}");
+    let file = daemon.setup.path("jwtkeeper.toml");
+    let replace = |text: &str| {
+        daemon.setup.write("new", text);
+        std::fs::rename(daemon.setup.path("new"), &file).unwrap();
+    };
+    let text = std::fs::read_to_string(&file).unwrap();
+    replace(&text);
+    let (_, said, _) = reload(&daemon, &[]);
+    assert!(differences.iter().all(|line| said.contains(line)), "{said}");
+    replace(&format!("# as agreed\n{text}"));
+    let (_, said, _) = reload(&daemon, &[]);
+    let same = "the configuration was rewritten; the settings in effect are the same\n";
+    assert!(said.ends_with(same) && !said.contains("expiry"), "{said}");
+}
+
 /// Nobody learns by a dry run what only a reload's right shows.
 #[test]
 fn a_dry_run_needs_the_right_of_a_reload() {

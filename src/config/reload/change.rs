@@ -2,7 +2,9 @@
 
 use std::collections::BTreeSet;
 
+use crate::config::difference;
 use crate::config::live::{InForce, Snapshot};
+use crate::config::settings::Settings;
 use crate::jwt::Version;
 use crate::keyring::{KeyId, Keyring, LockKey, Role};
 use crate::realm::{CookieLock, Policy};
@@ -47,9 +49,9 @@ impl Change {
 /// What changed from one snapshot to the next.
 pub(in crate::config) fn changes(before: &Snapshot, after: &Snapshot) -> Vec<Change> {
     let mut changes = Vec::new();
-    if before.settings.origin != after.settings.origin {
-        changes.push(harmless("the configuration changed".to_owned()));
-    }
+    let settings = of_settings(&before.settings, &after.settings);
+    let unnamed = settings.is_empty() && before.settings.origin != after.settings.origin;
+    changes.extend(settings);
     of_restart(
         &before.settings.pending_restart,
         &after.settings.pending_restart,
@@ -85,6 +87,23 @@ pub(in crate::config) fn changes(before: &Snapshot, after: &Snapshot) -> Vec<Cha
         for change in changes.iter_mut().skip(from) {
             change.realm.clone_from(realm);
         }
+    }
+    if unnamed && changes.is_empty() {
+        let text = "the configuration was rewritten; the settings in effect are the same";
+        changes.push(harmless(text.to_owned()));
+    }
+    changes
+}
+
+/// The settings that differ, by name. New and removed realms and access rules have sentences of their own.
+fn of_settings(before: &Settings, after: &Settings) -> Vec<Change> {
+    let mut changes: Vec<_> = difference::of_top(before, after).into_iter().map(harmless).collect();
+    for (name, realm) in &before.realms {
+        let Some(now) = after.realms.get(name) else { continue };
+        changes.extend(difference::of_realm(realm, now).into_iter().map(|text| Change {
+            realm: name.clone(),
+            ..harmless(text)
+        }));
     }
     changes
 }

@@ -1,0 +1,67 @@
+//! The settings that differ between two configurations, by name, from their printed forms: what is printed is compared.
+
+use std::collections::BTreeMap;
+
+use super::print::{print_one, print_top};
+use super::realm::RealmSettings;
+use super::settings::Settings;
+
+/// The settings outside of realms and access rules that differ, a sentence each.
+pub(super) fn of_top(before: &Settings, after: &Settings) -> Vec<String> {
+    differences(&print_top(before), &print_top(after))
+}
+
+/// The settings of a realm that differ.
+pub(super) fn of_realm(before: &RealmSettings, after: &RealmSettings) -> Vec<String> {
+    differences(&print_one(before), &print_one(after))
+}
+
+fn differences(before: &str, after: &str) -> Vec<String> {
+    let (before, after) = (settings_of(before), settings_of(after));
+    let lost = before.iter().filter(|(name, _)| !after.contains_key(*name));
+    let lost = lost.map(|(name, value)| format!("{name} = {value} is no longer set"));
+    let new = after.iter().filter_map(|(name, value)| match before.get(name) {
+        None => Some(format!("{name} is set to {value}")),
+        Some(old) if old != value => Some(format!("{name} changed from {old} to {value}")),
+        Some(_) => None,
+    });
+    lost.chain(new).collect()
+}
+
+/// The values of printed settings by full name. Tables of a list are numbered from 0.
+fn settings_of(printed: &str) -> BTreeMap<String, String> {
+    let mut settings = BTreeMap::new();
+    let mut in_lists: BTreeMap<String, usize> = BTreeMap::new();
+    let mut table = String::new();
+    for line in printed.lines() {
+        if let Some(name) = line.strip_prefix("[[").and_then(|line| line.strip_suffix("]]")) {
+            let count = in_lists.entry(name.to_owned()).or_default();
+            table = format!("{name}[{count}].");
+            *count += 1;
+        } else if let Some(name) = line.strip_prefix('[').and_then(|line| line.strip_suffix(']')) {
+            table = format!("{name}.");
+        } else if let Some((key, value)) = line.split_once(" = ") {
+            settings.insert(format!("{table}{key}"), value.to_owned());
+        }
+    }
+    settings
+}
+
+#[cfg(test)]
+mod tests {
+    use super::differences;
+
+    #[test]
+    fn every_difference_is_named_with_both_values() {
+        let before = "a = 1\nb = 2\n\n[t]\na = \"x\"\n\n[[t.l]]\nf = 1\n";
+        let after = "a = 1\nc = 3\n\n[t]\na = \"y = z\"\n\n[[t.l]]\nf = 1\n\n[[t.l]]\nf = 2\n";
+        let expected = [
+            "b = 2 is no longer set",
+            "c is set to 3",
+            "t.a changed from \"x\" to \"y = z\"",
+            "t.l[1].f is set to 2",
+        ];
+        assert_eq!(differences(before, after), expected);
+        assert_eq!(differences(after, after), Vec::<String>::new());
+    }
+}
