@@ -18,17 +18,39 @@ const RETRY: Duration = Duration::from_secs(1);
 
 /// Serves health and metrics until `stop`. The task removes the file of their socket when it ends.
 pub(super) fn serve(settings: MetricsSettings, context: Arc<Context>, stop: CancellationToken) -> JoinHandle<()> {
-    let first = open(&settings, &context);
+    let mut opened = open(&settings, &context);
     tokio::spawn(async move {
-        let opened = match first {
-            Some(opened) => Some(opened),
-            None => stop.run_until_cancelled(keep_opening(&settings, &context)).await,
-        };
-        if let Some(opened) = opened {
-            serve_http(opened.listener, context, stop).await;
-            drop(opened.file);
+        while !stop.is_cancelled() {
+            match opened.take() {
+                Some(opened) => serve_while_in_place(opened, &context, &stop).await,
+                None => {
+                    stop.run_until_cancelled(tokio::time::sleep(RETRY)).await;
+                }
+            }
+            if !stop.is_cancelled() {
+                opened = open(&settings, &context);
+            }
         }
     })
+}
+
+/// Serves until `stop`, or until the socket's file was removed or replaced: then nobody can connect any more.
+async fn serve_while_in_place(opened: Opened, context: &Arc<Context>, stop: &CancellationToken) {
+    let Opened { listener, file, place } = opened;
+    let gone = async {
+        match &file {
+            Some(file) => {
+                while file.is_in_place() {
+                    tokio::time::sleep(RETRY).await;
+                }
+            }
+            None => std::future::pending().await,
+        }
+    };
+    tokio::select! {
+        () = serve_http(listener, context.clone(), stop.clone()) => {}
+        () = gone => tracing::warn!(at = %place, "the socket for metrics was removed or replaced; opening it again"),
+    }
 }
 
 struct Opened {
@@ -37,15 +59,6 @@ struct Opened {
     file: Option<SocketFile>,
     /// The socket or the address, for the log.
     place: String,
-}
-
-async fn keep_opening(settings: &MetricsSettings, context: &Context) -> Opened {
-    loop {
-        tokio::time::sleep(RETRY).await;
-        if let Some(opened) = open(settings, context) {
-            return opened;
-        }
-    }
 }
 
 /// Opens the listener, or leaves the fault where health finds it. Logs each change of either.

@@ -67,9 +67,12 @@ impl SocketFile {
             listener,
         ))
     }
-}
 
-impl SocketFile {
+    /// Returns true unless the file was removed or replaced.
+    pub fn is_in_place(&self) -> bool {
+        std::fs::symlink_metadata(&self.path).is_ok_and(|found| (found.dev(), found.ino()) == self.identity)
+    }
+
     /// Finds what would keep a start from listening at the path, and touches nothing: a connection would start a daemon
     /// by its socket unit.
     pub fn examine(path: &Path) -> Result<(), BindError> {
@@ -143,8 +146,7 @@ impl SocketWatch {
 
 impl Drop for SocketFile {
     fn drop(&mut self) {
-        let ours = std::fs::symlink_metadata(&self.path).is_ok_and(|found| (found.dev(), found.ino()) == self.identity);
-        if ours {
+        if self.is_in_place() {
             let _ = std::fs::remove_file(&self.path); // a socket left behind is taken over by the next daemon
         }
     }

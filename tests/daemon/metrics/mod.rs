@@ -222,6 +222,9 @@ fn the_socket_is_for_whom_it_says_and_goes_with_the_daemon() {
     assert!(socket.exists(), "nobody was there to remove it");
     daemon.restart();
     assert_eq!(at.get("/livez").status, 200, "it is taken over");
+    std::fs::remove_file(&socket).unwrap();
+    until("it is opened again", || socket.exists());
+    assert_eq!(at.get("/livez").status, 200);
     daemon.stop();
     assert!(!socket.exists());
 }
