@@ -191,8 +191,9 @@ install: manuals
 	install -D -m 0644 systemd/jwtkeeperd.tmpfiles.conf $(DESTDIR)$(PREFIX)/lib/tmpfiles.d/jwtkeeperd.conf
 	packaging/install-docs $(DOC)
 	@# The administrator's file is never replaced.
-	[ -e $(DESTDIR)/etc/jwtkeeper/jwtkeeper.toml ] || \
-	    install -D -m 0644 packaging/jwtkeeper.toml $(DESTDIR)/etc/jwtkeeper/jwtkeeper.toml
+	[ -e $(DESTDIR)/etc/jwtkeeper/jwtkeeper.toml ] || { \
+	    install -d $(DESTDIR)/etc/jwtkeeper && \
+	    sed 's|/usr/share/|$(PREFIX)/share/|' packaging/jwtkeeper.toml > $(DESTDIR)/etc/jwtkeeper/jwtkeeper.toml; }
 
 # The Debian packages jwtkeeperd, libjwtkeeper0 and libjwtkeeper-dev, in target/deb.
 deb: need-cargo-deb

@@ -30,7 +30,7 @@ fn documented(marker: &str, directory: &Path) -> String {
 
 struct RollOver {
     daemon: Daemon,
-    /// A directory with jwtkeeperctl alone.
+    /// A directory with jwtkeeperctl and jwtkeeperd alone.
     tools: PathBuf,
     roll_over: String,
     retire: String,
@@ -48,6 +48,7 @@ impl RollOver {
         std::fs::create_dir(setup.path("tools")).unwrap();
         let tools = setup.path("tools");
         symlink(ctl(), tools.join("jwtkeeperctl")).unwrap();
+        symlink(env!("CARGO_BIN_EXE_jwtkeeperd"), tools.join("jwtkeeperd")).unwrap();
         let secret = setup.path("secret");
         let lines = "[realms.default]\nalgorithm = \"HS512\"\nsecret_file = ";
         let daemon = setup.lines(&format!("{lines}\"{}\"", secret.display())).start();
