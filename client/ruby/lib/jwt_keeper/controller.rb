@@ -168,10 +168,16 @@ module JWTKeeper
     end
 
     def clear_lock_cookie(session = nil)
-      place = JWTKeeper.client.place
-      return cookies.delete(place[:name], **place.slice(:domain, :path).compact) if signed_cookies
+      return delete_signed_cookie if signed_cookies
 
       Headers.replace_cookie(response.headers, session&.set_cookie || JWTKeeper.client.clear_cookie)
+    end
+
+    # With no option where Rails's defaults are right, as the gem does.
+    def delete_signed_cookie
+      place = JWTKeeper.client.place
+      options = place.slice(:domain, :path).compact
+      options == { path: '/' } ? cookies.delete(place[:name]) : cookies.delete(place[:name], **options)
     end
   end
 end
