@@ -32,7 +32,7 @@ fn about(realm: &str) -> Extension<'_> {
     }
 }
 
-/// What the message of the daemon's first frame says: the longest request that it takes, and the lock cookies of the
+/// The content of the daemon's first frame: the longest request that it takes, and the lock cookies of the
 /// realms that the hello named.
 pub(crate) fn welcome(body: &[u8], realms: Vec<String>) -> Result<(usize, Announced), Failure> {
     match decode::<Greeting<'_>>(body) {

@@ -9,7 +9,7 @@ use crate::config::Config;
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct LockCookie {
-    /// Its name: `jwt_keeper` unless told otherwise.
+    /// The cookie's name: `jwt_keeper` unless told otherwise.
     pub name: String,
     /// The `Domain` attribute: none unless told otherwise.
     pub domain: Option<String>,
@@ -37,7 +37,7 @@ impl Default for LockCookie {
 }
 
 impl LockCookie {
-    /// Its value in a `Cookie` header (RFC 6265 section 4.2.1). Of several the first counts: the one of the longest
+    /// Finds the value in a `Cookie` header (RFC 6265 section 4.2.1). Of several the first counts: the one of the longest
     /// path.
     pub fn find<'a>(&self, header: &'a str) -> Option<&'a str> {
         header

@@ -247,7 +247,7 @@ fn a_greeting_that_no_daemon_sends_is_a_fault() {
     }
 }
 
-/// What was not asked about changes nothing.
+/// An answer about a realm that nobody asked about changes nothing.
 #[test]
 fn another_realms_cookie_is_not_taken() {
     each(

@@ -36,9 +36,9 @@ pub use store::{AccessSettings, ReachSettings, RedisSettings, StoreSettings};
 pub struct Checked {
     /// The settings; `None` where the configuration itself has a fault.
     pub settings: Option<Settings>,
-    /// What a start or a reload would refuse.
+    /// Faults that a start or a reload would refuse.
     pub faults: Faults,
-    /// What it would warn of.
+    /// Warnings that it would give.
     pub warnings: Vec<String>,
 }
 

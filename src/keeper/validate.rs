@@ -223,7 +223,7 @@ fn is_expiring(served: &Served, now: Millis, admitted: &Admitted<'_>) -> bool {
     outlives && left <= seconds(span).min(life / 2) && served.realm.keyring.signing().is_some()
 }
 
-/// How long a successor lives, in seconds, if nothing else bounds it: as long as the old token did, and no longer than
+/// The lifetime of a successor in seconds, if nothing else bounds it: as long as the old token did, and no longer than
 /// the realm's `expiry`.
 pub(super) fn life_of_successor(policy: &Policy, now: Millis, old: &Admitted<'_>) -> Seconds {
     let lived = old.claims.exp.saturating_sub(old.claims.iat.unwrap_or(now.seconds()));

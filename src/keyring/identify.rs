@@ -64,7 +64,7 @@ pub(super) fn rsa_bits(der: &[u8]) -> Option<usize> {
     Some((length - zeros) * 8 - first.leading_zeros() as usize)
 }
 
-/// What a PEM block is that is no key for us, and the remedy.
+/// Names a PEM block that is no key for us, and the remedy.
 pub(super) fn other_block(tag: &str) -> Option<&'static str> {
     Some(match tag {
         "ENCRYPTED PRIVATE KEY" => ENCRYPTED,
@@ -85,7 +85,7 @@ pub(super) fn other_block(tag: &str) -> Option<&'static str> {
 pub(super) const ENCRYPTED: &str =
     "the private key is encrypted, and nobody enters a pass phrase; decrypt it: openssl pkey -in FILE -out NEW";
 
-/// What a file is that is neither PEM nor JSON, and the remedy.
+/// Names a file that is neither PEM nor JSON, and the remedy.
 pub(super) fn other_file(bytes: &[u8]) -> Option<&'static str> {
     let text = bytes.trim_ascii_start();
     let ssh = ["ssh-", "ecdsa-sha2-", "sk-ssh-", "sk-ecdsa-", "---- BEGIN SSH2 "];

@@ -36,7 +36,7 @@ pub struct Policy {
     pub rotation_grace_ms: u64,
     /// How long a login may live, rotations and all.
     pub session_lifetime: Option<u64>,
-    /// How long before a token expires rotation is due; never unless set.
+    /// The time before a token expires from which rotation is due; never unless set.
     pub renew_before: Option<u64>,
     /// Whose tokens are to be rotated.
     pub rotate_on: RotateOn,
@@ -170,7 +170,7 @@ pub enum OnReuse {
 pub enum RotateOn {
     /// Everybody's.
     Any,
-    /// Those that came with a lock cookie: a browser's.
+    /// Tokens that came with a lock cookie: a browser's.
     Cookie,
 }
 

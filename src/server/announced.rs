@@ -7,7 +7,7 @@ use crate::config::{Right, Snapshot};
 use crate::realm::CookiePolicy;
 use crate::words::Peer;
 
-/// What is left of a frame for the rest of the greeting.
+/// The bytes of a frame that the rest of the greeting may take.
 const REST: usize = 1024;
 
 /// The realms that a hello named, each with the cookie that its peer was told.
@@ -19,7 +19,7 @@ pub(super) struct Announced {
 }
 
 impl Announced {
-    /// What the hello asks, answered by this snapshot.
+    /// Answers the hello's questions by this snapshot.
     pub(super) fn to(hello: &Hello<'_>, peer: &Peer, snapshot: &Snapshot) -> Self {
         let asked = hello
             .extensions

@@ -426,7 +426,7 @@ jwtkeeper_reply *jwtkeeper_reply_new(void);
 void jwtkeeper_reply_free(jwtkeeper_reply *reply);
 
 /**
- * Whether a request is authenticated: `authorization` is its header of that name, `cookie` its whole `Cookie` header, or
+ * Authenticates a request: `authorization` is its header of that name, `cookie` its whole `Cookie` header, or
  * the value of its lock cookie alone (see jwtkeeper_cookie_find), each NULL when it has none.
  *
  * Answered, jwtkeeper_reply_status is 200 or 401. At 200 jwtkeeper_reply_claims are the token's; where
@@ -469,7 +469,7 @@ const char *jwtkeeper_cookie_find(const jwtkeeper_client *client,
                                   size_t *value_len);
 
 /**
- * What the realm's lock cookie is: its name (jwtkeeper_reply_cookie_name), Domain, Path, Secure, HttpOnly and SameSite, and
+ * The settings of the realm's lock cookie: its name (jwtkeeper_reply_cookie_name), Domain, Path, Secure, HttpOnly and SameSite, and
  * an empty value. jwtkeeper_config_set_cookie says it, or else the daemon, who is asked where no connection was made yet.
  */
 int32_t jwtkeeper_cookie_settings(const jwtkeeper_client *client,

@@ -26,7 +26,7 @@ fn not_authenticated(client: &ClientHandle, reason: Option<Reason>) -> Answer {
     answer
 }
 
-/// Whether a request is authenticated: `authorization` is its header of that name, `cookie` its whole `Cookie` header, or
+/// Authenticates a request: `authorization` is its header of that name, `cookie` its whole `Cookie` header, or
 /// the value of its lock cookie alone (see jwtkeeper_cookie_find), each NULL when it has none.
 ///
 /// Answered, jwtkeeper_reply_status is 200 or 401. At 200 jwtkeeper_reply_claims are the token's; where
@@ -161,7 +161,7 @@ fn find<'a>(client: &ClientHandle, header: &'a [u8]) -> Option<&'a [u8]> {
     })
 }
 
-/// What the realm's lock cookie is: its name (jwtkeeper_reply_cookie_name), Domain, Path, Secure, HttpOnly and SameSite, and
+/// The settings of the realm's lock cookie: its name (jwtkeeper_reply_cookie_name), Domain, Path, Secure, HttpOnly and SameSite, and
 /// an empty value. jwtkeeper_config_set_cookie says it, or else the daemon, who is asked where no connection was made yet.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn jwtkeeper_cookie_settings(client: *const ClientHandle, reply: *mut ReplyHandle) -> i32 {

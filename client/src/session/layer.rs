@@ -83,7 +83,7 @@ pub struct SessionLayer<R = EmptyBody> {
     refuse: R,
 }
 
-/// What every request of a layer goes through.
+/// The steps that every request of a layer goes through.
 #[derive(Clone)]
 struct Flow {
     sessions: Sessions,

@@ -7,7 +7,7 @@ use std::time::Instant;
 
 use crate::error::Error;
 
-/// What can fail for a while: judging tokens, and rotating them.
+/// The two things that can fail for a while: judging tokens, and rotating them.
 #[derive(Debug)]
 pub(super) struct Outages {
     pub(super) validate: Outage,

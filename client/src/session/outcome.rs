@@ -1,4 +1,4 @@
-//! What becomes of a request: it goes on, or it is answered.
+//! The outcome of a request: it goes on, or it is answered.
 
 use http::header::{RETRY_AFTER, SET_COOKIE, WWW_AUTHENTICATE};
 use http::{HeaderMap, HeaderName, HeaderValue, Response, StatusCode};
@@ -8,7 +8,7 @@ use super::request::Session;
 use super::{challenge, headers, status};
 use crate::error::Error;
 
-/// What becomes of a request.
+/// The outcome of a request.
 #[derive(Debug)]
 #[must_use]
 pub enum Outcome {

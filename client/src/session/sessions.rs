@@ -61,7 +61,7 @@ impl Regenerated for Result<Option<NewClaims<'static>>, StatusCode> {
 #[derive(Clone)]
 pub struct Sessions {
     client: Client,
-    /// What the app says that the lock cookie is; without, the daemon says it.
+    /// The app's own settings of the lock cookie; the daemon's without.
     cookie: Option<LockCookie>,
     outages: Arc<Outages>,
 }
@@ -204,7 +204,7 @@ impl fmt::Debug for Sessions {
     }
 }
 
-/// What a request presented.
+/// The token and the cookies that a request presented.
 struct Presented<'a> {
     token: &'a str,
     cookies: Vec<&'a str>,

@@ -57,7 +57,7 @@ pub struct Hello<'a> {
     pub protocol: u16,
     /// The client's name and version, for the daemon's log. No secret belongs here.
     pub client: &'a str,
-    /// What the client asks beside: see [`EXTENSION_LOCK_COOKIE`].
+    /// Further questions of the client: see [`EXTENSION_LOCK_COOKIE`].
     #[serde(borrow)]
     pub extensions: Vec<Extension<'a>>,
 }
@@ -90,7 +90,7 @@ pub struct Welcome<'a> {
     pub generation: u64,
     /// What the daemon takes.
     pub limits: Limits,
-    /// What the daemon answers to those of the hello.
+    /// The daemon's answers to those of the hello.
     #[serde(borrow)]
     pub extensions: Vec<Extension<'a>>,
 }

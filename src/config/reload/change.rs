@@ -31,9 +31,9 @@ pub struct Change {
 pub enum Ends {
     /// None.
     Nothing,
-    /// Those that the text describes.
+    /// The tokens that the text describes.
     Some,
-    /// Those that a key signed.
+    /// The tokens that a key signed.
     OfKey(String),
     /// All.
     All,

@@ -42,7 +42,7 @@ pub struct Preview {
     pub generation: u64,
     /// The changes.
     pub changes: Vec<Change>,
-    /// What would be refused.
+    /// Faults that would be refused.
     pub faults: Faults,
     /// The settings whose new value would wait for a restart.
     pub pending_restart: Vec<&'static str>,

@@ -81,7 +81,7 @@ impl Dispatch {
         }
     }
 
-    /// Who asks.
+    /// The peer that asks.
     pub(super) fn peer(&self) -> &Peer {
         &self.peer
     }
