@@ -1,8 +1,8 @@
 //! Replies as a client reads them.
 
 use jwtkeeper_client::{
-    Before, Flag, GetHealth, GetJwks, GetStatus, Import, Issue, Operation, Ping, Reload, Revoke, Rotate, Rotation,
-    Validate, Verdict,
+    Before, Flag, GetHealth, GetJwks, GetStatus, Import, Issue, Operation, Ping, Reload, ReloadReport, Revoke, Rotate,
+    Rotation, Validate, Verdict,
 };
 use jwtkeeper_wire::{Answer, Reply, decode};
 
@@ -48,6 +48,7 @@ pub fn run(data: &[u8]) {
     takers += usize::from(Revoke::jti("j").output(answer.clone()).is_some());
     takers += usize::from(GetStatus::jti("j").output(answer.clone()).is_some());
     takers += usize::from(Reload.output(answer.clone()).is_some());
+    takers += usize::from(ReloadReport::new().output(answer.clone()).is_some());
     takers += usize::from(Import.output(answer.clone()).is_some());
     assert_eq!(takers == 0, matches!(answer, Answer::Error { .. }), "{answer:?}");
 }
