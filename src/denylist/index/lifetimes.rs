@@ -57,7 +57,7 @@ impl RealmIndex {
         }
     }
 
-    /// Takes note of a token of this realm that is not yet valid and expires then. One from further ahead than [`AHEAD`] is
+    /// Takes note of a token of this realm that is not yet valid and expires then. One from further ahead than `AHEAD` is
     /// ignored: a single token must not make every entry of the realm last for years.
     pub fn note_future(&self, exp: Seconds, now: Millis) {
         let mut lifetimes = lock(&self.lifetimes);
