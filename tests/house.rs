@@ -297,6 +297,12 @@ fn messages_of_the_troubleshooting_page_exist() {
         .filter(|heading| heading.starts_with(|c: char| c.is_lowercase()))
         .collect();
     assert!(messages.len() > 15, "{messages:?}");
+    // Two words are found anywhere. A code is one word.
+    let vague: Vec<_> = messages
+        .iter()
+        .filter(|message| message.split(' ').count() == 2)
+        .collect();
+    assert!(vague.is_empty(), "{vague:?}");
     let gone: Vec<_> = messages.into_iter().filter(|message| !code.contains(message)).collect();
     assert_eq!(gone, Vec::<&str>::new());
 }

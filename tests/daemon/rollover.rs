@@ -2,7 +2,7 @@
 
 use std::os::unix::fs::symlink;
 use std::path::{Path, PathBuf};
-use std::process::Command;
+use std::process::{Command, Output};
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
@@ -25,6 +25,8 @@ fn documented(marker: &str, directory: &Path) -> String {
     let mut found = blocks.filter(|block| block.contains(marker));
     let block = found.next().expect("docs/operations.md has the script");
     assert!(found.next().is_none(), "{marker} is in two scripts");
+    // The daemon's user is the test's.
+    let block = block.replace(" --user jwtkeeper", "");
     block.replace("/etc/jwtkeeper", directory.to_str().unwrap())
 }
 
@@ -65,13 +67,18 @@ impl RollOver {
     }
 
     fn run(&self, script: &str) {
-        let path = format!("{}:{}", self.tools.display(), std::env::var("PATH").unwrap());
-        let mut command = Command::new("sh");
-        command.args(["-euc", script]).env("PATH", path);
-        command.env("JWTKEEPER_SOCKET", self.daemon.setup.socket());
-        let output = exit_of(command);
+        let output = self.output_of(script);
         let said = String::from_utf8_lossy(&output.stderr);
         assert!(output.status.success(), "{said}");
+    }
+
+    /// Runs a script as one that is pasted into a shell: a failed line alone does not end it.
+    fn output_of(&self, script: &str) -> Output {
+        let path = format!("{}:{}", self.tools.display(), std::env::var("PATH").unwrap());
+        let mut command = Command::new("sh");
+        command.args(["-c", script]).env("PATH", path);
+        command.env("JWTKEEPER_SOCKET", self.daemon.setup.socket());
+        exit_of(command)
     }
 
     /// Rolls the key over while the newest token is validated all the time.
@@ -152,4 +159,31 @@ fn pending_restart_does_not_hold_back_a_roll_over() {
     let health = roll_over.daemon.health();
     assert_eq!(health["pending_restart"], serde_json::json!(["log.format"]), "{health}");
     assert!(roll_over.daemon.client().health().unwrap().ready, "{health}");
+}
+
+/// As on a host where nobody has written a file there yet.
+#[test]
+fn a_roll_over_needs_no_conf_d() {
+    let roll_over = RollOver::start();
+    let token = minted(&roll_over.daemon);
+    std::fs::remove_dir(roll_over.daemon.setup.path("conf.d")).unwrap();
+    roll_over.run(&roll_over.roll_over);
+    assert_eq!(roll_over.rotation(&token), Some(Cause::RetiredKey));
+}
+
+/// A key that cannot be retired is not replaced: that would log everybody out.
+#[test]
+fn a_roll_over_that_cannot_retire_the_key_changes_nothing() {
+    let roll_over = RollOver::start();
+    let token = minted(&roll_over.daemon);
+    let secret = std::fs::read(roll_over.daemon.setup.path("secret")).unwrap();
+    std::fs::create_dir(roll_over.daemon.setup.path("secret.old")).unwrap();
+    roll_over
+        .daemon
+        .setup
+        .write("secret.old/secret", "the copy cannot be written here");
+    std::fs::create_dir_all(roll_over.daemon.setup.path("conf.d/retired.toml")).unwrap();
+    assert!(!roll_over.output_of(&roll_over.roll_over).status.success());
+    assert_eq!(std::fs::read(roll_over.daemon.setup.path("secret")).unwrap(), secret);
+    assert_eq!(roll_over.rotation(&token), None);
 }

@@ -5,12 +5,13 @@ use jwtkeeper_client::{Before, Issue};
 use crate::Machine;
 use crate::support::until;
 
-const OWNERS: &str = "stat --format='%A %U:%G %n' /etc/jwtkeeper /etc/jwtkeeper/secret /var/lib/jwtkeeper \
+const OWNERS: &str = "stat --format='%A %U:%G %n' /etc/jwtkeeper /etc/jwtkeeper/conf.d /etc/jwtkeeper/secret /var/lib/jwtkeeper \
     /var/lib/jwtkeeper/denylist.redb /var/log/jwtkeeper /run/jwtkeeper /run/jwtkeeper/jwtkeeper.sock";
 
 /// Who owns what once it is installed. Those who may open the socket may not read the secret.
 const OWNED: &str = "\
 drwxr-x--- root:jwtkeeper /etc/jwtkeeper
+drwxr-xr-x root:root /etc/jwtkeeper/conf.d
 -rw-r----- root:jwtkeeper /etc/jwtkeeper/secret
 drwx------ jwtkeeper:jwtkeeper /var/lib/jwtkeeper
 -rw------- jwtkeeper:jwtkeeper /var/lib/jwtkeeper/denylist.redb
