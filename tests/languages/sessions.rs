@@ -13,10 +13,12 @@ use jwtkeeper_client::{Issue, Minted, NewClaims, Reason, tokio};
 use crate::support::{Daemon, SECRET, Setup, until};
 
 fn locking() -> Daemon {
+    locking_setup().start()
+}
+
+fn locking_setup() -> Setup {
     let lines = "cookie_lock = \"required\"\n[realms.default.cookie]\nname = \"lock\"\n";
-    Setup::bare()
-        .realm("default", "HS256", SECRET.as_bytes(), lines)
-        .start()
+    Setup::bare().realm("default", "HS256", SECRET.as_bytes(), lines)
 }
 
 fn issued(daemon: &Daemon) -> Minted {
@@ -142,20 +144,33 @@ impl io::Write for Log {
     }
 }
 
-#[test]
-fn an_outage_is_logged_when_it_begins_and_when_it_ends() {
-    let mut daemon = locking();
-    let config = daemon.config().with_deadline(Duration::from_millis(100));
-    let sessions = Sessions::new(tokio::Client::new(config));
-    let minted = issued(&daemon);
+/// Runs `requests` and returns the lines that were logged meanwhile.
+fn logged(requests: impl FnOnce(&Log)) -> Vec<String> {
     let log = Log::default();
     let writer = log.clone();
     let subscriber = tracing_subscriber::fmt()
         .with_ansi(false)
         .with_writer(move || writer.clone())
         .finish();
+    tracing::subscriber::with_default(subscriber, || requests(&log));
+    log.text().lines().map(str::to_owned).collect()
+}
+
+#[track_caller]
+fn assert_contains(line: &str, parts: &[&str]) {
+    for part in parts {
+        assert!(line.contains(part), "{part} is not in: {line}");
+    }
+}
+
+#[test]
+fn an_outage_is_logged_when_it_begins_and_when_it_ends() {
+    let mut daemon = locking();
+    let config = daemon.config().with_deadline(Duration::from_millis(100));
+    let sessions = Sessions::new(tokio::Client::new(config));
+    let minted = issued(&daemon);
     let runtime = runtime();
-    tracing::subscriber::with_default(subscriber, || {
+    let lines = logged(|log| {
         let ask = || runtime.block_on(sessions.authenticate(&request(&minted)));
         assert!(matches!(ask(), Outcome::Authenticated(_)));
         assert_eq!(log.text(), "", "nothing to say");
@@ -170,21 +185,59 @@ fn an_outage_is_logged_when_it_begins_and_when_it_ends() {
         until("it answers again", || matches!(ask(), Outcome::Authenticated(_)));
         assert!(matches!(ask(), Outcome::Authenticated(_)));
     });
-    let text = log.text();
-    let lines: Vec<_> = text.lines().collect();
-    assert_eq!(lines.len(), 2, "{text}");
+    assert_eq!(lines.len(), 2, "{lines:?}");
+    let begins = [
+        "WARN",
+        "jwtkeeperd does not answer",
+        "operation=\"validate\"",
+        "code=300",
+    ];
+    assert_contains(&lines[0], &begins);
+    assert_contains(&lines[1], &["INFO", "jwtkeeperd answers again", "requests=5"]);
+    let secret = minted.cookie.as_ref().unwrap().value();
+    let secrets = [minted.token(), secret];
     assert!(
-        lines[0].contains("WARN") && lines[0].contains("jwtkeeperd does not answer"),
-        "{text}"
+        !lines
+            .iter()
+            .any(|line| secrets.iter().any(|secret| line.contains(secret)))
     );
-    assert!(
-        lines[0].contains("operation=\"validate\"") && lines[0].contains("code=300"),
-        "{text}"
-    );
-    assert!(
-        lines[1].contains("INFO") && lines[1].contains("jwtkeeperd answers again"),
-        "{text}"
-    );
-    assert!(lines[1].contains("requests=5"), "{text}");
-    assert!(!text.contains(minted.token()) && !text.contains(minted.cookie.as_ref().unwrap().value()));
+}
+
+#[test]
+fn a_wrong_setup_is_an_error_in_the_log_and_answers_500() {
+    let daemon = locking();
+    let minted = issued(&daemon);
+    let sessions = Sessions::new(tokio::Client::new(daemon.config().with_realm("missing")));
+    let runtime = runtime();
+    let lines = logged(|_| {
+        for _ in 0..5 {
+            let refusal = refused(runtime.block_on(sessions.authenticate(&request(&minted))));
+            assert_eq!(refusal.status(), StatusCode::INTERNAL_SERVER_ERROR);
+            assert!(!refusal.headers().contains_key(SET_COOKIE), "the session is kept");
+        }
+    });
+    assert_eq!(lines.len(), 1, "{lines:?}");
+    assert_contains(&lines[0], &["ERROR", "jwtkeeperd refuses to answer", "missing"]);
+}
+
+#[test]
+fn a_rotation_that_is_put_off_is_logged_once_and_the_session_lives_on() {
+    let uid = nix::unistd::geteuid();
+    let access = format!("[[access]]\nuser = {uid}\nallow = [\"issue\", \"validate\", \"flag\"]");
+    let daemon = locking_setup().lines(&access).start();
+    let minted = issued(&daemon);
+    daemon.client().flag_jti(&minted.jti).unwrap();
+    let sessions = Sessions::new(tokio::Client::new(daemon.config()));
+    let runtime = runtime();
+    let lines = logged(|_| {
+        for _ in 0..5 {
+            let Outcome::Authenticated(valid) = runtime.block_on(sessions.authenticate(&request(&minted))) else {
+                panic!("the token is valid until it can be rotated");
+            };
+            assert_eq!(valid.session().jti(), minted.jti);
+            assert!(valid.rotation().is_none());
+        }
+    });
+    assert_eq!(lines.len(), 1, "{lines:?}");
+    assert_contains(&lines[0], &["ERROR", "operation=\"rotate\"", "may not"]);
 }
