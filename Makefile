@@ -52,7 +52,7 @@ run:
 	$(CARGO) build --locked --release -p jwtkeeper-capi
 	@exec $(TARGET)/release/jwtkeeperd --dev target/dev
 
-# Form, lints, floors, and every test. What the tests need is fetched while cargo compiles.
+# Form, lints, and every test. What the tests need is fetched while cargo compiles.
 test:
 	@$(NEED) $(TEST_PACKAGES)
 	@$(MAKE) --no-print-directory --jobs=2 need-for-tests lint-and-build

@@ -1,5 +1,5 @@
-//! The house: a file imports only from lower floors, unsafe code has its two rooms, files stay short, and links lead
-//! somewhere.
+//! The shape of the project: unsafe code stays in two crates, files stay short, and links lead somewhere. Which crate may
+//! use which stands in their Cargo.toml.
 
 #![allow(
     clippy::unwrap_used,
@@ -10,30 +10,6 @@
 )]
 
 use std::path::{Path, PathBuf};
-
-/// The floors of src/, lowest first. Those of one floor may import each other.
-const FLOORS: [&[&str]; 8] = [
-    &["words", "log_limit"],
-    &["jwt"],
-    &["keyring", "realm"],
-    &["denylist"],
-    &["keeper"],
-    &["config"],
-    &["server"],
-    &["process"],
-];
-
-/// Crates that floors 1 to 3 and 5 must do without: sockets, files, clocks, runtimes.
-const IMPURE: [&str; 7] = [
-    "tokio::",
-    "std::fs",
-    "std::net",
-    "std::os::",
-    "SystemTime",
-    "Instant",
-    "redb::",
-];
-const PURE: [&str; 5] = ["words", "jwt", "keyring", "realm", "keeper"];
 
 /// The longest file, in lines.
 const LONGEST: usize = 500;
@@ -56,10 +32,6 @@ fn sources(directory: &Path) -> Vec<PathBuf> {
     found
 }
 
-fn floor_of(module: &str) -> Option<usize> {
-    FLOORS.iter().position(|floor| floor.contains(&module))
-}
-
 /// What a file is part of: the first name below src/.
 fn module_of(file: &Path) -> String {
     let below = file.strip_prefix(root().join("src")).unwrap();
@@ -74,99 +46,6 @@ fn module_of(file: &Path) -> String {
         .to_owned()
 }
 
-/// The names that follow `crate::` anywhere in a text, the first ones in braces too, however those nest.
-fn imports(text: &str) -> Vec<String> {
-    let mut found = Vec::new();
-    for (at, _) in text.match_indices("crate::") {
-        let rest = &text[at + "crate::".len()..];
-        let name = |text: &str| {
-            let end = text
-                .find(|c: char| !c.is_alphanumeric() && c != '_')
-                .unwrap_or(text.len());
-            text[..end].to_owned()
-        };
-        let Some(list) = rest.strip_prefix('{') else {
-            found.push(name(rest));
-            continue;
-        };
-        let mut depth = 0;
-        let mut item = 0;
-        for (at, c) in list.char_indices() {
-            match c {
-                '{' => depth += 1,
-                ',' | '}' if depth == 0 => {
-                    found.push(name(list[item..at].trim_start()));
-                    item = at + 1;
-                    if c == '}' {
-                        break;
-                    }
-                }
-                '}' => depth -= 1,
-                _ => {}
-            }
-        }
-    }
-    found
-}
-
-fn upward(file: &Path, text: &str) -> Vec<String> {
-    let own = module_of(file);
-    let Some(floor) = floor_of(&own) else { return Vec::new() };
-    let higher = |name: &String| floor_of(name).is_some_and(|other| other > floor);
-    imports(text)
-        .into_iter()
-        .filter(higher)
-        .map(|name| format!("{}: {own} imports {name}", file.display()))
-        .collect()
-}
-
-#[test]
-fn no_floor_imports_from_a_higher_one() {
-    let mut wrong = Vec::new();
-    for file in sources(&root().join("src")) {
-        let module = module_of(&file);
-        assert!(
-            floor_of(&module).is_some() || matches!(module.as_str(), "lib" | "main"),
-            "{module} is on no floor: say in this test and in docs/architecture.md on which"
-        );
-        wrong.extend(upward(&file, &std::fs::read_to_string(&file).unwrap()));
-    }
-    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
-}
-
-/// The check itself sees what it must see.
-#[test]
-fn an_import_from_a_higher_floor_is_seen() {
-    let file = root().join("src/jwt/header.rs");
-    for text in [
-        "use crate::keeper::Keeper;",
-        "fn f(x: &crate::server::Context) {}",
-        "use crate::{words::Id, denylist};",
-        "use crate::{words::{Id, Millis}, server::Context};",
-    ] {
-        assert_eq!(upward(&file, text).len(), 1, "{text}");
-    }
-    assert!(upward(&file, "use crate::words::Millis;\nuse crate::jwt::json;").is_empty());
-}
-
-#[test]
-fn rules_are_pure() {
-    for file in sources(&root().join("src")) {
-        let text = std::fs::read_to_string(&file).unwrap();
-        let code: Vec<_> = text
-            .lines()
-            .filter(|line| !line.trim_start().starts_with("//"))
-            .collect();
-        for word in IMPURE.into_iter().filter(|_| PURE.contains(&module_of(&file).as_str())) {
-            assert!(
-                !code.iter().any(|line| line.contains(word)),
-                "{} names {word}",
-                file.display()
-            );
-        }
-    }
-}
-
 /// Only dispatch and the replies that it writes know both the wire's messages and the domain.
 #[test]
 fn messages_stay_in_the_server() {
@@ -178,7 +57,7 @@ fn messages_stay_in_the_server() {
             "jwtkeeper_wire::{Answer",
             "Reply",
         ];
-        if module_of(&file) != "server" && module_of(&file) != "denylist" {
+        if module_of(&file) != "server" {
             assert!(!messages.iter().any(|name| text.contains(name)), "{}", file.display());
         }
     }
@@ -186,11 +65,15 @@ fn messages_stay_in_the_server() {
 
 #[test]
 fn unsafe_code_has_its_rooms() {
-    for file in ["src", "client", "benches", "tests", "examples"]
+    for file in ["src", "client", "crates", "benches", "tests", "examples"]
         .iter()
         .flat_map(|directory| sources(&root().join(directory)))
     {
-        if file.starts_with(root().join("client/capi")) || file.ends_with("tests/house.rs") {
+        if ["client/capi", "crates/sys"]
+            .iter()
+            .any(|room| file.starts_with(root().join(room)))
+            || file.ends_with("tests/house.rs")
+        {
             continue;
         }
         let text = std::fs::read_to_string(&file).unwrap();
@@ -207,7 +90,7 @@ fn unsafe_code_has_its_rooms() {
 
 #[test]
 fn files_stay_short() {
-    for directory in ["src", "client", "sys", "benches", "tests", "examples"] {
+    for directory in ["src", "client", "crates", "benches", "tests", "examples"] {
         for file in sources(&root().join(directory)) {
             let lines = std::fs::read_to_string(&file).unwrap().lines().count();
             assert!(lines <= LONGEST, "{} has {lines} lines: split it", file.display());
@@ -284,7 +167,7 @@ fn every_link_of_the_docs_leads_somewhere_as_installed_too() {
 #[test]
 fn messages_of_the_troubleshooting_page_exist() {
     let mut code = String::new();
-    for file in ["src", "client"]
+    for file in ["src", "client", "crates"]
         .iter()
         .flat_map(|directory| sources(&root().join(directory)))
     {

@@ -7,10 +7,10 @@ use std::time::{Duration, Instant};
 
 use jsonwebtoken::{Algorithm, DecodingKey, Validation};
 use jwtkeeper::config::{Files, Live, Settings};
-use jwtkeeper::denylist::{Change, Cutoff, Denylist, Kind, Level, Memory, Raise};
-use jwtkeeper::keeper::{Keeper, Served, Verdict};
-use jwtkeeper::keyring::Effort;
-use jwtkeeper::words::{Id, Millis};
+use jwtkeeper_core::denylist::{Change, Cutoff, Denylist, Kind, Level, Memory, Raise};
+use jwtkeeper_core::keeper::{Keeper, Served, Verdict};
+use jwtkeeper_core::keyring::Effort;
+use jwtkeeper_core::types::{Id, Millis};
 use serde_json::Value;
 
 use crate::fault::{Doing, Result};

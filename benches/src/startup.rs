@@ -4,7 +4,8 @@ use std::fs;
 use std::path::Path;
 use std::time::Instant;
 
-use jwtkeeper::denylist::{Denylist, Embedded};
+use jwtkeeper_core::denylist::Denylist;
+use jwtkeeper_store::Embedded;
 
 use crate::fault::{Doing, Result};
 use crate::in_process::{revoke, runtime};

@@ -1,6 +1,6 @@
 //! What the peers are asked to do: claims, tokens and jtis, the same in every run.
 
-use jwtkeeper::words::{Id, Millis};
+use jwtkeeper_core::types::{Id, Millis};
 use jwtkeeper_wire::{Answer, Op, RevokeTarget};
 use serde_json::Value;
 

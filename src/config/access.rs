@@ -4,7 +4,7 @@ use nix::unistd::{Group, User};
 
 use super::section::{At, Section};
 use super::tree::Value;
-use crate::words::{OVERFLOW, Peer};
+use jwtkeeper_core::types::{OVERFLOW, Peer};
 
 /// A right: one for each operation and target. Ping and health need none.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]

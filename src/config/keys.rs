@@ -6,8 +6,10 @@ use super::fault::{Fault, Faults};
 use super::files::{Digest, FileKind, Files};
 use super::realm::RealmSettings;
 use super::sources::{ForeignSource, KeySource, Located, RetiredSource};
-use crate::jwt::{Algorithm, Family, Version};
-use crate::keyring::{Keyring, PrivateFile, PublicFile, Role, VerifyingKey, ends_in_space, load_private, load_public};
+use jwtkeeper_core::jwt::{Algorithm, Family, Version};
+use jwtkeeper_core::keyring::{
+    Keyring, PrivateFile, PublicFile, Role, VerifyingKey, ends_in_space, load_private, load_public,
+};
 
 /// The content of a realm's key files.
 #[derive(Clone)]

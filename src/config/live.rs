@@ -14,11 +14,11 @@ use super::realm::RealmSettings;
 use super::reload::{Change, changes};
 use super::settings::Settings;
 use super::shared_keys::{self, Party};
-use crate::denylist::{Denylist, Memory, RealmIndex, StoreError};
-use crate::keeper::Served;
-use crate::keyring::KeyId;
-use crate::realm::Realm;
-use crate::words::Millis;
+use jwtkeeper_core::denylist::{Denylist, Memory, RealmIndex, StoreError};
+use jwtkeeper_core::keeper::Served;
+use jwtkeeper_core::keyring::KeyId;
+use jwtkeeper_core::realm::Realm;
+use jwtkeeper_core::types::Millis;
 
 /// Everything that a request is served by, immutable.
 pub struct Snapshot {
@@ -402,7 +402,7 @@ async fn note_lifetimes(
     let note = |(_, (index, max_lifetime)): (&str, (&Arc<RealmIndex>, u64))| {
         // At a start what it knows is what is on its disk.
         let known = running.is_none() && index.max_lifetime() == max_lifetime;
-        let change = crate::denylist::Change::Lifetime { max_lifetime, now };
+        let change = jwtkeeper_core::denylist::Change::Lifetime { max_lifetime, now };
         (known, denylist.apply(index, change))
     };
     // All are asked before any is waited for: they share a commit.

@@ -1,4 +1,4 @@
-//! Floor 6: configuration and key files: read, parsed, checked, and made into one immutable snapshot that requests are
+//! Configuration and key files: read, parsed, checked, and made into one immutable snapshot that requests are
 //! served from; and the reload that replaces it.
 
 mod access;

@@ -9,8 +9,8 @@ use super::realm::RealmSettings;
 use super::settings::Settings;
 use super::sources::KeySource;
 use super::store::{ReachSettings, StoreSettings};
-use crate::keyring::LockKey;
-use crate::realm::{CookieLock, OnReuse, RotateOn};
+use jwtkeeper_core::keyring::LockKey;
+use jwtkeeper_core::realm::{CookieLock, OnReuse, RotateOn};
 
 /// The text. It names files and holds nothing of what is in them.
 pub fn print(settings: &Settings) -> String {

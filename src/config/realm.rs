@@ -6,9 +6,9 @@ use super::sources::{
     read_retired,
 };
 use super::tree::Node;
-use crate::jwt::{Algorithm, Family};
-use crate::keyring::LockKey;
-use crate::realm::{CookieLock, CookiePolicy, OnReuse, OwnClaim, Policy, RotateOn, SameSite};
+use jwtkeeper_core::jwt::{Algorithm, Family};
+use jwtkeeper_core::keyring::LockKey;
+use jwtkeeper_core::realm::{CookieLock, CookiePolicy, OnReuse, OwnClaim, Policy, RotateOn, SameSite};
 
 /// Clocks further apart are broken: tokens of the future would be taken that long.
 const MOST_SKEW: u64 = 10 * 60 * 1000;
@@ -180,7 +180,8 @@ fn read_policy(section: &Section<'_>) -> Policy {
         256..=jwtkeeper_wire::MAX_TOKEN as u64,
     ) as usize;
     if let Some((claim, place)) = section.text("subject_claim") {
-        let reserved = OwnClaim::parse(&claim).is_some() || ["exp", crate::jwt::OWN, ""].contains(&claim.as_str());
+        let reserved =
+            OwnClaim::parse(&claim).is_some() || ["exp", jwtkeeper_core::jwt::OWN, ""].contains(&claim.as_str());
         if reserved {
             section.fault(
                 &place,

@@ -413,7 +413,7 @@ fn in_realms(top: &Section<'_>, key: &str) -> Place {
 fn check_prefixes(top: &Section<'_>, realms: &BTreeMap<String, RealmSettings>) {
     let prefixes = in_realms(top, "store_prefix");
     for one in realms.values() {
-        for other in [crate::denylist::RECORDS, crate::denylist::SENTINELS] {
+        for other in [jwtkeeper_redis::RECORDS, jwtkeeper_redis::SENTINELS] {
             if !one.store_prefix.starts_with(other) && !other.starts_with(&one.store_prefix) {
                 continue;
             }

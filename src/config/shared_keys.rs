@@ -2,8 +2,8 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use crate::keyring::{KeyId, Keyring, Role};
-use crate::realm::{OwnClaim, Policy};
+use jwtkeeper_core::keyring::{KeyId, Keyring, Role};
+use jwtkeeper_core::realm::{OwnClaim, Policy};
 
 /// Names that a warning lists at most.
 const NAMED: usize = 8;

@@ -4,8 +4,8 @@ use std::path::PathBuf;
 
 use super::fault::Fault;
 use super::section::Section;
-use crate::jwt::{Algorithm, Family, media_type};
-use crate::realm::{ForeignIssuer, Policy};
+use jwtkeeper_core::jwt::{Algorithm, Family, media_type};
+use jwtkeeper_core::realm::{ForeignIssuer, Policy};
 
 /// The longest `kid` in the configuration, in bytes: each token carries it.
 const LONGEST_KID: usize = 256;

@@ -10,7 +10,7 @@ use super::files::{FileKind, read_once};
 use super::section::Section;
 use super::sources::{Located, located};
 use super::tree::Place;
-use crate::denylist::{Keys, Reach, Servers, Terms};
+use jwtkeeper_redis::{Keys, Reach, Servers, Terms};
 
 /// Where the denylist is kept.
 #[derive(Debug, Clone, PartialEq, Eq)]

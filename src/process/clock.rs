@@ -2,7 +2,7 @@
 
 use std::time::{SystemTime, UNIX_EPOCH};
 
-use crate::words::Millis;
+use jwtkeeper_core::types::Millis;
 
 /// Now.
 #[allow(clippy::disallowed_methods)] // this is the one place

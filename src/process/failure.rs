@@ -4,8 +4,8 @@ use std::process::ExitCode;
 
 use super::activation::ActivationError;
 use crate::config::{Faults, StartError};
-use crate::denylist::OpenError;
 use crate::server::{AuditError, BindError};
+use jwtkeeper_store::OpenError;
 
 /// The command line is wrong.
 const USAGE: u8 = 2;

@@ -20,10 +20,10 @@ use super::harden::{harden, keep_files_private, release_signals};
 use super::notify::Manager;
 use super::{Args, Failure, activation, check, clock, log, metrics, notify, readiness, state};
 use crate::config::{self, Event, Files, Follower, Live, Settings};
-use crate::denylist::{Change, Embedded, OpenError};
-use crate::keeper::Keeper;
-use crate::log_limit;
 use crate::server::{Audit, Context, OfProcess, SocketFile, SocketWatch, probe, serve, signers};
+use jwtkeeper_core::denylist::Change;
+use jwtkeeper_core::keeper::Keeper;
+use jwtkeeper_store::{Embedded, OpenError};
 
 /// How often the store is told that time has passed.
 const TICK: Duration = Duration::from_secs(1);
@@ -173,7 +173,7 @@ async fn start_and_serve(
     if let Some(audit) = &context.audit {
         audit.flush().await;
     }
-    log_limit::report_suppressed(std::time::Instant::now(), true);
+    jwtkeeper_log_limit::report_suppressed(std::time::Instant::now(), true);
     tracing::info!("stopped");
     manager.finish();
     Ok(ExitCode::SUCCESS)
@@ -277,7 +277,7 @@ async fn report_suppressed_lines() {
     interval.set_missed_tick_behavior(MissedTickBehavior::Delay);
     loop {
         interval.tick().await;
-        log_limit::report_suppressed(std::time::Instant::now(), false);
+        jwtkeeper_log_limit::report_suppressed(std::time::Instant::now(), false);
     }
 }
 

@@ -1,4 +1,4 @@
-//! Floor 8: the process: arguments, clock, log, hardening, signals, and the life from start to stop.
+//! The process: arguments, clock, log, hardening, signals, and the life from start to stop.
 
 mod activation;
 mod args;

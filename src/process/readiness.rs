@@ -5,8 +5,8 @@ use std::time::Duration;
 
 use tokio::time::MissedTickBehavior;
 
-use crate::log_limit::limited;
 use crate::server::Context;
+use jwtkeeper_log_limit::limited;
 
 const LOOK: Duration = Duration::from_secs(1);
 

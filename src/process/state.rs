@@ -7,8 +7,10 @@ use nix::sys::statfs::{NFS_SUPER_MAGIC, statfs};
 
 use super::{Failure, clock};
 use crate::config::{Settings, StoreSettings};
-use crate::denylist::{Denylist, Embedded, Redis, Terms};
-use crate::words::Millis;
+use jwtkeeper_core::denylist::Denylist;
+use jwtkeeper_core::types::Millis;
+use jwtkeeper_redis::{Redis, Terms};
+use jwtkeeper_store::Embedded;
 
 /// Makes a new one; refuses where there is one.
 pub(super) fn init(settings: &Settings) -> Result<(), Failure> {

@@ -18,8 +18,8 @@ use super::descriptors::{Trouble, connections};
 use super::door::{Door, Waiting};
 use super::probe::Probes;
 use super::rate::Bucket;
-use crate::log_limit::limited;
-use crate::words::Peer;
+use jwtkeeper_core::types::Peer;
+use jwtkeeper_log_limit::limited;
 
 /// How long a peer that is refused has to hear of it.
 const REFUSAL: Duration = Duration::from_secs(1);

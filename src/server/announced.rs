@@ -4,8 +4,8 @@ use jwtkeeper_wire::{EXTENSION_LOCK_COOKIE, Extension, Hello, MAX_FRAME, MAX_NAM
 
 use super::dispatch::named;
 use crate::config::{Right, Snapshot};
-use crate::realm::CookiePolicy;
-use crate::words::Peer;
+use jwtkeeper_core::realm::CookiePolicy;
+use jwtkeeper_core::types::Peer;
 
 /// The bytes of a frame that the rest of the greeting may take.
 const REST: usize = 1024;

@@ -29,7 +29,7 @@ use super::rate::{Bucket, Turn};
 use super::reply::told;
 use super::tally::Ticket;
 use crate::config::Limits;
-use crate::words::Peer;
+use jwtkeeper_core::types::Peer;
 
 /// Bytes of requests that wait for the store before more are looked at.
 const HELD: usize = 256 * 1024;

@@ -15,8 +15,8 @@ use super::quota::Quotas;
 use super::self_test::SelfTests;
 use super::tally::Tally;
 use crate::config::{Change, Fault, Live, Reloads, Snapshot};
-use crate::keeper::Keeper;
-use crate::words::Millis;
+use jwtkeeper_core::keeper::Keeper;
+use jwtkeeper_core::types::Millis;
 
 /// What all connections share.
 pub struct Context {

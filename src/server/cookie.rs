@@ -5,8 +5,8 @@ use ::cookie::{Cookie, SameSite as Same};
 use jwtkeeper_wire as wire;
 use zeroize::Zeroizing;
 
-use crate::realm::{CookiePolicy, SameSite};
-use crate::words::Seconds;
+use jwtkeeper_core::realm::{CookiePolicy, SameSite};
+use jwtkeeper_core::types::Seconds;
 
 /// The value of a Set-Cookie header (RFC 6265 section 4.1).
 pub(super) fn set_cookie(policy: &CookiePolicy, value: &str, expires_at: Seconds) -> Zeroizing<String> {
@@ -57,7 +57,7 @@ mod tests {
 
     #[test]
     fn says_every_attribute() {
-        let mut policy = crate::realm::Policy::default().cookie;
+        let mut policy = jwtkeeper_core::realm::Policy::default().cookie;
         let text = set_cookie(&policy, "00ff", 4_102_444_800);
         let whole = "jwt_keeper=00ff; HttpOnly; SameSite=Lax; Secure; Path=/; Expires=Fri, 01 Jan 2100 00:00:00 GMT";
         assert_eq!(*text, whole);

@@ -7,7 +7,7 @@ use std::time::Duration;
 use nix::sys::resource::{Resource, getrlimit};
 
 use crate::config::Limits;
-use crate::log_limit::limited;
+use jwtkeeper_log_limit::limited;
 
 /// Open files that are not for connections: files that are read, the store, the audit, those at the door, peers of metrics.
 const RESERVE: usize = 256;

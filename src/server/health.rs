@@ -12,9 +12,9 @@ use super::audit::Audit;
 use super::descriptors;
 use super::self_test::Outcome;
 use crate::config::{InForce, Limits, Settings, Snapshot, Status};
-use crate::denylist::StoreHealth;
-use crate::jwt::Version;
-use crate::keyring::Role;
+use jwtkeeper_core::denylist::StoreHealth;
+use jwtkeeper_core::jwt::Version;
+use jwtkeeper_core::keyring::Role;
 
 /// Bytes of realms, and of texts, that a document holds at most, so that it fits a frame.
 const MOST: usize = 24 * 1024;

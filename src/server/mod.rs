@@ -1,4 +1,4 @@
-//! Floor 7: the socket and what speaks on it: listener, peers, connections, dispatch. Everything is bounded, by the
+//! The socket and what speaks on it: listener, peers, connections, dispatch. Everything is bounded, by the
 //! limits of the snapshot in force.
 
 mod accept;

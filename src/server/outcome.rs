@@ -4,8 +4,8 @@ use std::sync::Arc;
 
 use jwtkeeper_wire::{Cause, ErrorCode, Op, Reason};
 
-use crate::keeper::{HandOut, Served};
-use crate::words::Id;
+use jwtkeeper_core::keeper::{HandOut, Served};
+use jwtkeeper_core::types::Id;
 
 /// An operation, by its name.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -151,7 +151,7 @@ pub(super) struct Done {
     pub(super) hand_out: Option<GivenSuccessor>,
 }
 
-/// A successor, as [`crate::keeper::Keeper::hand_out`] wants it.
+/// A successor, as [`jwtkeeper_core::keeper::Keeper::hand_out`] wants it.
 pub(super) struct GivenSuccessor {
     pub(super) served: Arc<Served>,
     pub(super) jti: Id,

@@ -5,8 +5,8 @@
 //! one point is about 0.1 us.
 
 use crate::config::Right;
-use crate::jwt::{Algorithm, Family};
-use crate::keyring::{Effort, Keyring};
+use jwtkeeper_core::jwt::{Algorithm, Family};
+use jwtkeeper_core::keyring::{Effort, Keyring};
 
 /// The price of an HMAC validate.
 pub(super) const REQUEST: usize = 100;
@@ -92,8 +92,8 @@ fn signing(algorithm: Algorithm) -> usize {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::jwt::Compact;
-    use crate::keyring::load_private;
+    use jwtkeeper_core::jwt::Compact;
+    use jwtkeeper_core::keyring::load_private;
 
     /// A ring of HMAC keys, and a token that none of them signed.
     fn judged(keys: usize) -> Effort {

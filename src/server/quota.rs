@@ -9,7 +9,7 @@ use std::fmt;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use crate::config::Limits;
-use crate::words::Seconds;
+use jwtkeeper_core::types::Seconds;
 
 /// Entries that end within this span are counted together.
 const SPAN: Seconds = 600;

@@ -5,9 +5,9 @@ use jwtkeeper_wire::{Answer, Cause, ErrorCode, Reply, put_frame};
 
 use super::cookie::{on_the_wire, set_cookie};
 use super::outcome::Outcome;
-use crate::keeper::{Minted, Refusal};
-use crate::log_limit::limited;
-use crate::realm::CookiePolicy;
+use jwtkeeper_core::keeper::{Minted, Refusal};
+use jwtkeeper_core::realm::CookiePolicy;
+use jwtkeeper_log_limit::limited;
 
 /// Appends a reply; says what it came to. One that fits no frame becomes an error.
 pub(super) fn put(id: u64, answer: Answer<'_>, out: &mut Vec<u8>) -> Outcome {

@@ -5,7 +5,7 @@ use std::num::NonZero;
 
 use tokio::runtime::{Builder, Runtime};
 
-use crate::jwt::{Algorithm, Family};
+use jwtkeeper_core::jwt::{Algorithm, Family};
 
 /// How far these threads step back (setpriority(2)): who wakes up beside one of them need not wait until it is done.
 const NICENESS: i32 = 10;

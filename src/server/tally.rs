@@ -8,7 +8,7 @@ use std::time::Duration;
 use jwtkeeper_wire::{Cause, ErrorCode, Reason};
 
 use super::outcome::{Operation, Outcome};
-use crate::words::{Durations, Histogram};
+use jwtkeeper_core::types::{Durations, Histogram};
 
 /// How many there are of each number.
 const SHARDS: usize = 8;

@@ -1,6 +1,6 @@
 //! Every fault of `[store.redis]`, told by `--check` with its place and what to do; and none of a password.
 
-use jwtkeeper::denylist::Embedded;
+use jwtkeeper_store::Embedded;
 
 use crate::support::Setup;
 use crate::support::daemon::chmod;

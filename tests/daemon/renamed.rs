@@ -1,8 +1,9 @@
 //! Realms that have a key in common: a realm that is renamed, and two that are there side by side.
 
-use jwtkeeper::denylist::{Denylist, Embedded};
-use jwtkeeper::words::Millis;
 use jwtkeeper_client::{Issue, Reason, Revoke, Verdict};
+use jwtkeeper_core::denylist::Denylist;
+use jwtkeeper_core::types::Millis;
+use jwtkeeper_store::Embedded;
 
 use crate::support::{Daemon, Setup};
 

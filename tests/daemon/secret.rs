@@ -3,8 +3,8 @@
 use std::path::Path;
 use std::process::Command;
 
-use jwtkeeper::jwt::{Algorithm, Family};
 use jwtkeeper_client::{Issue, Reason, Verdict};
+use jwtkeeper_core::jwt::{Algorithm, Family};
 
 use crate::support::daemon::{chmod, ctl};
 use crate::support::{Daemon, Setup, exit_of};

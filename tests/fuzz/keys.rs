@@ -1,7 +1,7 @@
 //! Key files: PEM, DER within PEM, JWK, JWKS, raw.
 
-use jwtkeeper::jwt::Algorithm;
-use jwtkeeper::keyring::{Keyring, Role, ends_in_space, load_private, load_public};
+use jwtkeeper_core::jwt::Algorithm;
+use jwtkeeper_core::keyring::{Keyring, Role, ends_in_space, load_private, load_public};
 use zeroize::Zeroizing;
 
 const ALGORITHMS: [Algorithm; 7] = [
@@ -51,7 +51,7 @@ pub fn run(data: &[u8]) {
 }
 
 /// Published keys are accepted again.
-fn republish(role: Role, key: jwtkeeper::keyring::VerifyingKey) {
+fn republish(role: Role, key: jwtkeeper_core::keyring::VerifyingKey) {
     let algorithm = key.algorithm;
     let mut keyring = Keyring::default();
     keyring.add_verifying(role, key);

@@ -2,10 +2,10 @@
 
 use std::cell::RefCell;
 
-use jwtkeeper::jwt::Algorithm;
-use jwtkeeper::keeper::{Before, Flag, Revoke, Verdict};
-use jwtkeeper::keyring::Effort;
-use jwtkeeper::words::Millis;
+use jwtkeeper_core::jwt::Algorithm;
+use jwtkeeper_core::keeper::{Before, Flag, Revoke, Verdict};
+use jwtkeeper_core::keyring::Effort;
+use jwtkeeper_core::types::Millis;
 use jwtkeeper_wire::{FlagTarget, Op, Request, RevokeTarget, decode};
 
 use crate::world::keys::Key;

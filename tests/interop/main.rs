@@ -8,12 +8,12 @@ mod world;
 
 use std::path::Path;
 
-use jwtkeeper::jwt::{Algorithm, Family};
-use jwtkeeper::keeper::{Minted, Verdict};
-use jwtkeeper::keyring::Effort;
-use jwtkeeper::keyring::{Keyring, LockKey, Role, load_private, load_public};
-use jwtkeeper::realm::CookieLock;
-use jwtkeeper::words::Millis;
+use jwtkeeper_core::jwt::{Algorithm, Family};
+use jwtkeeper_core::keeper::{Minted, Verdict};
+use jwtkeeper_core::keyring::Effort;
+use jwtkeeper_core::keyring::{Keyring, LockKey, Role, load_private, load_public};
+use jwtkeeper_core::realm::CookieLock;
+use jwtkeeper_core::types::Millis;
 use jwtkeeper_wire::Cause;
 use python::{AlgorithmMade, FileMade, Made};
 use serde_json::{Value, json};
@@ -25,7 +25,7 @@ fn realm(
     made: &Made,
     algorithm: Algorithm,
     file: &FileMade,
-    change: impl FnOnce(&mut jwtkeeper::realm::Policy),
+    change: impl FnOnce(&mut jwtkeeper_core::realm::Policy),
 ) -> World {
     let bytes = std::fs::read(&file.path).unwrap();
     let mut keyring = Keyring::default();

@@ -6,10 +6,10 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use jwtkeeper::config::{Files, Live, Settings};
-use jwtkeeper::denylist::{Denylist, Memory};
-use jwtkeeper::keeper::{Keeper, Verdict};
-use jwtkeeper::keyring::Effort;
-use jwtkeeper::words::Millis;
+use jwtkeeper_core::denylist::{Denylist, Memory};
+use jwtkeeper_core::keeper::{Keeper, Verdict};
+use jwtkeeper_core::keyring::Effort;
+use jwtkeeper_core::types::Millis;
 
 use crate::world::{MOMENT, Said};
 

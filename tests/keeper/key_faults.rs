@@ -3,8 +3,8 @@
 use std::io::Write;
 use std::process::{Command, Stdio};
 
-use jwtkeeper::jwt::Algorithm;
-use jwtkeeper::keyring::{load_private, load_public};
+use jwtkeeper_core::jwt::Algorithm;
+use jwtkeeper_core::keyring::{load_private, load_public};
 use zeroize::Zeroizing;
 
 use crate::world::keys::key;

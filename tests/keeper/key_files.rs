@@ -1,8 +1,8 @@
 //! Key files that hold more than our key, or less than a whole one: sets as identity providers publish them (RFC 7517
 //! section 5), and files whose writer has not finished.
 
-use jwtkeeper::jwt::Algorithm;
-use jwtkeeper::keyring::{Keyring, Role, load_private, load_public};
+use jwtkeeper_core::jwt::Algorithm;
+use jwtkeeper_core::keyring::{Keyring, Role, load_private, load_public};
 use serde_json::{Value, json};
 use zeroize::Zeroizing;
 

@@ -2,8 +2,8 @@
 
 use base64::Engine;
 use base64::prelude::{BASE64_STANDARD, BASE64_URL_SAFE_NO_PAD};
-use jwtkeeper::jwt::Algorithm;
-use jwtkeeper::keyring::{PublicFile, load_private, load_public};
+use jwtkeeper_core::jwt::Algorithm;
+use jwtkeeper_core::keyring::{PublicFile, load_private, load_public};
 use serde_json::{Value, json};
 use zeroize::Zeroizing;
 
@@ -299,7 +299,7 @@ fn hex(bytes: &[u8], separator: &str) -> String {
 fn spki(algorithm: Algorithm) -> Vec<u8> {
     use aws_lc_rs::encoding::{AsDer, PublicKeyX509Der};
     use aws_lc_rs::signature::{EcdsaKeyPair, Ed25519KeyPair, KeyPair};
-    use jwtkeeper::jwt::Signer;
+    use jwtkeeper_core::jwt::Signer;
     let der = match key(algorithm).signer() {
         Signer::Rsa(key, _) => AsDer::<PublicKeyX509Der<'_>>::as_der(key.public_key()),
         Signer::Ec(key) => AsDer::<PublicKeyX509Der<'_>>::as_der(EcdsaKeyPair::public_key(&key)),

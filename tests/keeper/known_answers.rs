@@ -1,10 +1,10 @@
 //! Answers that others published: RFC 7515 appendix A, RFC 7519 sections 3.1 and 6, RFC 7638 section 3.1, RFC 8037
 //! appendix A, and 48 tokens that the gem made or was tried with.
 
-use jwtkeeper::jwt::{Algorithm, Compact, Header, Version};
-use jwtkeeper::keyring::{Effort, Keyring, LockKey, Role, load_private, load_public};
-use jwtkeeper::realm::CookieLock;
-use jwtkeeper::words::Millis;
+use jwtkeeper_core::jwt::{Algorithm, Compact, Header, Version};
+use jwtkeeper_core::keyring::{Effort, Keyring, LockKey, Role, load_private, load_public};
+use jwtkeeper_core::realm::CookieLock;
+use jwtkeeper_core::types::Millis;
 use jwtkeeper_wire::Cause;
 use jwtkeeper_wire::Reason::{AlgorithmNotAllowed, BadSignature, Malformed};
 use serde_json::Value;
@@ -121,8 +121,8 @@ fn the_hmac_example_is_signed_to_the_same_bytes() {
     let keyring = example.keyring();
     let input = format!("{}.{CLAIMS}", example.header);
     let signing = keyring.signing().unwrap();
-    let signer = jwtkeeper::jwt::Signer::hmac(Algorithm::HS256, signing.material().expose()).unwrap();
-    let signature = jwtkeeper::jwt::encode_base64url(&signer.sign(input.as_bytes()).unwrap());
+    let signer = jwtkeeper_core::jwt::Signer::hmac(Algorithm::HS256, signing.material().expose()).unwrap();
+    let signature = jwtkeeper_core::jwt::encode_base64url(&signer.sign(input.as_bytes()).unwrap());
     assert_eq!(signature, example.signature);
 }
 

@@ -1,7 +1,7 @@
 //! Tokens that other libraries made, and key sets as well-known providers publish them: tests/fixtures/libraries says
 //! how they came to be.
 
-use jwtkeeper::jwt::{Algorithm, encode_base64url};
+use jwtkeeper_core::jwt::{Algorithm, encode_base64url};
 use jwtkeeper_wire::Reason::{BadSignature, Malformed, UnknownKey};
 use serde_json::{Value, json};
 

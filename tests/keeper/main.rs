@@ -1,4 +1,4 @@
-//! The rules of the product, on floors 2 to 5: no socket, and a clock that stands where it is put. One rollover comes
+//! The rules of the product: no socket, and a clock that stands where it is put. One rollover comes
 //! from its configuration.
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)] // tests fail by panicking

@@ -3,8 +3,8 @@
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use jsonwebtoken::{Algorithm::HS256, DecodingKey, Validation, decode};
-use jwtkeeper::jwt::Algorithm;
-use jwtkeeper::words::Millis;
+use jwtkeeper_core::jwt::Algorithm;
+use jwtkeeper_core::types::Millis;
 use serde_json::Value;
 
 use crate::world::keys::{Key, key};

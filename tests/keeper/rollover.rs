@@ -6,11 +6,11 @@ use std::path::Path;
 use std::sync::Arc;
 
 use jwtkeeper::config::{Files, Live, Settings};
-use jwtkeeper::denylist::{Denylist, Memory};
-use jwtkeeper::jwt::Algorithm;
-use jwtkeeper::keeper::{Keeper, Verdict};
-use jwtkeeper::keyring::{Effort, LockKey};
-use jwtkeeper::realm::CookieLock;
+use jwtkeeper_core::denylist::{Denylist, Memory};
+use jwtkeeper_core::jwt::Algorithm;
+use jwtkeeper_core::keeper::{Keeper, Verdict};
+use jwtkeeper_core::keyring::{Effort, LockKey};
+use jwtkeeper_core::realm::CookieLock;
 use jwtkeeper_wire::Cause;
 use serde_json::json;
 

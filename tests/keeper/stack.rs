@@ -3,8 +3,8 @@
 use std::fs::File;
 use std::os::unix::fs::FileExt;
 
-use jwtkeeper::jwt::{Algorithm, Family};
-use jwtkeeper::keyring::{CookieSecret, LockKey};
+use jwtkeeper_core::jwt::{Algorithm, Family};
+use jwtkeeper_core::keyring::{CookieSecret, LockKey};
 
 use crate::world::keys::key;
 

@@ -1,6 +1,7 @@
 //! A file that is not as it was left: refused, or every acknowledged revocation is still served. Never silently empty.
 
-use jwtkeeper::denylist::{Denylist, Embedded, Kind, OpenError};
+use jwtkeeper_core::denylist::{Denylist, Kind};
+use jwtkeeper_store::{Embedded, OpenError};
 
 use crate::support::{Random, apply, directory, entries, hard, moment, open, realm, rotate, uuid};
 

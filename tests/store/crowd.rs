@@ -4,7 +4,8 @@
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
-use jwtkeeper::denylist::{Denylist, Kind, Redis};
+use jwtkeeper_core::denylist::{Denylist, Kind};
+use jwtkeeper_redis::Redis;
 
 use crate::redis::{Place, guest};
 use crate::servers::Server;

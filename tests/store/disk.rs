@@ -4,7 +4,7 @@
 use std::io;
 use std::sync::{Arc, Mutex};
 
-use jwtkeeper::denylist::{Embedded, Journal, OpenError};
+use jwtkeeper_store::{Embedded, Journal, OpenError};
 
 use crate::support::{Random, moment};
 

@@ -1,7 +1,8 @@
 //! A disk that fails or runs full: never an acknowledgement that is not kept, and memory knows better all the while.
 
-use jwtkeeper::denylist::{Denylist, Embedded, Kind, Outcome, StoreError};
-use jwtkeeper::words::Id;
+use jwtkeeper_core::denylist::{Denylist, Kind, Outcome, StoreError};
+use jwtkeeper_core::types::Id;
+use jwtkeeper_store::Embedded;
 
 use crate::disk::{Disk, Fault};
 use crate::support::{apply, entries, hard, realm, rotate, until, uuid};

@@ -1,6 +1,7 @@
 //! The store's file: made once, opened by one, never mistaken.
 
-use jwtkeeper::denylist::{Change, Denylist, Embedded, Kind, OpenError};
+use jwtkeeper_core::denylist::{Change, Denylist, Kind};
+use jwtkeeper_store::{Embedded, OpenError};
 
 use crate::support::{apply, directory, entries, hard, moment, open, realm, uuid};
 
@@ -205,7 +206,7 @@ fn a_closed_store_acknowledges_nothing_and_forgets_nothing() {
         &realm(store.index()),
         entries(vec![hard(Kind::Token, &uuid(2))]),
     );
-    assert!(matches!(late, Err(jwtkeeper::denylist::StoreError::Closed)));
+    assert!(matches!(late, Err(jwtkeeper_core::denylist::StoreError::Closed)));
     assert!(realm(store.index()).token_revoked(&uuid(2)), "in force all the same");
     assert!(
         apply(
@@ -227,7 +228,7 @@ fn a_closed_store_acknowledges_nothing_and_forgets_nothing() {
 }
 
 /// Revokes one token, then has another program change the file; returns what the next revocation is answered.
-fn changed(change: impl FnOnce(&std::path::Path)) -> Result<(), jwtkeeper::denylist::StoreError> {
+fn changed(change: impl FnOnce(&std::path::Path)) -> Result<(), jwtkeeper_core::denylist::StoreError> {
     let directory = directory();
     let store = open(&directory);
     let revoke = |n| {

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use jwtkeeper::denylist::{Denylist, Kind, Level, Outcome, StoreError};
+use jwtkeeper_core::denylist::{Denylist, Kind, Level, Outcome, StoreError};
 
 use crate::redis::host;
 use crate::servers::Server;
@@ -10,7 +10,7 @@ use crate::support::{
     NOW, apply, cutoff, entries, hand_out, hard, id, moment, raise, realm, record, revoke_jti, rotate, until, uuid,
 };
 
-fn level(store: &dyn Denylist, jti: &jwtkeeper::words::Id) -> Option<Level> {
+fn level(store: &dyn Denylist, jti: &jwtkeeper_core::types::Id) -> Option<Level> {
     realm(store.index()).token(jti)
 }
 

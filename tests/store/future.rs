@@ -3,8 +3,8 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use jwtkeeper::denylist::{Denylist, Kind, Level, Raise};
-use jwtkeeper::words::Millis;
+use jwtkeeper_core::denylist::{Denylist, Kind, Level, Raise};
+use jwtkeeper_core::types::Millis;
 
 use crate::redis::{host, host_by};
 use crate::servers::Server;

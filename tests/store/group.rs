@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use jwtkeeper::denylist::{Denylist, Kind};
+use jwtkeeper_core::denylist::{Denylist, Kind};
 
 use crate::support::{directory, entries, hard, open, realm, uuid};
 

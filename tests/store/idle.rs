@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use jwtkeeper::denylist::{Denylist, Kind};
+use jwtkeeper_core::denylist::{Denylist, Kind};
 
 use crate::redis::{guest_at, host};
 use crate::servers::proxy::Place;

@@ -5,7 +5,8 @@ use std::io::{BufRead, BufReader, Write};
 use std::path::Path;
 use std::process::{Command, Stdio};
 
-use jwtkeeper::denylist::{Denylist, Embedded, Kind, Level, Raise};
+use jwtkeeper_core::denylist::{Denylist, Kind, Level, Raise};
+use jwtkeeper_store::Embedded;
 
 use crate::support::{
     NOW, Random, apply, directory, entries, hard, moment, open, open_at, raise, realm, tick, until, uuid,

@@ -2,7 +2,8 @@
 
 use std::sync::Arc;
 
-use jwtkeeper::denylist::{Change, Denylist, Embedded, Kind, Level, Raise, Record};
+use jwtkeeper_core::denylist::{Change, Denylist, Kind, Level, Raise, Record};
+use jwtkeeper_store::Embedded;
 
 use crate::support::{
     NOW, Said, apply, cutoff, directory, entries, hard, id, moment, open, raise, realm, rotate, say, uuid,
@@ -106,7 +107,7 @@ fn a_hundred_thousand_entries_load_right() {
 #[test]
 fn a_deadline_beyond_2106_is_kept() {
     let later = i64::from(u32::MAX) + 1000;
-    let now = jwtkeeper::words::Millis::from_seconds(later);
+    let now = jwtkeeper_core::types::Millis::from_seconds(later);
     let directory = directory();
     let revoked = |store: &Embedded| {
         let realm = realm(store.index());

@@ -1,8 +1,9 @@
 //! The marks that the embedded store keeps beside its entries: lifetimes, the high mark of minting, and when a cutoff was
 //! first seen.
 
-use jwtkeeper::denylist::{Change, Denylist, Embedded, Kind, Level, MARGIN, Raise};
-use jwtkeeper::words::Millis;
+use jwtkeeper_core::denylist::{Change, Denylist, Kind, Level, MARGIN, Raise};
+use jwtkeeper_core::types::Millis;
+use jwtkeeper_store::Embedded;
 
 use crate::support::{NOW, apply, by, cutoff, directory, entries, id, moment, open, open_at, raise, realm, uuid};
 

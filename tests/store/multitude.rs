@@ -5,7 +5,8 @@ use std::collections::HashMap;
 use std::path::Path;
 use std::time::{Duration, Instant};
 
-use jwtkeeper::denylist::{Denylist, Embedded, Index, Kind, Level, Raise};
+use jwtkeeper_core::denylist::{Denylist, Index, Kind, Level, Raise};
+use jwtkeeper_store::Embedded;
 use nix::time::{ClockId, clock_gettime};
 
 use crate::support::{NOW, apply, directory, entries, hard, open_at, raise, realm, tick, until, uuid};

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use jwtkeeper::denylist::{Denylist, Kind, Level, Outcome};
+use jwtkeeper_core::denylist::{Denylist, Kind, Level, Outcome};
 
 use crate::redis::host;
 use crate::servers::Server;

@@ -2,8 +2,9 @@
 
 use std::collections::HashMap;
 
-use jwtkeeper::denylist::{Change, Cutoff, Denylist, Embedded, Kind, Level, Outcome, Raise};
-use jwtkeeper::words::Id;
+use jwtkeeper_core::denylist::{Change, Cutoff, Denylist, Kind, Level, Outcome, Raise};
+use jwtkeeper_core::types::Id;
+use jwtkeeper_store::Embedded;
 
 use crate::disk::{Disk, Fault};
 use crate::support::{

@@ -4,8 +4,10 @@ use std::any::Any;
 use std::sync::Arc;
 use std::time::Duration;
 
-use jwtkeeper::denylist::{Denylist, Embedded, Reach, Redis, Servers, Terms};
-use jwtkeeper::words::Millis;
+use jwtkeeper_core::denylist::Denylist;
+use jwtkeeper_core::types::Millis;
+use jwtkeeper_redis::{Reach, Redis, Servers, Terms};
+use jwtkeeper_store::Embedded;
 use redis::{ConnectionInfo, IntoConnectionInfo};
 
 use crate::servers::{Cluster, Sentinels, Server, sentinel};

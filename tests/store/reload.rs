@@ -1,7 +1,8 @@
 //! The embedded store across restarts: it says what it said.
 
-use jwtkeeper::denylist::{Change, Denylist, Embedded, Kind, Level, MARGIN, Outcome, Raise, Rotate, SessionStart};
-use jwtkeeper::words::{Id, Millis, Seconds};
+use jwtkeeper_core::denylist::{Change, Denylist, Kind, Level, MARGIN, Outcome, Raise, Rotate, SessionStart};
+use jwtkeeper_core::types::{Id, Millis, Seconds};
+use jwtkeeper_store::Embedded;
 
 use crate::support::{
     NOW, Random, Said, apply, by, cutoff, directory, entries, hand_out, hard, id, moment, open, open_at, raise, realm,

@@ -4,8 +4,9 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use jwtkeeper::denylist::{Denylist, Kind, Level, Redis, Terms};
-use jwtkeeper::words::Id;
+use jwtkeeper_core::denylist::{Denylist, Kind, Level};
+use jwtkeeper_core::types::Id;
+use jwtkeeper_redis::{Redis, Terms};
 
 use crate::redis::{Place, host, newcomer};
 use crate::servers::Server;

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use jwtkeeper::denylist::{Denylist, Kind};
+use jwtkeeper_core::denylist::{Denylist, Kind};
 
 use crate::redis::host;
 use crate::servers::Server;

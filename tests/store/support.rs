@@ -2,12 +2,13 @@
 
 use std::sync::Arc;
 
-use jwtkeeper::denylist::{
-    Change, Cutoff, Cutoffs, Denylist, Embedded, Index, Kind, Level, Lock, Outcome, Raise, RealmIndex, Record, Rotate,
-    Rotation, SessionStart, StoreError,
+use jwtkeeper_core::denylist::{
+    Change, Cutoff, Cutoffs, Denylist, Index, Kind, Level, Lock, Outcome, Raise, RealmIndex, Record, Rotate, Rotation,
+    SessionStart, StoreError,
 };
-use jwtkeeper::keyring::KeyId;
-use jwtkeeper::words::{Id, Millis, Seconds};
+use jwtkeeper_core::keyring::KeyId;
+use jwtkeeper_core::types::{Id, Millis, Seconds};
+use jwtkeeper_store::Embedded;
 
 #[path = "../../client/tests/support/pace.rs"]
 #[allow(dead_code, missing_docs, unreachable_pub, reason = "shared with other tests")]

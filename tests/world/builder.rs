@@ -3,11 +3,11 @@
 use std::sync::Arc;
 
 use futures_util::FutureExt;
-use jwtkeeper::denylist::{Change, Denylist, Memory};
-use jwtkeeper::jwt::Version;
-use jwtkeeper::keeper::{Keeper, Served};
-use jwtkeeper::keyring::{Keyring, Role};
-use jwtkeeper::realm::{Policy, Realm};
+use jwtkeeper_core::denylist::{Change, Denylist, Memory};
+use jwtkeeper_core::jwt::Version;
+use jwtkeeper_core::keeper::{Keeper, Served};
+use jwtkeeper_core::keyring::{Keyring, Role};
+use jwtkeeper_core::realm::{Policy, Realm};
 
 use super::keys::Key;
 use super::{MOMENT, World};

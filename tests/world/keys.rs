@@ -8,8 +8,8 @@ use aws_lc_rs::rsa::{KeyPair as RsaKeyPair, KeySize};
 use aws_lc_rs::signature::{
     ECDSA_P256_SHA256_FIXED_SIGNING, ECDSA_P384_SHA384_FIXED_SIGNING, EcdsaKeyPair, Ed25519KeyPair,
 };
-use jwtkeeper::jwt::{Algorithm, Family, Signer};
-use jwtkeeper::keyring::{PrivateFile, VerifyingKey, load_private, load_public};
+use jwtkeeper_core::jwt::{Algorithm, Family, Signer};
+use jwtkeeper_core::keyring::{PrivateFile, VerifyingKey, load_private, load_public};
 use zeroize::Zeroizing;
 
 /// A secret, or a private key in PKCS#8, for one algorithm.

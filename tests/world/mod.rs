@@ -17,11 +17,13 @@ use std::sync::Arc;
 
 pub use builder::Builder;
 use futures_util::FutureExt;
-use jwtkeeper::denylist::Change;
-use jwtkeeper::jwt::{Algorithm, encode_base64url, sign_compact};
-use jwtkeeper::keeper::{Before, Flag, Keeper, Minted, Refusal, Rejection, Revoke, Rotated, Served, State, Verdict};
-use jwtkeeper::keyring::Effort;
-use jwtkeeper::words::Millis;
+use jwtkeeper_core::denylist::Change;
+use jwtkeeper_core::jwt::{Algorithm, encode_base64url, sign_compact};
+use jwtkeeper_core::keeper::{
+    Before, Flag, Keeper, Minted, Refusal, Rejection, Revoke, Rotated, Served, State, Verdict,
+};
+use jwtkeeper_core::keyring::Effort;
+use jwtkeeper_core::types::Millis;
 use jwtkeeper_wire::{Cause, Reason};
 use keys::Key;
 use serde_json::Value;

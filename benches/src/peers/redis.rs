@@ -5,7 +5,7 @@ use std::io::{BufRead, BufReader, ErrorKind, Read, Write};
 use std::path::Path;
 use std::process::{Command, Stdio};
 
-use jwtkeeper::words::Id;
+use jwtkeeper_core::types::Id;
 
 use super::{Peer, socket_in};
 use crate::client::Asked;

@@ -5,9 +5,9 @@ use std::collections::BTreeSet;
 use crate::config::difference;
 use crate::config::live::{InForce, Snapshot};
 use crate::config::settings::Settings;
-use crate::jwt::Version;
-use crate::keyring::{KeyId, Keyring, LockKey, Role};
-use crate::realm::{CookieLock, Policy};
+use jwtkeeper_core::jwt::Version;
+use jwtkeeper_core::keyring::{KeyId, Keyring, LockKey, Role};
+use jwtkeeper_core::realm::{CookieLock, Policy};
 
 /// One thing that a new generation changed.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -20,7 +20,7 @@ use super::files::{Files, Trail, pause};
 use super::live::{Live, Snapshot, Status};
 use super::settings::{ReloadSettings, Settings};
 use super::tree;
-use crate::words::Millis;
+use jwtkeeper_core::types::Millis;
 use next::{Next, Standing};
 use together::hold_together;
 use watch::Watch;

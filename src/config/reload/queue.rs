@@ -9,7 +9,7 @@ use tokio::sync::oneshot;
 
 use super::change::Change;
 use crate::config::fault::Faults;
-use crate::words::Millis;
+use jwtkeeper_core::types::Millis;
 
 /// What came of a reload that somebody asked for.
 #[derive(Debug, Clone)]

@@ -9,10 +9,10 @@ use socket2::{Domain, Socket, Type};
 
 use super::Report;
 use crate::config::{MetricsSettings, Settings};
-use crate::denylist::OpenError;
 use crate::process::metrics::refused;
 use crate::process::{Failure, clock, state};
 use crate::server::{BindError, SocketFile};
+use jwtkeeper_store::OpenError;
 
 pub(super) fn check(settings: &Settings, report: &mut Report) {
     check_store(settings, report);

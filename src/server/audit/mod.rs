@@ -12,7 +12,7 @@ use tokio::sync::oneshot;
 
 use super::outcome::{Facts, Operation, Outcome};
 use crate::config::{AuditSettings, OnAuditFailure};
-use crate::words::{Millis, PeerId};
+use jwtkeeper_core::types::{Millis, PeerId};
 use writer::{Queue, Room, Written};
 
 /// How long an operation waits for its line: clients wait five seconds.

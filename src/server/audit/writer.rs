@@ -10,7 +10,7 @@ use tokio::sync::oneshot;
 
 use super::sink::{Sink, SinkError};
 use crate::config::AuditSettings;
-use crate::log_limit::limited;
+use jwtkeeper_log_limit::limited;
 
 /// Lines that wait to be written; more are not.
 const WAITING: usize = 16 * 1024;

@@ -6,10 +6,10 @@ use std::sync::Arc;
 use jwtkeeper_wire::{ErrorCode, FlagTarget, RevokeTarget};
 
 use super::{Dispatch, Moment, No};
-use crate::keeper::{Names, Served};
 use crate::server::quota::{Addition, Level, refusal};
 use crate::server::{Context, price};
-use crate::words::{Id, Seconds};
+use jwtkeeper_core::keeper::{Names, Served};
+use jwtkeeper_core::types::{Id, Seconds};
 
 /// Room for new entries. It counts against the uid from the start, so that requests that run at the same time cannot exceed the
 /// limit together. Unless the entries are made, the room is given back on drop.

@@ -21,9 +21,9 @@ use super::reply::{put, put_error, put_refusal, told};
 use super::tally::{Counter, Ticket};
 use super::{Context, health, price};
 use crate::config::{Right, Snapshot};
-use crate::keeper::Served;
-use crate::log_limit::limited;
-use crate::words::{Millis, Peer};
+use jwtkeeper_core::keeper::Served;
+use jwtkeeper_core::types::{Millis, Peer};
+use jwtkeeper_log_limit::limited;
 
 /// Work that ends in a reply.
 pub(super) type Later = Pin<Box<dyn Future<Output = Done> + Send>>;

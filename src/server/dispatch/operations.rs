@@ -10,10 +10,6 @@ use jwtkeeper_wire::{Answer, ErrorCode, FlagTarget, RevokeTarget};
 
 use super::entries::Granted;
 use super::{Answered, Dispatch};
-use crate::keeper::{Before, Flag, Minted, Names, Refusal, Rejection, Revoke, Rotated, Served, Unsigned, Verdict};
-use crate::keyring::Effort;
-use crate::log_limit::limited;
-use crate::realm::OnReuse;
 use crate::server::Context;
 use crate::server::audit::Audit;
 use crate::server::outcome::{Done, Facts, GivenSuccessor, Outcome};
@@ -21,7 +17,13 @@ use crate::server::price;
 use crate::server::rate::Bucket;
 use crate::server::reply::{no_token, put, put_error, put_issued, put_refusal, put_rotated};
 use crate::server::signers::is_slow;
-use crate::words::Millis;
+use jwtkeeper_core::keeper::{
+    Before, Flag, Minted, Names, Refusal, Rejection, Revoke, Rotated, Served, Unsigned, Verdict,
+};
+use jwtkeeper_core::keyring::Effort;
+use jwtkeeper_core::realm::OnReuse;
+use jwtkeeper_core::types::Millis;
+use jwtkeeper_log_limit::limited;
 
 /// The longest that a rotation may take for its successor to be handed out. Clients give up after 5 s by default, and the
 /// audit may take 2 s more: a reply that comes later reaches nobody, and must not start the grace.

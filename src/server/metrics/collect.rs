@@ -8,11 +8,12 @@ use std::sync::atomic::Ordering;
 use super::page::{Families, Label};
 use super::process;
 use crate::config::{Snapshot, StoreSettings};
-use crate::denylist::{Embedded, StoreHealth};
-use crate::jwt::Version;
 use crate::server::health::{Condition, FaultKind, in_order, role_name};
 use crate::server::{Audit, Context};
-use crate::words::Millis;
+use jwtkeeper_core::denylist::StoreHealth;
+use jwtkeeper_core::jwt::Version;
+use jwtkeeper_core::types::Millis;
+use jwtkeeper_store::Embedded;
 
 /// Uids that are told apart; the others are one.
 const UIDS: usize = 32;

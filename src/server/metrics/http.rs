@@ -21,10 +21,10 @@ use tokio::task::AbortHandle;
 use tokio_util::sync::CancellationToken;
 
 use super::page::Pages;
-use crate::log_limit::limited;
 use crate::server::Context;
 use crate::server::descriptors::Trouble;
 use crate::server::health::Condition;
+use jwtkeeper_log_limit::limited;
 
 /// Peers at a time.
 const PEERS: usize = 16;

@@ -13,7 +13,7 @@ use prometheus_client::registry::Registry;
 
 use super::collect::collect;
 use crate::server::Context;
-use crate::words::Durations;
+use jwtkeeper_core::types::Durations;
 
 /// What a label holds, with its name.
 pub(super) type Label<'a> = (&'static str, &'a str);

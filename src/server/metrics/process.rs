@@ -7,7 +7,7 @@ use nix::sys::resource::{Resource, UsageWho, getrlimit, getrusage};
 use nix::sys::time::TimeValLike;
 
 use super::page::Families;
-use crate::words::Millis;
+use jwtkeeper_core::types::Millis;
 
 pub(super) fn collect(began: Millis, families: &mut Families<'_>) -> fmt::Result {
     let usage = getrusage(UsageWho::RUSAGE_SELF).ok();

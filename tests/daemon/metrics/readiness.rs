@@ -1,7 +1,8 @@
 //! /readyz, and health over the wire, which say the same: what makes the daemon unready, and what does not.
 
-use jwtkeeper::denylist::{Change, Denylist, Embedded};
-use jwtkeeper::words::Millis;
+use jwtkeeper_core::denylist::{Change, Denylist};
+use jwtkeeper_core::types::Millis;
+use jwtkeeper_store::Embedded;
 use nix::sys::signal::Signal;
 
 use crate::support::http::{At, start};

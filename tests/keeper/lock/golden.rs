@@ -1,8 +1,8 @@
 //! Locks as others make them: vectors that were computed elsewhere.
 
-use jwtkeeper::jwt::Algorithm;
-use jwtkeeper::keyring::{CookieSecret, LockKey};
-use jwtkeeper::realm::CookieLock;
+use jwtkeeper_core::jwt::Algorithm;
+use jwtkeeper_core::keyring::{CookieSecret, LockKey};
+use jwtkeeper_core::realm::CookieLock;
 use jwtkeeper_wire::Reason::LockRequired;
 
 use super::{Kind, RIGHT};
@@ -57,7 +57,7 @@ fn golden_vectors() {
         assert_eq!(world.say_with(&token, Some(RIGHT)), VALID, "{algorithm} {lock:?}");
     }
     assert_eq!(cookie.lock_claim(), "1Bc9IuGmVA9NnofmwVMox--muU6Ekg_Opfl3wSLF4Ec");
-    let secret = jwtkeeper::words::Secret::new(secret).unwrap();
+    let secret = jwtkeeper_core::types::Secret::new(secret).unwrap();
     let successor = CookieSecret::of_successor(&secret, &[7; 16]).unwrap();
     assert_eq!(successor.expose(), "3426fdc1af4a90e2e0308f2f19dec17b");
 }

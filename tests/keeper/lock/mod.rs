@@ -3,9 +3,9 @@
 mod golden;
 mod rotation;
 
-use jwtkeeper::jwt::Algorithm;
-use jwtkeeper::keyring::{CookieSecret, LockKey};
-use jwtkeeper::realm::{CookieLock, Policy};
+use jwtkeeper_core::jwt::Algorithm;
+use jwtkeeper_core::keyring::{CookieSecret, LockKey};
+use jwtkeeper_core::realm::{CookieLock, Policy};
 use jwtkeeper_wire::Cause::Unlocked;
 use jwtkeeper_wire::Reason::{BadSignature, LockRequired};
 use serde_json::json;
@@ -247,7 +247,10 @@ fn nobody_else_sets_the_lock_claim() {
             .realm(CookieLock::Optional)
             .try_issue(json!({"jwtkeeper": {"lock": "x"}}), None);
         assert!(
-            matches!(refusal, Err(jwtkeeper::keeper::Refusal::ReservedByDaemon("jwtkeeper"))),
+            matches!(
+                refusal,
+                Err(jwtkeeper_core::keeper::Refusal::ReservedByDaemon("jwtkeeper"))
+            ),
             "{kind:?}"
         );
     }

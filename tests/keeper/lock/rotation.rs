@@ -1,6 +1,6 @@
 //! What a rotation sets, and who goes on with it.
 
-use jwtkeeper::realm::CookieLock;
+use jwtkeeper_core::realm::CookieLock;
 use jwtkeeper_wire::Cause::{Rotated, Unlocked};
 use serde_json::json;
 

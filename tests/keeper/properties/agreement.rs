@@ -1,10 +1,10 @@
 //! Issue and validate agree: what is minted validates now, says what it was given, and dies when it should.
 
-use jwtkeeper::jwt::{Algorithm, Version, members};
-use jwtkeeper::keeper::{Refusal, Verdict};
-use jwtkeeper::keyring::{Effort, LockKey};
-use jwtkeeper::realm::CookieLock;
-use jwtkeeper::words::Millis;
+use jwtkeeper_core::jwt::{Algorithm, Version, members};
+use jwtkeeper_core::keeper::{Refusal, Verdict};
+use jwtkeeper_core::keyring::{Effort, LockKey};
+use jwtkeeper_core::realm::CookieLock;
+use jwtkeeper_core::types::Millis;
 use jwtkeeper_wire::{Cause, Reason};
 use proptest::prelude::*;
 
@@ -126,7 +126,7 @@ fn realm() -> impl Strategy<Value = Builder> {
 }
 
 /// What validate gives back.
-fn read(world: &World, minted: &jwtkeeper::keeper::Minted) -> Option<Vec<u8>> {
+fn read(world: &World, minted: &jwtkeeper_core::keeper::Minted) -> Option<Vec<u8>> {
     let mut buffer = Vec::new();
     let cookie = minted.cookie.as_ref().map(|cookie| cookie.as_str());
     match world.keeper.validate(
@@ -204,7 +204,7 @@ proptest! {
     #[test]
     fn whatever_is_asked_is_refused_or_validates(
         builder in realm(),
-        open in prop::sample::subsequence(jwtkeeper::realm::OwnClaim::ALL.to_vec(), 0..6),
+        open in prop::sample::subsequence(jwtkeeper_core::realm::OwnClaim::ALL.to_vec(), 0..6),
         asked in prop::collection::vec((prop::sample::select(NAMES.to_vec()), value()), 0..5),
         ttl in prop::option::of(any::<u64>()),
     ) {

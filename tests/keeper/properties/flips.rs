@@ -1,8 +1,8 @@
 //! Any other text is another token: one bit, one byte more or less, and it is not valid.
 
-use jwtkeeper::jwt::Algorithm;
-use jwtkeeper::keyring::Effort;
-use jwtkeeper::realm::CookieLock;
+use jwtkeeper_core::jwt::Algorithm;
+use jwtkeeper_core::keyring::Effort;
+use jwtkeeper_core::realm::CookieLock;
 use proptest::prelude::*;
 use serde_json::json;
 
@@ -10,7 +10,7 @@ use super::cases;
 use crate::world::keys::key;
 use crate::world::{Builder, Said, VALID, World};
 
-fn worlds() -> Vec<(World, jwtkeeper::keeper::Minted)> {
+fn worlds() -> Vec<(World, jwtkeeper_core::keeper::Minted)> {
     let realm = |algorithm: Algorithm, lock| {
         let world = Builder::signing(&key(algorithm))
             .with(|policy| policy.cookie_lock = lock)
@@ -35,7 +35,7 @@ fn invalid(world: &World, token: &[u8], cookie: Option<&str>) -> bool {
         &mut buffer,
         &mut Effort::default(),
     );
-    matches!(verdict, jwtkeeper::keeper::Verdict::Invalid(_))
+    matches!(verdict, jwtkeeper_core::keeper::Verdict::Invalid(_))
 }
 
 #[test]

@@ -3,8 +3,8 @@
 
 use std::collections::BTreeSet;
 
-use jwtkeeper::keeper::{Before, Flag, Minted, Revoke};
-use jwtkeeper::words::{Id, Millis};
+use jwtkeeper_core::keeper::{Before, Flag, Minted, Revoke};
+use jwtkeeper_core::types::{Id, Millis};
 use jwtkeeper_wire::{Cause, Reason};
 use proptest::prelude::*;
 use serde_json::json;

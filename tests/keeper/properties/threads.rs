@@ -4,7 +4,7 @@
 use std::collections::HashSet;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use jwtkeeper::keeper::{Flag, Revoke};
+use jwtkeeper_core::keeper::{Flag, Revoke};
 use jwtkeeper_wire::Cause;
 use jwtkeeper_wire::Reason::Revoked;
 use serde_json::json;

@@ -2,9 +2,9 @@
 
 use std::sync::Arc;
 
-use jwtkeeper::denylist::{Denylist, Memory};
-use jwtkeeper::jwt::Algorithm;
-use jwtkeeper::keeper::{Before, Flag, Keeper, Revoke};
+use jwtkeeper_core::denylist::{Denylist, Memory};
+use jwtkeeper_core::jwt::Algorithm;
+use jwtkeeper_core::keeper::{Before, Flag, Keeper, Revoke};
 use jwtkeeper_wire::Reason::{NotYetValid, Revoked};
 use serde_json::json;
 

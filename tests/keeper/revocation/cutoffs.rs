@@ -1,8 +1,8 @@
 //! Cutoffs: all logins of a subject, or of the realm, begun by a time, that moment included.
 
-use jwtkeeper::jwt::Algorithm;
-use jwtkeeper::keeper::{Before, Refusal, Revoke};
-use jwtkeeper::words::Millis;
+use jwtkeeper_core::jwt::Algorithm;
+use jwtkeeper_core::keeper::{Before, Refusal, Revoke};
+use jwtkeeper_core::types::Millis;
 use jwtkeeper_wire::Reason::Revoked;
 use serde_json::json;
 
@@ -117,7 +117,7 @@ fn a_retried_now_keeps_its_first_time() {
         world
             .served
             .index
-            .subject(&jwtkeeper::words::Id::parse("u").unwrap())
+            .subject(&jwtkeeper_core::types::Id::parse("u").unwrap())
             .hard
             .start(),
         at(12_000)
@@ -247,7 +247,7 @@ fn the_members_of_the_daemons_own_claim_have_their_types() {
 #[test]
 fn a_jti_of_the_callers_own_is_born_by_the_keepers_clock() {
     let world = Builder::signing(&key(Algorithm::HS256))
-        .with(|p| p.allow_overrides = vec![jwtkeeper::realm::OwnClaim::Jti])
+        .with(|p| p.allow_overrides = vec![jwtkeeper_core::realm::OwnClaim::Jti])
         .serve();
     let own = world.issue(json!({"jti": "mine", "sub": "u"}));
     assert_eq!(own.jti.to_string(), "mine");

@@ -1,9 +1,9 @@
 //! Tokens that exist before they are valid: no revocation is over when their time comes.
 
 use futures_util::FutureExt;
-use jwtkeeper::denylist::{Change, MARGIN};
-use jwtkeeper::jwt::Algorithm;
-use jwtkeeper::keeper::{Before, Revoke};
+use jwtkeeper_core::denylist::{Change, MARGIN};
+use jwtkeeper_core::jwt::Algorithm;
+use jwtkeeper_core::keeper::{Before, Revoke};
 use jwtkeeper_wire::Reason::{LifetimeTooLong, NotYetValid, Revoked};
 use serde_json::json;
 

@@ -1,7 +1,7 @@
 //! Flags: rotation due on next sight, and then no more.
 
-use jwtkeeper::keeper::{Before, Flag, Revoke};
-use jwtkeeper::words::Id;
+use jwtkeeper_core::keeper::{Before, Flag, Revoke};
+use jwtkeeper_core::types::Id;
 use jwtkeeper_wire::Cause::{Flagged, Rotated};
 use jwtkeeper_wire::Reason::Revoked;
 use serde_json::json;

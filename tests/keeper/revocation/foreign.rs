@@ -1,8 +1,8 @@
 //! Foreign issuers: their ids live in namespaces of their own, and their tokens may be of other types.
 
-use jwtkeeper::jwt::Algorithm;
-use jwtkeeper::keeper::{Refusal, Revoke};
-use jwtkeeper::realm::{ForeignIssuer, OwnClaim};
+use jwtkeeper_core::jwt::Algorithm;
+use jwtkeeper_core::keeper::{Refusal, Revoke};
+use jwtkeeper_core::realm::{ForeignIssuer, OwnClaim};
 use jwtkeeper_wire::Reason::{Malformed, Revoked};
 use jwtkeeper_wire::{ErrorCode, State};
 use serde_json::{Value, json};

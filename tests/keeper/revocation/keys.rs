@@ -1,8 +1,8 @@
 //! Keys that changed: retired ones, and those of foreign issuers.
 
-use jwtkeeper::jwt::{Algorithm, Version};
-use jwtkeeper::keeper::{Refusal, Revoke};
-use jwtkeeper::realm::{CookieLock, ForeignIssuer};
+use jwtkeeper_core::jwt::{Algorithm, Version};
+use jwtkeeper_core::keeper::{Refusal, Revoke};
+use jwtkeeper_core::realm::{CookieLock, ForeignIssuer};
 use jwtkeeper_wire::Cause::{RetiredKey, Rotated};
 use jwtkeeper_wire::Reason::{AlgorithmNotAllowed, BadSignature, Revoked, WrongAudience, WrongIssuer};
 use serde_json::json;
@@ -139,7 +139,7 @@ fn a_foreign_token_is_validated_and_never_rotated() {
             VALID,
             "no version, lock or flag of ours makes it due"
         );
-        world.flag(jwtkeeper::keeper::Flag::Jti("f"));
+        world.flag(jwtkeeper_core::keeper::Flag::Jti("f"));
         assert_eq!(world.say(&theirs), VALID);
         assert!(matches!(
             world.try_rotate(&theirs, None, None),

@@ -1,8 +1,8 @@
 //! Whose claims are whose, and how long a token may live: what issue takes, refuses, and adds.
 
-use jwtkeeper::jwt::{Algorithm, Version};
-use jwtkeeper::keeper::Refusal;
-use jwtkeeper::realm::OwnClaim;
+use jwtkeeper_core::jwt::{Algorithm, Version};
+use jwtkeeper_core::keeper::Refusal;
+use jwtkeeper_core::realm::OwnClaim;
 use jwtkeeper_wire::{ErrorCode, Reason};
 use serde_json::{Value, json};
 
@@ -126,10 +126,10 @@ fn a_backdated_token_starts_a_session_now() {
     let token = world.issue(json!({"iat": NOW - 86_400, "sub": "u"}));
     assert_eq!(world.say(&token.token), VALID);
     world.now = crate::world::at(10_000);
-    let before = jwtkeeper::keeper::Before::At(crate::world::at(-3000));
-    world.revoke(jwtkeeper::keeper::Revoke::Subject("u", before));
+    let before = jwtkeeper_core::keeper::Before::At(crate::world::at(-3000));
+    world.revoke(jwtkeeper_core::keeper::Revoke::Subject("u", before));
     assert_eq!(world.say(&token.token), VALID, "its session began later");
-    world.revoke(jwtkeeper::keeper::Revoke::Subject("u", crate::world::JUST_NOW));
+    world.revoke(jwtkeeper_core::keeper::Revoke::Subject("u", crate::world::JUST_NOW));
     assert_eq!(world.say(&token.token), crate::world::refused(Reason::Revoked));
 }
 
@@ -146,7 +146,7 @@ fn a_revoked_jti_is_not_minted_again() {
     let world = realm()
         .with(|policy| policy.allow_overrides = vec![OwnClaim::Jti])
         .serve();
-    world.revoke(jwtkeeper::keeper::Revoke::Jti("mine"));
+    world.revoke(jwtkeeper_core::keeper::Revoke::Jti("mine"));
     let refusal = world.try_issue(json!({"jti": "mine"}), None).err().unwrap();
     assert!(matches!(refusal, Refusal::DeadOnArrival(Reason::Revoked)));
 }

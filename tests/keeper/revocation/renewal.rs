@@ -1,8 +1,8 @@
 //! Renewal: rotation is due before a token expires, where the realm says so, and only for whom it says.
 
-use jwtkeeper::jwt::{Algorithm, Version};
-use jwtkeeper::keeper::{Flag, Minted};
-use jwtkeeper::realm::{CookieLock, Policy, RotateOn};
+use jwtkeeper_core::jwt::{Algorithm, Version};
+use jwtkeeper_core::keeper::{Flag, Minted};
+use jwtkeeper_core::realm::{CookieLock, Policy, RotateOn};
 use jwtkeeper_wire::Cause::{Expiring, Flagged, Rotated, StaleVersion, Unlocked};
 use jwtkeeper_wire::Reason::Expired;
 use serde_json::json;

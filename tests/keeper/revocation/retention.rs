@@ -1,9 +1,9 @@
 //! Retention of entries: they last as long as a token that they revoke can live, under every `max_lifetime` that ever was.
 
 use futures_util::FutureExt;
-use jwtkeeper::denylist::{Change, MARGIN};
-use jwtkeeper::jwt::Algorithm;
-use jwtkeeper::keeper::{Flag, Revoke};
+use jwtkeeper_core::denylist::{Change, MARGIN};
+use jwtkeeper_core::jwt::Algorithm;
+use jwtkeeper_core::keeper::{Flag, Revoke};
 use jwtkeeper_wire::Reason::{Expired, Malformed, NotYetValid, Revoked};
 use serde_json::json;
 

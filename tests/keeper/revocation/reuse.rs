@@ -1,10 +1,10 @@
 //! A rotated token after its grace: someone kept it, or stole it.
 
 use futures_util::FutureExt;
-use jwtkeeper::denylist::{Change, Kind, Raise};
-use jwtkeeper::jwt::Algorithm;
-use jwtkeeper::keeper::Revoke;
-use jwtkeeper::realm::OnReuse;
+use jwtkeeper_core::denylist::{Change, Kind, Raise};
+use jwtkeeper_core::jwt::Algorithm;
+use jwtkeeper_core::keeper::Revoke;
+use jwtkeeper_core::realm::OnReuse;
 use jwtkeeper_wire::Cause;
 use jwtkeeper_wire::Reason::Revoked;
 use serde_json::json;

@@ -1,8 +1,8 @@
 //! Revoking a token, a jti, a session: what each takes with it.
 
-use jwtkeeper::jwt::Algorithm;
-use jwtkeeper::keeper::{Flag, Refusal, Revoke};
-use jwtkeeper::realm::CookieLock;
+use jwtkeeper_core::jwt::Algorithm;
+use jwtkeeper_core::keeper::{Flag, Refusal, Revoke};
+use jwtkeeper_core::realm::CookieLock;
 use jwtkeeper_wire::Cause::{Flagged, Rotated};
 use jwtkeeper_wire::Reason::{BadSignature, Expired, Malformed, NotYetValid, Revoked, WrongIssuer};
 use jwtkeeper_wire::State;

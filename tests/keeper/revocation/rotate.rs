@@ -1,8 +1,8 @@
 //! Rotation: one successor for everyone who asks within the grace.
 
-use jwtkeeper::jwt::{Algorithm, Version};
-use jwtkeeper::keeper::{Minted, Refusal, Rejection};
-use jwtkeeper::realm::{CookieLock, OwnClaim};
+use jwtkeeper_core::jwt::{Algorithm, Version};
+use jwtkeeper_core::keeper::{Minted, Refusal, Rejection};
+use jwtkeeper_core::realm::{CookieLock, OwnClaim};
 use jwtkeeper_wire::Cause::{None as NotDue, Rotated as WasRotated, StaleVersion};
 use jwtkeeper_wire::Reason::{BadSignature, Expired, Revoked};
 use serde_json::{Value, json};

@@ -1,6 +1,6 @@
 //! The claims set: strict JSON, right types, and what must be there.
 
-use jwtkeeper::jwt::{Algorithm, Version};
+use jwtkeeper_core::jwt::{Algorithm, Version};
 use jwtkeeper_wire::Cause;
 use jwtkeeper_wire::Reason::{Expired, LifetimeTooLong, Malformed, WrongAudience, WrongIssuer};
 

@@ -1,7 +1,7 @@
 //! Size, segments and base64url: a token has exactly one text.
 
-use jwtkeeper::jwt::{Algorithm, encode_base64url};
-use jwtkeeper::keeper::{Flag, Refusal};
+use jwtkeeper_core::jwt::{Algorithm, encode_base64url};
+use jwtkeeper_core::keeper::{Flag, Refusal};
 use jwtkeeper_wire::Reason::{BadSignature, Malformed};
 use serde_json::json;
 

@@ -1,6 +1,6 @@
 //! The JOSE header: one key, one algorithm; nothing in it chooses either.
 
-use jwtkeeper::jwt::{Algorithm, Family, Signer, encode_base64url, sign_compact};
+use jwtkeeper_core::jwt::{Algorithm, Family, Signer, encode_base64url, sign_compact};
 use jwtkeeper_wire::Reason::{AlgorithmNotAllowed, BadSignature, Malformed};
 use serde_json::json;
 

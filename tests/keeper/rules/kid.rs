@@ -2,9 +2,9 @@
 
 use std::time::{Duration, Instant};
 
-use jwtkeeper::jwt::{Algorithm, Compact};
-use jwtkeeper::keyring::{Keyring, PrivateFile, Role, load_private, load_public};
-use jwtkeeper::realm::ForeignIssuer;
+use jwtkeeper_core::jwt::{Algorithm, Compact};
+use jwtkeeper_core::keyring::{Keyring, PrivateFile, Role, load_private, load_public};
+use jwtkeeper_core::realm::ForeignIssuer;
 use jwtkeeper_wire::Cause;
 use jwtkeeper_wire::Reason::{AlgorithmNotAllowed, BadSignature, Malformed, UnknownKey};
 use serde_json::{Value, json};

@@ -1,10 +1,10 @@
 //! The order of the checks: of two things that are wrong with a token, the earlier check answers. So whoever forges
 //! learns nothing of what stands behind the signature.
 
-use jwtkeeper::jwt::Algorithm;
-use jwtkeeper::keeper::Revoke;
-use jwtkeeper::keyring::CookieSecret;
-use jwtkeeper::realm::CookieLock;
+use jwtkeeper_core::jwt::Algorithm;
+use jwtkeeper_core::keeper::Revoke;
+use jwtkeeper_core::keyring::CookieSecret;
+use jwtkeeper_core::realm::CookieLock;
 use jwtkeeper_wire::Reason;
 
 use crate::world::keys::{key, stranger};

@@ -1,7 +1,7 @@
 //! Signatures: exact length, the realm's own key.
 
-use jwtkeeper::jwt::{Algorithm, Family, encode_base64url};
-use jwtkeeper::keeper::Revoke;
+use jwtkeeper_core::jwt::{Algorithm, Family, encode_base64url};
+use jwtkeeper_core::keeper::Revoke;
 use jwtkeeper_wire::Reason::{BadSignature, Revoked};
 use serde_json::json;
 

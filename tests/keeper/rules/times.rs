@@ -1,7 +1,7 @@
 //! Lifetimes and dates against a clock that stands still.
 
-use jwtkeeper::jwt::Algorithm;
-use jwtkeeper::words::Millis;
+use jwtkeeper_core::jwt::Algorithm;
+use jwtkeeper_core::types::Millis;
 use jwtkeeper_wire::Reason::{Expired, LifetimeTooLong, NotYetValid};
 
 use crate::world::keys::key;

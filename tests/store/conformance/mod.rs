@@ -4,7 +4,7 @@ mod rotation;
 
 use std::sync::Arc;
 
-use jwtkeeper::denylist::{
+use jwtkeeper_core::denylist::{
     Change, Cutoffs, Denylist, Kind, Level, MARGIN, Memory, Outcome, Raise, RealmIndex, Rotate, SessionStart,
 };
 
@@ -37,7 +37,7 @@ impl Store {
         }
     }
 
-    fn shared((denylist, place): (jwtkeeper::denylist::Redis, crate::redis::Place)) -> Self {
+    fn shared((denylist, place): (jwtkeeper_redis::Redis, crate::redis::Place)) -> Self {
         Self {
             denylist: Box::new(denylist),
             _directory: None,

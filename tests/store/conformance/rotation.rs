@@ -2,8 +2,8 @@
 
 use std::collections::HashSet;
 
-use jwtkeeper::denylist::{Kind, Level, Outcome, Raise, Rotation};
-use jwtkeeper::words::Id;
+use jwtkeeper_core::denylist::{Kind, Level, Outcome, Raise, Rotation};
+use jwtkeeper_core::types::Id;
 
 use super::Store;
 use crate::support::{
