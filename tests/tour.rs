@@ -12,14 +12,11 @@
     reason = "a test fails by panicking"
 )]
 
-#[path = "daemon/support/mod.rs"]
-mod support;
-
 use std::os::unix::fs::symlink;
 use std::path::Path;
 use std::process::Command;
 
-use support::daemon::{Setup, Spawned};
+use jwtkeeper_testkit::daemons::daemon::{Setup, Spawned};
 
 const MARK: &str = "-- the end of a block --";
 
@@ -37,7 +34,7 @@ fn blocks() -> Vec<(String, String)> {
 /// A directory that looks like the project's, with a daemon as `make run` starts it.
 fn project(setup: &Setup) -> Spawned {
     let daemon = Path::new(env!("CARGO_BIN_EXE_jwtkeeperd"));
-    support::daemon::ctl(); // it is built
+    jwtkeeper_testkit::daemons::daemon::ctl(); // it is built
     std::fs::create_dir(setup.path("target")).unwrap();
     symlink(daemon.parent().unwrap(), setup.path("target/release")).unwrap();
     let mut command = Command::new(daemon);
@@ -120,7 +117,7 @@ fn the_commented_configuration_is_true() {
         setup.write(name, text);
         let mut command = Command::new(env!("CARGO_BIN_EXE_jwtkeeperd"));
         command.arg("--print-config").arg("--config").arg(setup.path(name));
-        let output = support::exit_of(command);
+        let output = jwtkeeper_testkit::daemons::exit_of(command);
         assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
         String::from_utf8(output.stdout).unwrap()
     };

@@ -9,11 +9,11 @@ use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use jwtkeeper_client::{Before, Config, ErrorCode, ErrorKind, Flag, Operation, Ping, Reload, Revoke, Revoked};
+use jwtkeeper_testkit::fake::{Fake, Peer};
+use jwtkeeper_testkit::pace::pace;
 use jwtkeeper_wire::{self as wire, Answer, Greeting, Op};
 use socket2::{Domain, SockAddr, Socket, Type};
 use support::driver::each;
-use support::fake::{Fake, Peer};
-use support::pace;
 
 fn short(fake: &Fake) -> Config {
     fake.config().with_deadline(Duration::from_millis(200))
@@ -71,7 +71,7 @@ fn a_daemon_that_is_stopping_is_asked_again() {
             1 => refuse(peer, ErrorCode::Overloaded),
             2 => {
                 peer.greet();
-                let id = peer.next().unwrap().id();
+                let id = peer.asked().unwrap().id();
                 let code = ErrorCode::ShuttingDown;
                 peer.answer(id, Answer::Error { code, message: "" });
             }
@@ -110,7 +110,7 @@ fn no_other_refusal_and_no_other_error_is_asked_again() {
         let asked = Arc::clone(&asked);
         Fake::start(move |_, mut peer| {
             peer.greet();
-            while let Some(request) = peer.next() {
+            while let Some(request) = peer.asked() {
                 *asked.lock().unwrap() += 1;
                 let answer = Answer::Error {
                     code: ErrorCode::Unavailable,
@@ -164,7 +164,7 @@ fn keeps_its_time<O: Operation>(operation: &O) {
         let seen = Arc::clone(&seen);
         Fake::start(move |number, mut peer| {
             peer.greet();
-            let Some(asked) = peer.next() else { return };
+            let Some(asked) = peer.asked() else { return };
             seen.lock().unwrap().push((first_asked(&asked.request().op), wall_ms()));
             if number == 3 {
                 peer.answer(asked.id(), Answer::Done);
@@ -198,7 +198,7 @@ fn revoked_by_id_has_one_answer() {
     let daemon = || {
         Fake::start(|_, mut peer| {
             peer.greet();
-            while let Some(asked) = peer.next() {
+            while let Some(asked) = peer.asked() {
                 let reason = jwtkeeper_client::Reason::BadSignature;
                 peer.answer(asked.id(), Answer::Invalid { reason });
             }
@@ -271,7 +271,7 @@ fn restarts_cost_no_call() {
                     let mut peer = Peer::new(stream);
                     peer.greet();
                     for _ in 0..20 {
-                        let Some(asked) = peer.next() else { break };
+                        let Some(asked) = peer.asked() else { break };
                         peer.reply_to(&asked);
                     }
                     std::fs::remove_file(&socket).unwrap();

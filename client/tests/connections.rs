@@ -8,9 +8,9 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Barrier};
 
 use jwtkeeper_client::{Config, blocking};
+use jwtkeeper_testkit::fake::Fake;
+use jwtkeeper_testkit::pace::until;
 use support::driver::{Driver, subject};
-use support::fake::Fake;
-use support::until;
 
 /// An echoing daemon that counts the connections that are open.
 fn counting(open: &Arc<AtomicUsize>) -> Fake {
@@ -74,7 +74,7 @@ fn threads_at_once_have_a_connection_each_and_few_are_kept() {
     let fake = Fake::start(move |_, mut peer| {
         counted.fetch_add(1, Ordering::SeqCst);
         peer.greet();
-        while let Some(asked) = peer.next() {
+        while let Some(asked) = peer.asked() {
             all_asked.wait(); // nobody is answered before all have asked
             peer.reply_to(&asked);
         }

@@ -11,8 +11,8 @@ use std::time::Duration;
 
 use jwtkeeper_client::blocking::Client;
 use jwtkeeper_sys::testing::{Child, fork_run};
+use jwtkeeper_testkit::fake::Fake;
 use support::driver::subject;
-use support::fake::Fake;
 
 const CHILDREN: u8 = 8;
 const CALLS: usize = 2_000;
@@ -23,7 +23,7 @@ fn daemon(crossed: &Arc<AtomicUsize>, served: &Arc<AtomicUsize>) -> Fake {
     Fake::start(move |_, mut peer| {
         peer.greet();
         let mut owner: Option<String> = None;
-        while let Some(asked) = peer.next() {
+        while let Some(asked) = peer.asked() {
             let token = asked.token();
             let process = token.split('/').next().unwrap().to_owned();
             if owner.get_or_insert_with(|| process.clone()) != &process {

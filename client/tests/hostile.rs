@@ -8,16 +8,16 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use jwtkeeper_client::{Error, ErrorCode, ErrorKind, Issue, Ping, Server, Validate, Verdict};
+use jwtkeeper_testkit::fake::{Asked, Fake, Peer};
+use jwtkeeper_testkit::pace::until;
 use jwtkeeper_wire::{Answer, Reason};
 use support::driver::{Driver, each};
-use support::fake::{Asked, Fake, Peer};
-use support::until;
 
 /// Each connection is greeted, and its first request is treated by `treat`.
 fn treats(treat: fn(&mut Peer, &Asked)) -> Fake {
     Fake::start(move |_, mut peer| {
         peer.greet();
-        while let Some(asked) = peer.next() {
+        while let Some(asked) = peer.asked() {
             treat(&mut peer, &asked);
         }
     })
@@ -28,7 +28,7 @@ fn treats_first(treat: fn(&mut Peer, &Asked)) -> Fake {
     Fake::start(move |number, mut peer| match number {
         0 => {
             peer.greet();
-            if let Some(asked) = peer.next() {
+            if let Some(asked) = peer.asked() {
                 treat(&mut peer, &asked);
             }
         }
@@ -169,7 +169,7 @@ fn a_daemon_of_another_uid() {
         let (silent, spoken) = (Arc::clone(&silent), Arc::clone(&spoken));
         silent.store(0, Ordering::SeqCst);
         Fake::start(move |_, mut peer| {
-            let heard = if peer.next().is_none() { &silent } else { &spoken };
+            let heard = if peer.asked().is_none() { &silent } else { &spoken };
             heard.fetch_add(1, Ordering::SeqCst);
         })
     };
@@ -200,7 +200,7 @@ fn a_request_longer_than_the_daemon_takes_is_not_sent() {
     let echo = || {
         Fake::start(|_, mut peer| {
             peer.greet_with_limit(1_000);
-            while let Some(asked) = peer.next() {
+            while let Some(asked) = peer.asked() {
                 peer.reply_to(&asked);
             }
         })

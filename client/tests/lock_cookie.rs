@@ -7,9 +7,9 @@ mod support;
 use std::sync::{Arc, Mutex};
 
 use jwtkeeper_client::{Config, ErrorKind, LockCookie, Ping, Reason, Revoke, Revoked, Rotate, Rotation, Validate};
+use jwtkeeper_testkit::fake::{Asked, Fake, Peer};
 use jwtkeeper_wire::{Answer, EXTENSION_LOCK_COOKIE, Extension, Op, RealmCookie, RevokeTarget, encode};
 use support::driver::{Driver, each};
-use support::fake::{Asked, Fake, Peer};
 
 const HEADERS: [&str; 2] = ["a=1", "jwt_keeper=old; lock=new; key=newer"];
 
@@ -66,7 +66,7 @@ fn echo_cookie(peer: &mut Peer, asked: &Asked) {
 fn daemon(greeting: fn(usize, &mut Peer)) -> Fake {
     Fake::start(move |number, mut peer| {
         greeting(number, &mut peer);
-        while let Some(asked) = peer.next() {
+        while let Some(asked) = peer.asked() {
             echo_cookie(&mut peer, &asked);
         }
     })
@@ -113,7 +113,7 @@ fn rotate_and_revoke_find_it_too() {
             let seen = Arc::clone(&seen);
             Fake::start(move |number, mut peer| {
                 renamed(number, &mut peer);
-                while let Some(asked) = peer.next() {
+                while let Some(asked) = peer.asked() {
                     seen.lock().unwrap().push(cookie_of(&asked).unwrap());
                     peer.answer(
                         asked.id(),
@@ -200,7 +200,7 @@ fn a_change_is_heard_of_before_the_answer() {
         Fake::start(|number, mut peer| {
             let name = if number == 0 { "lock" } else { "key" };
             greet(&mut peer, &bytes(&cookie("default", name)));
-            while let Some(asked) = peer.next() {
+            while let Some(asked) = peer.asked() {
                 if number == 0 && !matches!(asked.request().op, Op::Ping) {
                     return;
                 }

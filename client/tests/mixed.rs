@@ -9,9 +9,9 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use jwtkeeper_client::blocking;
+use jwtkeeper_testkit::fake::{Fake, Peer};
+use jwtkeeper_testkit::pace::{Random, pace};
 use support::driver::subject;
-use support::fake::{Fake, Peer};
-use support::{Random, pace};
 
 const CALLS: usize = 10_000;
 
@@ -19,7 +19,7 @@ const CALLS: usize = 10_000;
 fn late(number: usize, mut peer: Peer) {
     let mut random = Random(number as u64 + 1);
     peer.greet();
-    while let Some(asked) = peer.next() {
+    while let Some(asked) = peer.asked() {
         pace(Duration::from_millis(random.below(24)));
         peer.reply_to(&asked);
     }

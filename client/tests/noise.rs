@@ -7,10 +7,10 @@ mod support;
 use std::time::{Duration, Instant};
 
 use jwtkeeper_client::ErrorKind;
+use jwtkeeper_testkit::fake::{Fake, Peer};
+use jwtkeeper_testkit::pace::Random;
 use jwtkeeper_wire::{Answer, Cookie, Minted, Reply, put_frame};
-use support::Random;
 use support::driver::{Driver, each};
-use support::fake::{Fake, Peer};
 
 fn impatient(fake: &Fake) -> jwtkeeper_client::Config {
     fake.config().with_deadline(Duration::from_millis(150))
@@ -38,7 +38,7 @@ fn random_bytes_for_a_reply() {
         Fake::start(|number, mut peer: Peer| {
             let mut random = Random(number as u64 * 7_919 + 1);
             peer.greet();
-            let _asked = peer.next();
+            let _asked = peer.asked();
             let length = random.below(200) as u32;
             let bytes: Vec<u8> = (0..length).map(|_| random.below(256) as u8).collect();
             if random.below(2) == 0 {
@@ -88,7 +88,7 @@ fn a_reply_with_changed_bytes() {
         Fake::start(|number, mut peer: Peer| {
             let mut random = Random(number as u64 * 104_729 + 1);
             peer.greet();
-            let _asked = peer.next();
+            let _asked = peer.asked();
             let mut frame = issued();
             for _ in 0..=random.below(3) {
                 let at = random.below(frame.len() as u64) as usize;

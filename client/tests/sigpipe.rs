@@ -8,9 +8,9 @@ mod support;
 use std::sync::Mutex;
 use std::sync::mpsc::channel;
 
+use jwtkeeper_testkit::fake::Fake;
+use jwtkeeper_testkit::pace::until;
 use support::driver::each;
-use support::fake::Fake;
-use support::until;
 
 #[test]
 fn a_daemon_that_went_away_does_not_kill_the_host() {
@@ -23,7 +23,7 @@ fn a_daemon_that_went_away_does_not_kill_the_host() {
                 let closed = closed.clone();
                 Fake::start(move |_, mut peer| {
                     peer.greet();
-                    if let Some(asked) = peer.next() {
+                    if let Some(asked) = peer.asked() {
                         peer.reply_to(&asked);
                     }
                     drop(peer);

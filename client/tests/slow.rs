@@ -7,9 +7,9 @@ mod support;
 use std::time::{Duration, Instant};
 
 use jwtkeeper_client::Config;
+use jwtkeeper_testkit::fake::Fake;
+use jwtkeeper_testkit::pace::pace;
 use support::driver::{Driver, each};
-use support::fake::Fake;
-use support::pace;
 
 fn short(fake: &Fake) -> Config {
     fake.config().with_deadline(Duration::from_millis(200))
@@ -28,7 +28,7 @@ fn a_reply_that_never_comes() {
     each(
         || {
             Fake::start(|number, mut peer| match number {
-                0 => drop(peer.greet().next().map(|_| peer.until_closed())),
+                0 => drop(peer.greet().asked().map(|_| peer.until_closed())),
                 _ => peer.echo_all(),
             })
         },
@@ -56,7 +56,7 @@ fn a_reply_that_drips() {
         || {
             Fake::start(|_, mut peer| {
                 peer.greet();
-                let _asked = peer.next();
+                let _asked = peer.asked();
                 for byte in [60, 0, 0, 0].into_iter().chain([1; 60]) {
                     peer.raw(&[byte]);
                     pace(Duration::from_millis(15));

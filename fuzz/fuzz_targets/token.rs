@@ -2,8 +2,6 @@
 
 #![no_main]
 
-#[path = "../../tests/world/mod.rs"]
-mod world;
 
 #[path = "../../tests/fuzz/token.rs"]
 mod body;

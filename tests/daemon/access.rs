@@ -5,8 +5,8 @@ use std::process::Command;
 
 use jwtkeeper_client::{Before, ErrorKind};
 
-use crate::support::daemon::{chmod, ctl};
-use crate::support::{Setup, exit_of};
+use jwtkeeper_testkit::daemons::daemon::{chmod, ctl};
+use jwtkeeper_testkit::daemons::{Setup, exit_of};
 
 /// A uid that is neither root's nor the daemon's.
 const OTHER: u32 = 64_000;

@@ -13,7 +13,7 @@ use jwtkeeper_client::{Config, Issue, Reason, Verdict, blocking};
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 
-use crate::support::{Daemon, Over, PATIENCE, Rounds, Setup, until, wait_for};
+use jwtkeeper_testkit::daemons::{Daemon, Over, PATIENCE, Rounds, Setup, until, wait_for};
 
 /// The daemon's command, with these descriptors from 3 on.
 fn with(setup: &Setup, descriptors: Vec<OwnedFd>) -> Command {

@@ -10,8 +10,8 @@ use jwtkeeper_client::{Before, ErrorKind, Flag, Issue, Revoke, Rotate, Rotation,
 use nix::sys::signal::Signal;
 use serde_json::Value;
 
-use crate::support::namespace::{Users, can, inside};
-use crate::support::{Daemon, Over, Rounds, Setup, exit_of, until};
+use jwtkeeper_testkit::daemons::namespace::{Users, can, inside};
+use jwtkeeper_testkit::daemons::{Daemon, Over, Rounds, Setup, exit_of, until};
 
 fn audited(on_failure: &str) -> Setup {
     let setup = Setup::new();
@@ -303,7 +303,7 @@ fn a_reopen_that_fails_is_told_of_and_tried_again() {
 fn sigusr1_opens_it_anew() {
     let daemon = audited("refuse").start();
     let issued = Mutex::new(0);
-    crate::support::meanwhile(
+    jwtkeeper_testkit::daemons::meanwhile(
         |_| {
             daemon.client().issue(Issue::new()).unwrap();
             *issued.lock().unwrap() += 1;

@@ -7,7 +7,7 @@ use jwtkeeper_client::{Issue, Verdict};
 use nix::sys::signal::Signal;
 use serde_json::json;
 
-use crate::support::{Daemon, Over, Random, Setup, pace};
+use jwtkeeper_testkit::daemons::{Daemon, Over, Random, Setup, pace};
 
 /// How many calls are given up.
 const GIVEN_UP: u64 = 10_000;

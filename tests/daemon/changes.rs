@@ -1,9 +1,9 @@
 //! Every way in which a file changes is seen, and no request notices but by its answer.
 
-use crate::support::follow::SETTLE;
-use crate::support::namespace::{Users, can};
-use crate::support::ways::Way;
-use crate::support::{Follow, Rounds};
+use jwtkeeper_testkit::daemons::follow::SETTLE;
+use jwtkeeper_testkit::daemons::namespace::{Users, can};
+use jwtkeeper_testkit::daemons::ways::Way;
+use jwtkeeper_testkit::daemons::{Follow, Rounds};
 
 const CALLERS: usize = 8;
 /// So seldom that it cannot be what sees a change: events must.

@@ -4,8 +4,8 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::PathBuf;
 use std::process::{Command, Output};
 
-use crate::support::daemon::chmod;
-use crate::support::{Daemon, Setup, exit_of, until};
+use jwtkeeper_testkit::daemons::daemon::chmod;
+use jwtkeeper_testkit::daemons::{Daemon, Setup, exit_of, until};
 
 fn stdout(output: &Output) -> String {
     String::from_utf8_lossy(&output.stdout).into_owned()
@@ -298,7 +298,12 @@ fn a_user_that_is_none_is_a_slip_of_the_command_line() {
 fn realms_of_one_denylist_are_told_once() {
     let setup = ["one", "two", "three"].into_iter().fold(Setup::bare(), |setup, name| {
         let lines = format!("denylist = \"shared\"\nstore_prefix = \"{name}:\"");
-        setup.realm(name, "HS256", crate::support::daemon::SECRET.as_bytes(), &lines)
+        setup.realm(
+            name,
+            "HS256",
+            jwtkeeper_testkit::daemons::daemon::SECRET.as_bytes(),
+            &lines,
+        )
     });
     let output = check(&setup);
     let said = String::from_utf8_lossy(&output.stderr).into_owned();

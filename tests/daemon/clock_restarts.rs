@@ -2,7 +2,7 @@
 
 use jwtkeeper_client::{Before, Issue, Reason, Verdict, blocking};
 
-use crate::support::{Daemon, Setup};
+use jwtkeeper_testkit::daemons::{Daemon, Setup};
 
 /// The start that finds cutoffs of a clock that was ahead.
 const REPORTS: &str = "right again after a clock that was ahead";

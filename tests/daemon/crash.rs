@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 
 use jwtkeeper_client::{Issue, Reason, Rotation, Verdict, blocking};
 
-use crate::support::{Daemon, PATIENCE, Random, Rounds, Setup, pace};
+use jwtkeeper_testkit::daemons::{Daemon, PATIENCE, Random, Rounds, Setup, pace};
 
 const CALLERS: u64 = 16;
 /// Acknowledged in earlier rounds and asked about again, each round.

@@ -6,8 +6,8 @@ use std::time::Instant;
 
 use jwtkeeper_wire::{Answer, Op};
 
-use crate::support::daemon::{SECRET, chmod};
-use crate::support::{Daemon, Setup, until};
+use jwtkeeper_testkit::daemons::daemon::{SECRET, chmod};
+use jwtkeeper_testkit::daemons::{Daemon, Setup, until};
 
 /// Connections that another user opens and keeps, silent; until it is dropped.
 struct Crowd(Child);

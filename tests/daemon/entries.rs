@@ -6,8 +6,8 @@ use jwtkeeper_client::{Before, Config, ErrorCode, Flag, Issue, Revoke, Rotate, b
 use jwtkeeper_sys::testing::fork_run;
 use nix::unistd::{Gid, Uid, setgid, setgroups, setuid};
 
-use crate::support::daemon::chmod;
-use crate::support::{Daemon, PATIENCE, Setup};
+use jwtkeeper_testkit::daemons::daemon::chmod;
+use jwtkeeper_testkit::daemons::{Daemon, PATIENCE, Setup};
 
 const FLOODER: u32 = 64_041;
 

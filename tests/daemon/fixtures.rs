@@ -1,8 +1,8 @@
 //! Real tokens, made by the gem or by hand: each is answered as its case says, through the socket, by a daemon that is
 //! configured from the cases.
 
-use crate::support::Setup;
-use crate::support::cases::{cases, configure, wrong};
+use jwtkeeper_testkit::daemons::Setup;
+use jwtkeeper_testkit::daemons::cases::{cases, configure, wrong};
 
 #[test]
 fn every_case_is_answered_as_it_says() {

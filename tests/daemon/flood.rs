@@ -12,10 +12,10 @@ use jwtkeeper_sys::testing::{Child, fork_run};
 use jwtkeeper_wire::{MAGIC, Op, PROTOCOL, RevokeTarget};
 use nix::unistd::{Gid, Uid, getpid, setgid, setgroups, setuid};
 
-use crate::support::daemon::{P256, RSA, chmod};
-use crate::support::load::validate;
-use crate::support::wire::{frame, hello};
-use crate::support::{Daemon, PATIENCE, Setup, Wire, pace, until};
+use jwtkeeper_testkit::daemons::daemon::{P256, RSA, chmod};
+use jwtkeeper_testkit::daemons::load::validate;
+use jwtkeeper_testkit::daemons::wire::{frame, hello};
+use jwtkeeper_testkit::daemons::{Daemon, PATIENCE, Setup, Wire, pace, until};
 
 const FLOODER: u32 = 64_030;
 const IDLE: usize = 1_200;

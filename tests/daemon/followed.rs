@@ -6,8 +6,8 @@ use std::time::{Duration, Instant};
 
 use jwtkeeper_client::{Issue, Reason, Verdict};
 
-use crate::support::daemon::SECRET;
-use crate::support::{Daemon, Setup, exit_of, meanwhile, pace, until};
+use jwtkeeper_testkit::daemons::daemon::SECRET;
+use jwtkeeper_testkit::daemons::{Daemon, Setup, exit_of, meanwhile, pace, until};
 
 /// What must rest rests for so long that it shows, and no poll comes to help.
 const RELOAD: &str = "[reload]\npoll = \"1h\"\nsettle = \"10s\"";

@@ -6,7 +6,7 @@ use jwtkeeper_client::{Issue, blocking};
 use jwtkeeper_sys::testing::fork_run;
 use serde_json::json;
 
-use crate::support::Setup;
+use jwtkeeper_testkit::daemons::Setup;
 
 const CHILDREN: usize = 8;
 const CALLS: usize = 400;

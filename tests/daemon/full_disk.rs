@@ -6,8 +6,8 @@ use std::process::Command;
 use jwtkeeper_client::{ErrorKind, Issue};
 use nix::unistd::Pid;
 
-use crate::support::namespace::{SmallDisk, Users, can};
-use crate::support::{Daemon, Setup, exit_of, until};
+use jwtkeeper_testkit::daemons::namespace::{SmallDisk, Users, can};
+use jwtkeeper_testkit::daemons::{Daemon, Setup, exit_of, until};
 
 /// A daemon on a disk of its own.
 fn small(setup: Setup) -> (SmallDisk, Daemon) {

@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 
-use crate::support::{Over, Rounds, Setup, until, wait_for};
+use jwtkeeper_testkit::daemons::{Over, Rounds, Setup, until, wait_for};
 
 /// Blocked by whoever starts it, before it is jwtkeeperd at all.
 #[test]

@@ -11,8 +11,8 @@ use jwtkeeper_wire::{
     Answer, ErrorCode, Greeting, LENGTH_BYTES, MAGIC, MAX_FRAME, OP_COUNT, Op, PROTOCOL, RevokeTarget, decode,
 };
 
-use crate::support::wire::{frame, hello};
-use crate::support::{Daemon, Over, Setup, Wire, pace, until, wait_for};
+use jwtkeeper_testkit::daemons::wire::{frame, hello};
+use jwtkeeper_testkit::daemons::{Daemon, Over, Setup, Wire, pace, until, wait_for};
 
 /// How much memory may grow under any of these attacks.
 const GROWTH: u64 = 64 * 1024 * 1024;

@@ -6,9 +6,9 @@ use jwtkeeper_client::Issue;
 use jwtkeeper_wire::{Answer, Op, RevokeTarget};
 use nix::sys::signal::Signal;
 
-use crate::support::daemon::{P256, RSA};
-use crate::support::wire::frame;
-use crate::support::{Daemon, Setup};
+use jwtkeeper_testkit::daemons::daemon::{P256, RSA};
+use jwtkeeper_testkit::daemons::wire::frame;
+use jwtkeeper_testkit::daemons::{Daemon, Setup};
 
 fn limited(per_second: usize) -> Daemon {
     Setup::new()

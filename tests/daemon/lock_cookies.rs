@@ -6,7 +6,7 @@ use jwtkeeper_wire::{
     decode, put_frame,
 };
 
-use crate::support::{Daemon, SECRET, Setup, Wire, until};
+use jwtkeeper_testkit::daemons::{Daemon, SECRET, Setup, Wire, until};
 
 const LINES: &str = "cookie_lock = \"required\"\n[realms.default.cookie]\nname = \"lock\"\npath = \"/app\"\n";
 

@@ -2,7 +2,7 @@
 
 use jwtkeeper_client::{Issue, Rotate, Rotation};
 
-use crate::support::{Setup, until};
+use jwtkeeper_testkit::daemons::{Setup, until};
 
 /// The number that follows `suppressed=` in each line about an event, added up.
 pub fn suppressed(lines: &[&str]) -> u64 {

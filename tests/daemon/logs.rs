@@ -6,8 +6,8 @@ use std::os::unix::net::UnixDatagram;
 
 use jwtkeeper_client::Issue;
 
-use crate::support::namespace::{Users, can, inside};
-use crate::support::{Daemon, PATIENCE, Setup};
+use jwtkeeper_testkit::daemons::namespace::{Users, can, inside};
+use jwtkeeper_testkit::daemons::{Daemon, PATIENCE, Setup};
 
 #[test]
 fn json_is_one_object_a_line() {

@@ -7,10 +7,10 @@ use std::time::{Duration, Instant};
 use jwtkeeper_client::Issue;
 use nix::sys::signal::Signal;
 
-use crate::support::follow::refused;
-use crate::support::load::secret;
-use crate::support::ways::Way;
-use crate::support::{Daemon, Figures, Rounds, Setup, pace, until};
+use jwtkeeper_testkit::daemons::follow::refused;
+use jwtkeeper_testkit::daemons::load::secret;
+use jwtkeeper_testkit::daemons::ways::Way;
+use jwtkeeper_testkit::daemons::{Daemon, Figures, Rounds, Setup, pace, until};
 
 /// So seldom that it cannot be what sees the change.
 const NO_POLL: &str = "[reload]\npoll = \"1h\"\nsettle = \"200ms\"";

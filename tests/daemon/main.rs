@@ -12,8 +12,6 @@
     reason = "a test fails by panicking, and prints its figures"
 )]
 
-mod support;
-
 mod access;
 mod activation;
 mod audit;

@@ -8,7 +8,7 @@ use jwtkeeper_client::Issue;
 use nix::sys::signal::Signal;
 use nix::time::{ClockId, clock_gettime};
 
-use crate::support::{Daemon, PATIENCE, Setup, until};
+use jwtkeeper_testkit::daemons::{Daemon, PATIENCE, Setup, until};
 
 /// What fills its queue.
 const OF_ANOTHER: &str = "STATUS=of another\n";

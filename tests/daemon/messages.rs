@@ -2,8 +2,8 @@
 
 use jwtkeeper_client::Issue;
 
-use crate::support::daemon::SECRET;
-use crate::support::{Setup, exit_of};
+use jwtkeeper_testkit::daemons::daemon::SECRET;
+use jwtkeeper_testkit::daemons::{Setup, exit_of};
 
 /// The faults that a check finds, without the directory of the test.
 fn faults(setup: &Setup) -> Vec<String> {

@@ -5,11 +5,11 @@ use std::time::{Duration, Instant};
 
 use jwtkeeper_client::Issue;
 
-use crate::support::follow::refused;
-use crate::support::load::secret;
-use crate::support::namespace::{Users, can};
-use crate::support::ways::Way;
-use crate::support::{Daemon, Follow, Rounds, Setup, pace, until};
+use jwtkeeper_testkit::daemons::follow::refused;
+use jwtkeeper_testkit::daemons::load::secret;
+use jwtkeeper_testkit::daemons::namespace::{Users, can};
+use jwtkeeper_testkit::daemons::ways::Way;
+use jwtkeeper_testkit::daemons::{Daemon, Follow, Rounds, Setup, pace, until};
 
 const CALLERS: usize = 2;
 const RELOAD: &str = "poll = \"600ms\"\nsettle = \"200ms\"";

@@ -5,8 +5,8 @@ use jwtkeeper_client::{
 };
 use serde_json::{Value, json};
 
-use crate::support::daemon::{P256, RSA};
-use crate::support::{Daemon, Setup};
+use jwtkeeper_testkit::daemons::daemon::{P256, RSA};
+use jwtkeeper_testkit::daemons::{Daemon, Setup};
 
 /// A realm for each algorithm, with keys that openssl makes.
 fn all_algorithms() -> Daemon {
@@ -216,7 +216,7 @@ fn ctl_bench_in_a_realm_that_locks() {
     let daemon = Setup::new().lines("cookie_lock = \"required\"").start();
     let mut command = daemon.ctl();
     command.args(["--json", "bench", "--connections", "1", "--duration", "100ms"]);
-    let output = crate::support::exit_of(command);
+    let output = jwtkeeper_testkit::daemons::exit_of(command);
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
     let measured: Value = serde_json::from_slice(&output.stdout).unwrap();
     assert!(measured["calls"].as_u64().unwrap() > 0, "{measured}");

@@ -2,8 +2,8 @@
 
 use jwtkeeper_store::Embedded;
 
-use crate::support::Setup;
-use crate::support::daemon::chmod;
+use jwtkeeper_testkit::daemons::Setup;
+use jwtkeeper_testkit::daemons::daemon::chmod;
 
 const URL: &str = "url = \"redis://127.0.0.1:6379\"";
 

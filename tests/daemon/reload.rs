@@ -3,7 +3,7 @@
 use jwtkeeper_client::{Cause, Issue, Reason, Verdict};
 use nix::sys::signal::Signal;
 
-use crate::support::{Daemon, Setup, exit_of, until};
+use jwtkeeper_testkit::daemons::{Daemon, Setup, exit_of, until};
 
 const OTHER: &[u8] = b"another secret of the tests, as long as the first: 0123456789abcdef";
 

@@ -3,7 +3,7 @@
 use jwtkeeper_client::{Issue, Reason, Verdict};
 use serde_json::{Value, json};
 
-use crate::support::{Daemon, Setup, exit_of, until};
+use jwtkeeper_testkit::daemons::{Daemon, Setup, exit_of, until};
 
 const OTHER: &[u8] = b"another secret of the tests, which is long enough too: 0123456789abcdef";
 
@@ -39,7 +39,7 @@ fn a_change_is_reported_once() {
     // The daemon had seen this one before anybody asked.
     daemon
         .setup
-        .write_secret("new", crate::support::daemon::SECRET.as_bytes());
+        .write_secret("new", jwtkeeper_testkit::daemons::daemon::SECRET.as_bytes());
     std::fs::rename(daemon.setup.path("new"), daemon.setup.path("default.secret")).unwrap();
     until("it took effect", || daemon.client().health().unwrap().generation == 3);
     let report = json_of(&daemon, &[]);
@@ -156,7 +156,7 @@ fn a_dry_run_reports_faults() {
     daemon.setup.write_secret("default.secret", b"short");
     daemon
         .setup
-        .write_secret("api.secret", crate::support::daemon::SECRET.as_bytes());
+        .write_secret("api.secret", jwtkeeper_testkit::daemons::daemon::SECRET.as_bytes());
     let (code, said, error) = reload(&daemon, &["--dry-run"]);
     assert_eq!(code, Some(78));
     assert!(said.contains("tokens of realm api: all would end"), "{said}");
@@ -187,7 +187,7 @@ fn a_secret_that_is_a_credential_is_told_as_a_copy() {
     let daemon = Daemon::start_with(setup, command);
     daemon
         .setup
-        .write_secret("original", crate::support::daemon::SECRET.as_bytes());
+        .write_secret("original", jwtkeeper_testkit::daemons::daemon::SECRET.as_bytes());
     let (code, said, _) = reload(&daemon, &[]);
     assert_eq!(code, Some(0));
     let expected = format!(
@@ -199,7 +199,7 @@ fn a_secret_that_is_a_credential_is_told_as_a_copy() {
     // Once systemd has copied it, there is nothing to add.
     daemon
         .setup
-        .write_secret("new", crate::support::daemon::SECRET.as_bytes());
+        .write_secret("new", jwtkeeper_testkit::daemons::daemon::SECRET.as_bytes());
     std::fs::rename(daemon.setup.path("new"), &copy).unwrap();
     let (_, said, _) = reload(&daemon, &[]);
     assert!(said.contains("every token of realm default is now invalid"), "{said}");
@@ -242,8 +242,8 @@ fn a_dry_run_needs_the_right_of_a_reload() {
         return;
     }
     let daemon = Setup::new().top("[[access]]\nuser = 1\nallow = [\"issue\"]\n").start();
-    crate::support::daemon::chmod(&daemon.setup.path(""), 0o711);
-    crate::support::daemon::chmod(&daemon.setup.socket(), 0o666);
+    jwtkeeper_testkit::daemons::daemon::chmod(&daemon.setup.path(""), 0o711);
+    jwtkeeper_testkit::daemons::daemon::chmod(&daemon.setup.socket(), 0o666);
     let ctl = daemon.ctl();
     for args in [&["reload"][..], &["reload", "--dry-run"]] {
         let mut command = std::process::Command::new("setpriv");

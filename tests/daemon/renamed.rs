@@ -5,7 +5,7 @@ use jwtkeeper_core::denylist::Denylist;
 use jwtkeeper_core::types::Millis;
 use jwtkeeper_store::Embedded;
 
-use crate::support::{Daemon, Setup};
+use jwtkeeper_testkit::daemons::{Daemon, Setup};
 
 const SECRET: &[u8] = b"a secret of two realms, long enough for every hash: 0123456789abcdef";
 const REVOKED: Verdict = Verdict::Invalid(Reason::Revoked);

@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 use jwtkeeper_client::{Cause, Issue, Reason, Rotation, Verdict, blocking};
 
-use crate::support::{SECRET, Setup, pace};
+use jwtkeeper_testkit::daemons::{SECRET, Setup, pace};
 
 /// Uses a session over and over as an app does, until it is refused; says how long it lived, how often it was renewed,
 /// and why it was refused.

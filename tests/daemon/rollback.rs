@@ -4,9 +4,9 @@
 use jwtkeeper_client::{Cause, Issue, Reason, Verdict, blocking};
 use jwtkeeper_wire::{Answer, Cause as Code, Reason as Refusal};
 
-use crate::support::load::{secret, validate};
-use crate::support::ways::Way;
-use crate::support::{Daemon, Setup, Wire, until};
+use jwtkeeper_testkit::daemons::load::{secret, validate};
+use jwtkeeper_testkit::daemons::ways::Way;
+use jwtkeeper_testkit::daemons::{Daemon, Setup, Wire, until};
 
 /// A realm by secret 0, and version 1.
 fn start() -> Daemon {

@@ -8,8 +8,8 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 use jwtkeeper_client::{Cause, Issue, Verdict};
 
-use crate::support::daemon::ctl;
-use crate::support::{Daemon, Over, Rounds, Setup, exit_of, until};
+use jwtkeeper_testkit::daemons::daemon::ctl;
+use jwtkeeper_testkit::daemons::{Daemon, Over, Rounds, Setup, exit_of, until};
 
 const CALLERS: usize = 4;
 const SECRET: &[u8] = b"a secret of the tests, long enough for the hash of HS512: 0123456789abcdef";

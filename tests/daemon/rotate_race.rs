@@ -6,7 +6,7 @@ use std::sync::Barrier;
 
 use jwtkeeper_client::{Config, Issue, Rotation, blocking};
 
-use crate::support::{Rounds, Setup};
+use jwtkeeper_testkit::daemons::{Rounds, Setup};
 
 const TOKENS: u64 = 200;
 const PARALLEL: usize = 64;

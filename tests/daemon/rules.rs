@@ -9,8 +9,8 @@ use jwtkeeper_client::{Before, Config, Error, Flag, GetJwks, GetStatus, Issue, R
 use jwtkeeper_sys::testing::fork_run;
 use nix::unistd::{Gid, Uid, setgid, setgroups, setuid};
 
-use crate::support::daemon::chmod;
-use crate::support::{Daemon, Setup, exit_of, until};
+use jwtkeeper_testkit::daemons::daemon::chmod;
+use jwtkeeper_testkit::daemons::{Daemon, Setup, exit_of, until};
 
 const REALMS: [&str; 2] = ["default", "shop"];
 
@@ -174,7 +174,7 @@ fn each_right_alone_for_each_kind_of_peer_in_each_realm() {
         println!("not root: no other user to be");
         return;
     }
-    let secret = crate::support::SECRET.as_bytes();
+    let secret = jwtkeeper_testkit::daemons::SECRET.as_bytes();
     let setup = Setup::new()
         .realm("shop", "HS256", secret, "")
         .top("socket_mode = \"0666\"\n[log]\nlevel = \"debug\"");

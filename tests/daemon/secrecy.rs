@@ -5,9 +5,9 @@ use jwtkeeper_client::{Issue, Rotate, Rotation, Validate};
 use jwtkeeper_wire::{Hello, MAGIC, PROTOCOL, put_frame};
 use nix::sys::signal::Signal;
 
-use crate::support::daemon::SECRET;
-use crate::support::daemon::chmod;
-use crate::support::{Daemon, Setup, Wire, exit_of, http, until, wait_for};
+use jwtkeeper_testkit::daemons::daemon::SECRET;
+use jwtkeeper_testkit::daemons::daemon::chmod;
+use jwtkeeper_testkit::daemons::{Daemon, Setup, Wire, exit_of, http, until, wait_for};
 
 #[test]
 fn nothing_secret_is_ever_said() {
@@ -261,7 +261,7 @@ fn an_old_secret_leaves_memory() {
 }
 
 /// How often a text lies in the daemon's memory.
-fn copies(daemon: &crate::support::Daemon, text: &str) -> usize {
+fn copies(daemon: &jwtkeeper_testkit::daemons::Daemon, text: &str) -> usize {
     use std::os::unix::fs::FileExt;
     let maps = std::fs::read_to_string(format!("/proc/{}/maps", daemon.pid())).unwrap();
     let memory = std::fs::File::open(format!("/proc/{}/mem", daemon.pid())).unwrap();

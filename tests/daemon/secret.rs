@@ -6,8 +6,8 @@ use std::process::Command;
 use jwtkeeper_client::{Issue, Reason, Verdict};
 use jwtkeeper_core::jwt::{Algorithm, Family};
 
-use crate::support::daemon::{chmod, ctl};
-use crate::support::{Daemon, Setup, exit_of};
+use jwtkeeper_testkit::daemons::daemon::{chmod, ctl};
+use jwtkeeper_testkit::daemons::{Daemon, Setup, exit_of};
 
 fn generate(algorithm: &str, file: &Path) {
     let mut command = Command::new(ctl());

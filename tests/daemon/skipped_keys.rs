@@ -1,6 +1,6 @@
 //! Warnings about key files: the same in `--check`, in the log and in health, and no longer than they hold.
 
-use crate::support::{Daemon, Setup};
+use jwtkeeper_testkit::daemons::{Daemon, Setup};
 
 /// RFC 7515 appendix A.3.
 const KEY: &str = concat!(

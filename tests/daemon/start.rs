@@ -5,8 +5,8 @@ use std::process::{Command, Output};
 
 use jwtkeeper_client::Issue;
 
-use crate::support::daemon::{SECRET, chmod};
-use crate::support::{Daemon, Setup, exit_of, until, wait_for};
+use jwtkeeper_testkit::daemons::daemon::{SECRET, chmod};
+use jwtkeeper_testkit::daemons::{Daemon, Setup, exit_of, until, wait_for};
 
 fn refused(output: &Output, code: i32, says: &[&str]) {
     let said = String::from_utf8_lossy(&output.stderr).into_owned();
@@ -122,7 +122,7 @@ fn a_store_that_another_daemon_has() {
     other.write("other.toml", &text);
     let mut command = std::process::Command::new(env!("CARGO_BIN_EXE_jwtkeeperd"));
     command.arg("--config").arg(other.path("other.toml"));
-    let output = crate::support::exit_of(command);
+    let output = jwtkeeper_testkit::daemons::exit_of(command);
     refused(
         &output,
         69,
@@ -146,7 +146,7 @@ fn a_live_daemon_on_the_socket() {
     let start = || {
         let mut command = std::process::Command::new(env!("CARGO_BIN_EXE_jwtkeeperd"));
         command.arg("--config").arg(other.path("other.toml"));
-        crate::support::exit_of(command)
+        jwtkeeper_testkit::daemons::exit_of(command)
     };
     refused(&start(), 69, &["another jwtkeeperd serves on"]);
     // Even when nobody holds the lock: whoever answers there is alive.
@@ -180,7 +180,7 @@ fn a_socket_path_that_is_too_long() {
     let mut command = std::process::Command::new(env!("CARGO_BIN_EXE_jwtkeeperd"));
     command.arg("--config").arg(setup.path("long.toml"));
     refused(
-        &crate::support::exit_of(command),
+        &jwtkeeper_testkit::daemons::exit_of(command),
         78,
         &["long.toml:1:", "the socket path", "choose a shorter one"],
     );
@@ -219,7 +219,7 @@ fn all_faults_of_a_configuration_at_once() {
     let check = |name: &str| {
         let mut command = std::process::Command::new(env!("CARGO_BIN_EXE_jwtkeeperd"));
         command.arg("--check").arg("--config").arg(setup.path(name));
-        crate::support::exit_of(command)
+        jwtkeeper_testkit::daemons::exit_of(command)
     };
     let output = check("bad.toml");
     let says = [
@@ -358,7 +358,7 @@ fn print_config_reads_back_to_the_same() {
         .arg("--print-config")
         .arg("--config")
         .arg(setup.path("again.toml"));
-    let again = crate::support::exit_of(command);
+    let again = jwtkeeper_testkit::daemons::exit_of(command);
     assert_eq!(String::from_utf8(again.stdout).unwrap(), text);
     setup.init();
     assert!(setup.run(&["--check"]).status.success());
@@ -383,7 +383,7 @@ fn usage() {
     let run = |args: &[&str]| {
         let mut command = std::process::Command::new(env!("CARGO_BIN_EXE_jwtkeeperd"));
         command.args(args);
-        crate::support::exit_of(command)
+        jwtkeeper_testkit::daemons::exit_of(command)
     };
     refused(&run(&["--no-such-option"]), 2, &["--no-such-option"]);
     refused(&run(&["--dev", "--init"]), 2, &["--init"]);
@@ -406,7 +406,7 @@ fn dev_needs_nothing() {
     };
     let socket = directory.join("jwtkeeper.sock");
     let token = {
-        let dev = crate::support::daemon::Spawned::new(dev(), &setup.path("log"));
+        let dev = jwtkeeper_testkit::daemons::daemon::Spawned::new(dev(), &setup.path("log"));
         let client = dev.client(&socket);
         let token = client.issue(Issue::new()).unwrap().token().to_owned();
         assert!(std::fs::symlink_metadata(&socket).unwrap().file_type().is_socket());
@@ -416,7 +416,7 @@ fn dev_needs_nothing() {
         }
         token
     };
-    let again = crate::support::daemon::Spawned::new(dev(), &setup.path("log"));
+    let again = jwtkeeper_testkit::daemons::daemon::Spawned::new(dev(), &setup.path("log"));
     assert!(again.client(&socket).validate(token.as_str()).unwrap().is_valid());
     let secret = std::fs::read_to_string(directory.join("secret")).unwrap();
     assert!(

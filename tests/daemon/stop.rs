@@ -8,8 +8,8 @@ use jwtkeeper_client::Issue;
 use jwtkeeper_wire::{Answer, Op, RevokeTarget};
 use nix::sys::signal::Signal;
 
-use crate::support::wire::frame;
-use crate::support::{Daemon, Setup, Wire};
+use jwtkeeper_testkit::daemons::wire::frame;
+use jwtkeeper_testkit::daemons::{Daemon, Setup, Wire};
 
 #[test]
 fn what_was_asked_is_answered_before_the_end() {
@@ -109,7 +109,7 @@ fn a_restart_under_load_costs_no_caller_an_error() {
         }
         for _ in 0..5 {
             let before = answers.load(Ordering::Relaxed);
-            crate::support::until("work goes on", || answers.load(Ordering::Relaxed) > before + 200);
+            jwtkeeper_testkit::daemons::until("work goes on", || answers.load(Ordering::Relaxed) > before + 200);
             daemon.stop();
             daemon.restart();
         }

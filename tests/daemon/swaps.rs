@@ -4,10 +4,10 @@ use std::time::{Duration, Instant};
 
 use jwtkeeper_client::Issue;
 
-use crate::support::follow::refused;
-use crate::support::load::{Load, Mark, client, secret};
-use crate::support::ways::Volume;
-use crate::support::{Daemon, Figures, PATIENCE, Rounds, Setup};
+use jwtkeeper_testkit::daemons::follow::refused;
+use jwtkeeper_testkit::daemons::load::{Load, Mark, client, secret};
+use jwtkeeper_testkit::daemons::ways::Volume;
+use jwtkeeper_testkit::daemons::{Daemon, Figures, PATIENCE, Rounds, Setup};
 
 const CALLERS: usize = 8;
 

@@ -4,9 +4,9 @@
 use jwtkeeper_client::{Before, Flag, Issue, Rotation};
 use nix::sys::signal::Signal;
 
-use crate::support::http::At;
-use crate::support::syscalls::{allowed, outside};
-use crate::support::{Daemon, Setup};
+use jwtkeeper_testkit::daemons::http::At;
+use jwtkeeper_testkit::daemons::syscalls::{allowed, outside};
+use jwtkeeper_testkit::daemons::{Daemon, Setup};
 
 /// Starts, does everything once, and stops; returns the calls that were not in `allowed`.
 fn calls_outside(allowed: &std::collections::BTreeSet<String>) -> String {

@@ -6,8 +6,8 @@ use jwtkeeper_client::{ErrorKind, Issue, Reason, Verdict};
 
 use jwtkeeper_wire::{Op, RevokeTarget};
 
-use crate::support::wire::frame;
-use crate::support::{Daemon, Setup, until};
+use jwtkeeper_testkit::daemons::wire::frame;
+use jwtkeeper_testkit::daemons::{Daemon, Setup, until};
 
 const REVOKES: usize = 20;
 

@@ -3,8 +3,8 @@
 use jwtkeeper_client::{Before, Issue, Rotation};
 
 use crate::hosts::{Holder, at, entry, host, is_revoked, issue, revoke, revoked_at, session, write_as_a_gem};
-use crate::servers::Server;
-use crate::support::{Daemon, until};
+use jwtkeeper_testkit::daemons::{Daemon, until};
+use jwtkeeper_testkit::servers::Server;
 
 /// As docs/operations.md gives them.
 const RIGHTS: &[&str] = &[

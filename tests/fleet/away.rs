@@ -8,8 +8,8 @@ use crate::hosts::{
     Holder, MAX_STALENESS, at, entry, host, is_ready, is_revoked, is_settled, issue, ready, revoke, revoked_at,
     session, settings,
 };
-use crate::servers::Server;
-use crate::support::{Daemon, until, wait_for};
+use jwtkeeper_testkit::daemons::{Daemon, until, wait_for};
+use jwtkeeper_testkit::servers::Server;
 
 #[test]
 fn an_old_copy_answers_nothing_unless_told_to() {

@@ -5,8 +5,8 @@ use std::time::Duration;
 use crate::hosts::{
     Holder, MAX_STALENESS, entry, host, is_revoked, issue, revoke as revoke_token, revoked_at, session, settings,
 };
-use crate::servers::Cluster;
-use crate::support::{Daemon, pace, until};
+use jwtkeeper_testkit::daemons::{Daemon, pace, until};
+use jwtkeeper_testkit::servers::Cluster;
 
 /// A host of this cluster.
 pub fn of(cluster: &Cluster) -> Daemon {
@@ -114,7 +114,7 @@ fn a_replica_takes_its_primarys_place() {
     cluster.servers[0].kill();
     let successor = 3;
     until("the replica is primary", || cluster.servers[successor].is_primary());
-    let minted = crate::support::wait_for("a revocation is taken again", || {
+    let minted = jwtkeeper_testkit::daemons::wait_for("a revocation is taken again", || {
         pace(Duration::from_millis(20));
         let client = hosts[0].client();
         let minted = issue(&client);

@@ -5,9 +5,9 @@ use std::time::Instant;
 use jwtkeeper_client::State;
 
 use crate::hosts::{Holder, at, entry, host, is_revoked, is_settled, issue, revoke, revoked_at};
-use crate::servers::Server;
 use crate::stage::{Fault, World};
-use crate::support::{pace, until};
+use jwtkeeper_testkit::daemons::{pace, until};
+use jwtkeeper_testkit::servers::Server;
 
 /// Keys of somebody else's.
 const FOREIGN: usize = 200_000;

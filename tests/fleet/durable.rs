@@ -3,8 +3,8 @@
 use jwtkeeper_client::Rotation;
 
 use crate::hosts::{at, complaints, entry, host, is_ready, is_revoked, issue, ready, revoke, session};
-use crate::servers::Server;
-use crate::support::{pace, until};
+use jwtkeeper_testkit::daemons::{pace, until};
+use jwtkeeper_testkit::servers::Server;
 
 #[test]
 fn a_redis_that_can_lose_entries_is_refused_where_so_told() {

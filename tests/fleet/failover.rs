@@ -3,9 +3,9 @@
 use std::time::Duration;
 
 use crate::hosts::{MAX_STALENESS, host, settings};
-use crate::servers::{Sentinels, sentinel};
 use crate::stage::{Fault, World};
-use crate::support::{pace, until};
+use jwtkeeper_testkit::daemons::{pace, until};
+use jwtkeeper_testkit::servers::{Sentinels, sentinel};
 
 fn watched() -> World<Sentinels> {
     let sentinels = Sentinels::start(&[]);

@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 use crate::hosts::{entry, session};
 use crate::stage::{Fault, World};
-use crate::support::{Random, pace, until};
+use jwtkeeper_testkit::daemons::{Random, pace, until};
 
 /// How long something lasts: one to three seconds, up to ten in `make prove`.
 fn some_time(random: &mut Random) -> Duration {

@@ -5,8 +5,8 @@ use jwtkeeper_client::{Issue, Minted, Reason, Rotation, blocking};
 use serde_json::Value;
 
 use crate::hosts::{at, entry, host, is_revoked, issue, record};
-use crate::servers::Server;
-use crate::support::{Daemon, until};
+use jwtkeeper_testkit::daemons::{Daemon, until};
+use jwtkeeper_testkit::servers::Server;
 
 /// Two hosts that share a Redis, and one with the same keys and another Redis: what it decides they do not know.
 struct Stage {

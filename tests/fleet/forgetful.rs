@@ -4,9 +4,9 @@ use std::time::Duration;
 
 use crate::hosts::at;
 use crate::load::Load;
-use crate::servers::Server;
 use crate::stage::{Fault, World};
-use crate::support::Random;
+use jwtkeeper_testkit::daemons::Random;
+use jwtkeeper_testkit::servers::Server;
 
 const ROUNDS: u64 = 5;
 /// What is lost here is never put back.

@@ -3,9 +3,9 @@
 use jwtkeeper_client::{Cause, Rotation, State};
 
 use crate::hosts::{at, entry, host, is_revoked, issue, ready, revoke, revoked_at, settings, three};
-use crate::servers::Server;
-use crate::support::cases::{cases, configure, wrong};
-use crate::support::until;
+use jwtkeeper_testkit::daemons::cases::{cases, configure, wrong};
+use jwtkeeper_testkit::daemons::until;
+use jwtkeeper_testkit::servers::Server;
 
 /// What the gem keeps an entry for.
 const EXPIRY: &str = "86400";
@@ -86,7 +86,8 @@ fn a_gems_own_tokens_are_validated_and_revoked_by_its_own_entries() {
         number => format!("case-{number}"),
     };
     let lines = format!("url = \"{}\"", server.url());
-    let mut setup = crate::support::Setup::bare().top(&format!("[store]\nkind = \"redis\"\n[store.redis]\n{lines}"));
+    let mut setup =
+        jwtkeeper_testkit::daemons::Setup::bare().top(&format!("[store]\nkind = \"redis\"\n[store.redis]\n{lines}"));
     for (number, case) in cases.iter().enumerate() {
         setup = configure(setup, &realm(number), &case["config"]);
     }

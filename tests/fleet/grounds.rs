@@ -2,9 +2,9 @@
 
 use std::time::{Duration, Instant};
 
-use crate::servers::proxy::Place;
-use crate::servers::{Cluster, Flow, Proxy, Sentinels, Server};
-use crate::support::{pace, until};
+use jwtkeeper_testkit::daemons::{pace, until};
+use jwtkeeper_testkit::servers::proxy::Place;
+use jwtkeeper_testkit::servers::{Cluster, Flow, Proxy, Sentinels, Server};
 
 #[test]
 fn a_failover_to_a_replica_that_lags_loses_what_was_written_last() {

@@ -5,9 +5,9 @@ use std::time::Duration;
 use serde_json::Value;
 
 use crate::hosts::{Holder, MAX_STALENESS, at, complaints, entry, host, issue, ready, revoke};
-use crate::servers::Server;
-use crate::support::http::{self, parsed};
-use crate::support::{Daemon, until};
+use jwtkeeper_testkit::daemons::http::{self, parsed};
+use jwtkeeper_testkit::daemons::{Daemon, until};
+use jwtkeeper_testkit::servers::Server;
 
 fn store(daemon: &Daemon) -> Value {
     daemon.health()["store"].clone()

@@ -4,8 +4,8 @@ use std::time::Duration;
 
 use jwtkeeper_client::{Issue, Minted, Reason, Revoked, State, Verdict, blocking};
 
-use crate::servers::{Cluster, Sentinels, Server};
-use crate::support::{Daemon, Setup, until};
+use jwtkeeper_testkit::daemons::{Daemon, Setup, until};
+use jwtkeeper_testkit::servers::{Cluster, Sentinels, Server};
 
 /// How old a copy may be, in these tests.
 pub const MAX_STALENESS: Duration = Duration::from_secs(3);

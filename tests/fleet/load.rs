@@ -20,7 +20,7 @@ use std::time::{Duration, Instant};
 use jwtkeeper_client::{Config, Issue, Reason, Verdict, blocking};
 
 use crate::hosts::MAX_STALENESS;
-use crate::support::{Daemon, Random, pace};
+use jwtkeeper_testkit::daemons::{Daemon, Random, pace};
 
 /// Callers that revoke on each host.
 const CALLERS: usize = 2;
@@ -92,7 +92,7 @@ impl Load {
     pub fn during<T>(&self, body: impl FnOnce() -> T) -> T {
         self.over.store(false, Ordering::Relaxed);
         std::thread::scope(|scope| {
-            let _over = crate::support::Over(&self.over);
+            let _over = jwtkeeper_testkit::daemons::Over(&self.over);
             for host in 0..self.configs.len() {
                 for _ in 0..CALLERS {
                     scope.spawn(move || self.revoke(host));

@@ -13,12 +13,7 @@
     reason = "a test fails by panicking, and prints its figures"
 )]
 
-#[path = "../servers/mod.rs"]
-mod servers;
 #[allow(dead_code, reason = "shared with the tests of one daemon")]
-#[path = "../daemon/support/mod.rs"]
-mod support;
-
 mod acl;
 mod away;
 mod cluster;

@@ -5,8 +5,8 @@ use std::process::Output;
 use jwtkeeper_client::{Before, Cause, Issue, Minted, Rotation, blocking};
 
 use crate::hosts::{MAX_STALENESS, is_ready, is_revoked, is_settled, issue, ready, revoke};
-use crate::servers::Server;
-use crate::support::{Daemon, Setup, exit_of, until};
+use jwtkeeper_testkit::daemons::{Daemon, Setup, exit_of, until};
+use jwtkeeper_testkit::servers::Server;
 
 const EMBEDDED: &str = "[store]\nkind = \"embedded\"";
 const OTHER: &[u8] = b"the other realm's secret: 0123456789abcdef";

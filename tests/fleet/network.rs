@@ -5,10 +5,10 @@ use std::time::Duration;
 use nix::sys::signal::Signal;
 
 use crate::hosts::{at, host, write_as_a_gem};
-use crate::servers::proxy::Place;
-use crate::servers::{Flow, Proxy, Server};
 use crate::stage::{Fault, World};
-use crate::support::{pace, until};
+use jwtkeeper_testkit::daemons::{pace, until};
+use jwtkeeper_testkit::servers::proxy::Place;
+use jwtkeeper_testkit::servers::{Flow, Proxy, Server};
 
 /// The numbers of entries that are written to make Redis send much.
 const FILLER: u64 = 1_000_000;

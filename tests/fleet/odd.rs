@@ -4,8 +4,8 @@
 use jwtkeeper_client::{Issue, Minted, Reason, Verdict, blocking};
 
 use crate::hosts::{Holder, at, complaints, entry, host, is_revoked, is_settled, issue, write_as_a_gem};
-use crate::servers::Server;
-use crate::support::{Daemon, until, wait_for};
+use jwtkeeper_testkit::daemons::{Daemon, until, wait_for};
+use jwtkeeper_testkit::servers::Server;
 
 /// Readings of everything that a login made since must outlive.
 const READINGS: usize = 3;

@@ -5,8 +5,8 @@ use base64::engine::general_purpose::STANDARD;
 use jwtkeeper_client::Minted;
 
 use crate::hosts::{Holder, at, complaints, entry, host, is_ready, issue, ready, revoke, user};
-use crate::servers::Server;
-use crate::support::{Daemon, until};
+use jwtkeeper_testkit::daemons::{Daemon, until};
+use jwtkeeper_testkit::servers::Server;
 
 const FIRST: &str = "first-open-sesame";
 const SECOND: &str = "second-open-sesame";

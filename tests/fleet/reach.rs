@@ -3,8 +3,8 @@
 use std::time::{Duration, Instant};
 
 use crate::hosts::{is_revoked, issue, revoke, three};
-use crate::servers::Server;
-use crate::support::{PATIENCE, Rounds};
+use jwtkeeper_testkit::daemons::{PATIENCE, Rounds};
+use jwtkeeper_testkit::servers::Server;
 
 #[test]
 fn what_one_host_revokes_is_soon_revoked_on_the_others() {

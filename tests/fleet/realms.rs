@@ -3,9 +3,9 @@
 use jwtkeeper_client::{Reason, Verdict};
 
 use crate::hosts::{host, issue, revoke, settings};
-use crate::servers::proxy::Place;
-use crate::servers::{Flow, Proxy, Server};
-use crate::support::{Daemon, Setup, until};
+use jwtkeeper_testkit::daemons::{Daemon, Setup, until};
+use jwtkeeper_testkit::servers::proxy::Place;
+use jwtkeeper_testkit::servers::{Flow, Proxy, Server};
 
 const OTHER: &[u8] = b"the other realm's secret: 0123456789abcdef";
 

@@ -2,8 +2,8 @@
 //! this host, and comes to Redis and to the others once the cause is gone, with nobody asking again.
 
 use crate::hosts::{Holder, at, entry, host, is_revoked, issue, record, revoke, revoked_at, session, settings, user};
-use crate::servers::{Server, knows_setting};
-use crate::support::{Daemon, until};
+use jwtkeeper_testkit::daemons::{Daemon, until};
+use jwtkeeper_testkit::servers::{Server, knows_setting};
 
 /// Has a revocation refused by a server that `spoil` spoils, and taken when `mend` has mended it. One of the words must
 /// be in what the caller is told.
@@ -111,13 +111,13 @@ fn that_wants_a_password_now() {
         |_| {
             config(&server, "requirepass", "now");
             let kill = ["CLIENT", "KILL", "TYPE", "normal", "SKIPME", "yes"];
-            crate::servers::process::ask::<u64>(&mend_url, &kill).unwrap();
+            jwtkeeper_testkit::servers::process::ask::<u64>(&mend_url, &kill).unwrap();
             until("the daemon has seen it", || {
                 crate::hosts::complaints(&one).contains("NOAUTH")
             });
         },
         &["password_file"],
-        |_| crate::servers::process::ask::<()>(&mend_url, &["CONFIG", "SET", "requirepass", ""]).unwrap(),
+        |_| jwtkeeper_testkit::servers::process::ask::<()>(&mend_url, &["CONFIG", "SET", "requirepass", ""]).unwrap(),
     );
 }
 
@@ -193,7 +193,7 @@ fn that_loads_its_data() {
     let client = one.client();
     let minted = issue(&client);
     server.restart();
-    let refused = crate::support::wait_for("a revocation is refused", || {
+    let refused = jwtkeeper_testkit::daemons::wait_for("a revocation is refused", || {
         until("the daemon has seen it", || {
             crate::hosts::complaints(&one).contains("loading")
         });

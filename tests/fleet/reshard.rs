@@ -6,10 +6,10 @@ use crate::cluster::of;
 use crate::hosts::{
     Holder, MAX_STALENESS, entry, is_revoked, is_settled, issue, ready, revoked_at, session, write_into,
 };
-use crate::servers::Cluster;
-use crate::servers::cluster::slot;
 use crate::stage::{Fault, PRELOADED, World, judged};
-use crate::support::until;
+use jwtkeeper_testkit::daemons::until;
+use jwtkeeper_testkit::servers::Cluster;
+use jwtkeeper_testkit::servers::cluster::slot;
 
 /// Slots that one round moves.
 const MOVED: usize = 100;

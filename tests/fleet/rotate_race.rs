@@ -6,8 +6,8 @@ use std::sync::Barrier;
 use jwtkeeper_client::{Issue, Rotation};
 
 use crate::hosts::three;
-use crate::servers::Server;
-use crate::support::Rounds;
+use jwtkeeper_testkit::daemons::Rounds;
+use jwtkeeper_testkit::servers::Server;
 
 const PARALLEL: usize = 64;
 

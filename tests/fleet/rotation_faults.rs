@@ -11,8 +11,8 @@ use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 
 use crate::hosts::{at, entry, host, is_ready, issue, ready, record};
-use crate::servers::Server;
-use crate::support::{Daemon, Setup, pace, until};
+use jwtkeeper_testkit::daemons::{Daemon, Setup, pace, until};
+use jwtkeeper_testkit::servers::Server;
 
 /// Of sessions that rotate during a fault; `make prove-rotation-faults` asks for 100.
 const SESSIONS: usize = 20;

@@ -1,8 +1,8 @@
 //! Redis over TLS, by an authority that the configuration names, with a client's certificate where Redis asks for one.
 
 use crate::hosts::{Holder, MAX_STALENESS, complaints, entry, host, is_ready, issue, revoke, settings};
-use crate::servers::{Authority, speaks_tls};
-use crate::support::{Setup, until};
+use jwtkeeper_testkit::daemons::{Setup, until};
+use jwtkeeper_testkit::servers::{Authority, speaks_tls};
 
 fn lines(port: u16, authority: &Authority) -> String {
     format!(

@@ -8,8 +8,8 @@ use jwtkeeper_client::State;
 
 use crate::hosts::{Holder, entry, is_settled, session, write_as_a_gem};
 use crate::load::{Load, Over};
-use crate::servers::{Proxy, Server};
-use crate::support::{Daemon, PATIENCE, Random, Rounds, pace, until};
+use jwtkeeper_testkit::daemons::{Daemon, PATIENCE, Random, Rounds, pace, until};
+use jwtkeeper_testkit::servers::{Proxy, Server};
 
 /// Entries that a gem wrote before.
 pub const PRELOADED: u64 = 20_000;

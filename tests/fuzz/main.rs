@@ -10,9 +10,6 @@
     reason = "a test fails by panicking, and prints the input that it runs; the bodies belong to the fuzz targets too"
 )]
 
-#[path = "../world/mod.rs"]
-mod world;
-
 mod config;
 mod keys;
 mod reply;

@@ -8,8 +8,8 @@ use jwtkeeper_core::keyring::Effort;
 use jwtkeeper_core::types::Millis;
 use jwtkeeper_wire::{FlagTarget, Op, Request, RevokeTarget, decode};
 
-use crate::world::keys::Key;
-use crate::world::{Builder, Said, World};
+use jwtkeeper_testkit::world::keys::Key;
+use jwtkeeper_testkit::world::{Builder, Said, World};
 
 /// The denylist grows with each revocation: a world serves this many inputs.
 const INPUTS: u32 = 2000;

@@ -3,8 +3,6 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)] // tests fail by panicking
 
 mod python;
-#[path = "../world/mod.rs"]
-mod world;
 
 use std::path::Path;
 
@@ -14,10 +12,10 @@ use jwtkeeper_core::keyring::Effort;
 use jwtkeeper_core::keyring::{Keyring, LockKey, Role, load_private, load_public};
 use jwtkeeper_core::realm::CookieLock;
 use jwtkeeper_core::types::Millis;
+use jwtkeeper_testkit::world::{Builder, VALID, World};
 use jwtkeeper_wire::Cause;
 use python::{AlgorithmMade, FileMade, Made};
 use serde_json::{Value, json};
-use world::{Builder, VALID, World};
 use zeroize::Zeroizing;
 
 /// The realm that a key file makes.

@@ -11,7 +11,7 @@ use jwtkeeper_core::keeper::{Keeper, Verdict};
 use jwtkeeper_core::keyring::Effort;
 use jwtkeeper_core::types::Millis;
 
-use crate::world::{MOMENT, Said};
+use jwtkeeper_testkit::world::{MOMENT, Said};
 
 /// A directory with a configuration and key files.
 pub(crate) struct Directory {

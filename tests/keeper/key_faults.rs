@@ -7,7 +7,7 @@ use jwtkeeper_core::jwt::Algorithm;
 use jwtkeeper_core::keyring::{load_private, load_public};
 use zeroize::Zeroizing;
 
-use crate::world::keys::key;
+use jwtkeeper_testkit::world::keys::key;
 
 fn openssl(args: &[&str], input: &[u8]) -> Vec<u8> {
     let mut child = Command::new("openssl")

@@ -6,8 +6,8 @@ use jwtkeeper_core::keyring::{Keyring, Role, load_private, load_public};
 use serde_json::{Value, json};
 use zeroize::Zeroizing;
 
-use crate::world::keys::{key, stranger};
-use crate::world::{Builder, VALID};
+use jwtkeeper_testkit::world::keys::{key, stranger};
+use jwtkeeper_testkit::world::{Builder, VALID};
 
 fn jwk(algorithm: Algorithm) -> Value {
     serde_json::to_value(key(algorithm).verifying().public).unwrap()

@@ -8,8 +8,8 @@ use serde_json::{Value, json};
 use zeroize::Zeroizing;
 
 use crate::configured::Directory;
-use crate::world::VALID;
-use crate::world::keys::{key, stranger};
+use jwtkeeper_testkit::world::VALID;
+use jwtkeeper_testkit::world::keys::{key, stranger};
 
 /// A modulus of 1024 bits.
 fn short_modulus(modulus: &Value) -> Value {
@@ -191,8 +191,8 @@ async fn private_key_among_public_ones_is_used_and_warned_of() {
         let realm = directory.load(&lines).await.unwrap();
         let claims = format!(
             r#"{{"iat":{},"exp":{},"jti":"a"}}"#,
-            crate::world::NOW,
-            crate::world::NOW + 60
+            jwtkeeper_testkit::world::NOW,
+            jwtkeeper_testkit::world::NOW + 60
         );
         assert_eq!(realm.say(&signing.signing.sign(&claims, None).unwrap()), VALID);
         let notes = realm.notes();

@@ -10,8 +10,8 @@ use jwtkeeper_wire::Reason::{AlgorithmNotAllowed, BadSignature, Malformed};
 use serde_json::Value;
 use zeroize::Zeroizing;
 
-use crate::world::keys::{Key, key};
-use crate::world::{Builder, Said, VALID, World, due, refused};
+use jwtkeeper_testkit::world::keys::{Key, key};
+use jwtkeeper_testkit::world::{Builder, Said, VALID, World, due, refused};
 
 /// The claims of RFC 7515 A.1: {"iss":"joe", "exp":1300819380, "http://example.com/is_root":true}.
 const CLAIMS: &str = "eyJpc3MiOiJqb2UiLA0KICJleHAiOjEzMDA4MTkzODAsDQogImh0dHA6Ly9leGFtcGxlLmNvbS9pc19yb290Ijp0cnVlfQ";

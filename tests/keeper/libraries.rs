@@ -6,8 +6,8 @@ use jwtkeeper_wire::Reason::{BadSignature, Malformed, UnknownKey};
 use serde_json::{Value, json};
 
 use crate::configured::{Configured, Directory};
-use crate::world::keys::key;
-use crate::world::{NOW, VALID, refused};
+use jwtkeeper_testkit::world::keys::key;
+use jwtkeeper_testkit::world::{NOW, VALID, refused};
 
 fn fixture() -> Value {
     let path = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/fixtures/libraries/tokens.json");

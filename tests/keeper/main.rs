@@ -3,9 +3,6 @@
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)] // tests fail by panicking
 
-#[path = "../world/mod.rs"]
-mod world;
-
 mod configured;
 mod key_faults;
 mod key_files;

@@ -7,8 +7,8 @@ use jwtkeeper_core::jwt::Algorithm;
 use jwtkeeper_core::types::Millis;
 use serde_json::Value;
 
-use crate::world::keys::{Key, key};
-use crate::world::{Builder, VALID, World};
+use jwtkeeper_testkit::world::keys::{Key, key};
+use jwtkeeper_testkit::world::{Builder, VALID, World};
 
 const ISSUER: &str = "https://issuer.example";
 const AUDIENCE: &str = "shop";

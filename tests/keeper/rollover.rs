@@ -14,8 +14,8 @@ use jwtkeeper_core::realm::CookieLock;
 use jwtkeeper_wire::Cause;
 use serde_json::json;
 
-use crate::world::keys::key;
-use crate::world::{Builder, MOMENT};
+use jwtkeeper_testkit::world::keys::key;
+use jwtkeeper_testkit::world::{Builder, MOMENT};
 
 fn secret_file(path: &Path, bytes: &[u8]) {
     let mut file = std::fs::OpenOptions::new()

@@ -6,7 +6,7 @@ use std::os::unix::fs::FileExt;
 use jwtkeeper_core::jwt::{Algorithm, Family};
 use jwtkeeper_core::keyring::{CookieSecret, LockKey};
 
-use crate::world::keys::key;
+use jwtkeeper_testkit::world::keys::key;
 
 /// More than this test itself uses when it looks.
 const OWN: u64 = 10 * 1024;

@@ -13,7 +13,7 @@ use nix::sys::signal::{Signal, killpg};
 use nix::unistd::Pid;
 use tempfile::TempDir;
 
-use crate::support::PATIENCE;
+use jwtkeeper_testkit::daemons::PATIENCE;
 
 /// A program of a language: its name in messages, and how it is started in the project's root.
 pub struct Language {

@@ -13,7 +13,7 @@ use crate::conformance::conforms;
 use crate::drive::examples_work;
 use crate::impostor::refuses_an_impostor;
 use crate::restart::hears_of_no_restart;
-use crate::support::{PATIENCE, Setup};
+use jwtkeeper_testkit::daemons::{PATIENCE, Setup};
 
 fn make(goal: &Path, directory: &Path) {
     let mut make = Command::new("make");

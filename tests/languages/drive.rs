@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 
 use crate::app::{App, Language};
 use crate::exchange::{LOCK_COOKIE, Response, ask};
-use crate::support::{Daemon, SECRET, Setup};
+use jwtkeeper_testkit::daemons::{Daemon, SECRET, Setup};
 
 /// Without a cookie lock, as `make run` serves, and with one.
 pub fn examples_work(language: &Language) {

@@ -4,7 +4,7 @@ use cookie::Cookie;
 use ureq::http::{HeaderMap, Request};
 use ureq::{Agent, Body};
 
-use crate::support::PATIENCE;
+use jwtkeeper_testkit::daemons::PATIENCE;
 
 /// The lock cookie's name, as everybody has it by default.
 pub const LOCK_COOKIE: &str = "jwt_keeper";

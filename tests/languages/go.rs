@@ -10,7 +10,7 @@ use crate::drive::examples_work;
 use crate::impostor::refuses_an_impostor;
 use crate::parallel::one_successor_each;
 use crate::restart::hears_of_no_restart;
-use crate::support::daemon::ctl;
+use jwtkeeper_testkit::daemons::daemon::ctl;
 
 /// The go command in a directory, with libjwtkeeper where cgo finds it.
 fn go(directory: &str) -> Command {

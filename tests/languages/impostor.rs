@@ -11,7 +11,7 @@ use tempfile::TempDir;
 
 use crate::app::{Language, built};
 use crate::exchange::ask;
-use crate::support::wait_for;
+use jwtkeeper_testkit::daemons::wait_for;
 
 const OTHER: u32 = 64_031;
 

@@ -14,7 +14,7 @@ use jwtkeeper_client::{Issue, Minted, NewClaims, Reason, Revoked, Validate, Verd
 use serde::Deserialize;
 
 use crate::exchange::{LOCK_COOKIE, Response, ask};
-use crate::support::{Daemon, SECRET, Setup};
+use jwtkeeper_testkit::daemons::{Daemon, SECRET, Setup};
 
 /// A daemon that locks, and an app behind it in this process.
 struct World {

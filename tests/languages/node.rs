@@ -9,7 +9,7 @@ use crate::drive::examples_work;
 use crate::impostor::refuses_an_impostor;
 use crate::parallel::one_successor_each;
 use crate::restart::hears_of_no_restart;
-use crate::support::exit_of;
+use jwtkeeper_testkit::daemons::exit_of;
 
 fn conformance_app() -> Language {
     Language::new("node express", "node", &["tests/languages/apps/node_express.mjs"])

@@ -7,7 +7,7 @@ use jwtkeeper_client::Issue;
 
 use crate::app::Language;
 use crate::exchange::ask;
-use crate::support::{PATIENCE, Setup};
+use jwtkeeper_testkit::daemons::{PATIENCE, Setup};
 
 const AT_ONCE: usize = 8;
 const ROUNDS: usize = 25;

@@ -10,7 +10,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use tempfile::TempDir;
 
-use crate::support::Daemon;
+use jwtkeeper_testkit::daemons::Daemon;
 
 /// The tag of `Rotate` (docs/protocol.md), after the request's id.
 const ROTATE: [u8; 4] = 3u32.to_le_bytes();

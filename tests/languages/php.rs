@@ -10,7 +10,7 @@ use crate::conformance::conforms;
 use crate::drive::examples_work;
 use crate::impostor::refuses_an_impostor;
 use crate::restart::hears_of_no_restart;
-use crate::support::{Setup, exit_of};
+use jwtkeeper_testkit::daemons::{Setup, exit_of};
 
 fn conformance_app() -> Language {
     let arguments = [

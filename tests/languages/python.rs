@@ -8,7 +8,7 @@ use crate::drive::examples_work;
 use crate::impostor::refuses_an_impostor;
 use crate::parallel::one_successor_each;
 use crate::restart::hears_of_no_restart;
-use crate::support::exit_of;
+use jwtkeeper_testkit::daemons::exit_of;
 
 /// Debian's own, which finds Debian's packages.
 const PYTHON: &str = "/usr/bin/python3";

@@ -10,7 +10,7 @@ use nix::unistd::Pid;
 use serde_json::Value;
 
 use crate::app::{built, root};
-use crate::support::{Rounds, Setup};
+use jwtkeeper_testkit::daemons::{Rounds, Setup};
 
 /// Calls between two restarts: a third of a second, more or less.
 const SPELL: u32 = 10_000;

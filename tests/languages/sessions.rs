@@ -10,7 +10,7 @@ use axum::http::{HeaderMap, HeaderValue, StatusCode};
 use jwtkeeper_client::session::{Outcome, Refusal, Sessions};
 use jwtkeeper_client::{Issue, Minted, NewClaims, Reason, tokio};
 
-use crate::support::{Daemon, SECRET, Setup, until};
+use jwtkeeper_testkit::daemons::{Daemon, SECRET, Setup, until};
 
 fn locking() -> Daemon {
     locking_setup().start()

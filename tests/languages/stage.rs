@@ -9,8 +9,8 @@ use jwtkeeper_client::{Issue, blocking};
 
 use crate::cases::DaemonState;
 use crate::passage::Passage;
-use crate::servers::Server;
-use crate::support::{Daemon, SECRET, Setup, until};
+use jwtkeeper_testkit::daemons::{Daemon, SECRET, Setup, until};
+use jwtkeeper_testkit::servers::Server;
 
 /// How long a client of an app may take where there is an answer to be had.
 const DEADLINE: Duration = Duration::from_secs(20);

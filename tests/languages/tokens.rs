@@ -7,7 +7,7 @@ use serde_json::Value;
 
 use crate::cases::{Case, TokenState};
 use crate::stage::Stage;
-use crate::support::until;
+use jwtkeeper_testkit::daemons::until;
 
 const CLAIMS: &str = r#"{"sub":"42","role":"reader","note":"zoë ☃"}"#;
 

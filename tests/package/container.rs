@@ -11,7 +11,7 @@ use tempfile::TempDir;
 
 use crate::machine::{child_of, copy_of_debian};
 use crate::packages::{DAEMON, package, printed, project};
-use crate::support::{PATIENCE, until, wait_for};
+use jwtkeeper_testkit::daemons::{PATIENCE, until, wait_for};
 
 /// What the Containerfile says after a word, as a list of arguments.
 fn said(word: &str) -> Vec<String> {

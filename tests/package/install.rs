@@ -3,7 +3,7 @@
 use jwtkeeper_client::{Before, Issue};
 
 use crate::Machine;
-use crate::support::until;
+use jwtkeeper_testkit::daemons::until;
 
 const OWNERS: &str = "stat --format='%A %U:%G %n' /etc/jwtkeeper /etc/jwtkeeper/conf.d /etc/jwtkeeper/secret /var/lib/jwtkeeper \
     /var/lib/jwtkeeper/denylist.redb /var/log/jwtkeeper /run/jwtkeeper /run/jwtkeeper/jwtkeeper.sock";

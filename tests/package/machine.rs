@@ -11,7 +11,7 @@ use nix::unistd::Pid;
 use tempfile::TempDir;
 
 use crate::packages::{DAEMON, kept, package, printed, project, succeeded};
-use crate::support::{PATIENCE, until, wait_for};
+use jwtkeeper_testkit::daemons::{PATIENCE, until, wait_for};
 
 pub struct Machine {
     directory: TempDir,

@@ -13,9 +13,6 @@
     reason = "a test fails by panicking"
 )]
 
-#[path = "../daemon/support/mod.rs"]
-mod support;
-
 mod container;
 mod contents;
 mod install;

@@ -7,7 +7,7 @@ use jwtkeeper_client::{Issue, Verdict};
 
 use crate::Machine;
 use crate::packages::project;
-use crate::support::until;
+use jwtkeeper_testkit::daemons::until;
 
 fn configured(machine: &Machine, lines: &str) {
     machine.write("/etc/jwtkeeper/conf.d/test.toml", lines);

@@ -7,7 +7,7 @@ use std::time::Duration;
 use jwtkeeper_client::{Config, Issue, blocking::Client};
 
 use crate::Machine;
-use crate::support::{meanwhile, until};
+use jwtkeeper_testkit::daemons::{meanwhile, until};
 
 /// More than a socket unit would bear that gives up early.
 const KILLS: usize = 8;

@@ -8,8 +8,8 @@ use jwtkeeper_core::denylist::{Denylist, Kind};
 use jwtkeeper_redis::Redis;
 
 use crate::redis::{Place, guest};
-use crate::servers::Server;
 use crate::support::{apply, entries, hard, pace, realm, until, uuid};
+use jwtkeeper_testkit::servers::Server;
 
 const HOSTS: usize = 20;
 const ENTRIES: u64 = 20_000;

@@ -5,10 +5,10 @@ use std::sync::Arc;
 use jwtkeeper_core::denylist::{Denylist, Kind, Level, Outcome, StoreError};
 
 use crate::redis::host;
-use crate::servers::Server;
 use crate::support::{
     NOW, apply, cutoff, entries, hand_out, hard, id, moment, raise, realm, record, revoke_jti, rotate, until, uuid,
 };
+use jwtkeeper_testkit::servers::Server;
 
 fn level(store: &dyn Denylist, jti: &jwtkeeper_core::types::Id) -> Option<Level> {
     realm(store.index()).token(jti)

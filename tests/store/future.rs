@@ -7,8 +7,8 @@ use jwtkeeper_core::denylist::{Denylist, Kind, Level, Raise};
 use jwtkeeper_core::types::Millis;
 
 use crate::redis::{host, host_by};
-use crate::servers::Server;
 use crate::support::{NOW, apply, cutoff, entries, id, moment, raise, realm, until, uuid};
+use jwtkeeper_testkit::servers::Server;
 
 /// What this test's host thinks the time is.
 static CLOCK: AtomicU64 = AtomicU64::new(0);

@@ -6,9 +6,9 @@ use std::time::{Duration, Instant};
 use jwtkeeper_core::denylist::{Denylist, Kind};
 
 use crate::redis::{guest_at, host};
-use crate::servers::proxy::Place;
-use crate::servers::{Proxy, Server};
 use crate::support::{apply, entries, hard, pace, realm, rotate, until, uuid};
+use jwtkeeper_testkit::servers::proxy::Place;
+use jwtkeeper_testkit::servers::{Proxy, Server};
 
 /// Changes after a quiet spell each.
 const SPELLS: u64 = 4;

@@ -31,6 +31,4 @@ mod redis;
 mod reload;
 mod replaced;
 mod scripts;
-#[path = "../servers/mod.rs"]
-mod servers;
 mod support;

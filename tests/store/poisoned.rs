@@ -5,8 +5,8 @@ use std::sync::Arc;
 use jwtkeeper_core::denylist::{Denylist, Kind, Level, Outcome};
 
 use crate::redis::host;
-use crate::servers::Server;
 use crate::support::{apply, cutoff, entries, hard, id, moment, realm, record, revoke_jti, rotate, until, uuid};
+use jwtkeeper_testkit::servers::Server;
 
 /// A time to live that Redis takes, and that no double holds.
 const ENDLESS: &str = "9000000000000000000";

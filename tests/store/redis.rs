@@ -10,8 +10,8 @@ use jwtkeeper_redis::{Reach, Redis, Servers, Terms};
 use jwtkeeper_store::Embedded;
 use redis::{ConnectionInfo, IntoConnectionInfo};
 
-use crate::servers::{Cluster, Sentinels, Server, sentinel};
 use crate::support::{directory, moment, until};
+use jwtkeeper_testkit::servers::{Cluster, Sentinels, Server, sentinel};
 
 /// What a store needs to live.
 pub(crate) struct Place {

@@ -9,8 +9,8 @@ use jwtkeeper_core::types::Id;
 use jwtkeeper_redis::{Redis, Terms};
 
 use crate::redis::{Place, host, newcomer};
-use crate::servers::Server;
 use crate::support::{apply, entries, hard, id, pace, realm, until, uuid};
+use jwtkeeper_testkit::servers::Server;
 
 const SENTINEL: &str = "jwtkeeper-dataset:{0}";
 

@@ -6,8 +6,8 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use jwtkeeper_core::denylist::{Denylist, Kind};
 
 use crate::redis::host;
-use crate::servers::Server;
 use crate::support::{apply, entries, hard, realm, uuid};
+use jwtkeeper_testkit::servers::Server;
 
 #[test]
 fn changes_succeed_while_redis_forgets_scripts_again_and_again() {

@@ -10,10 +10,7 @@ use jwtkeeper_core::keyring::KeyId;
 use jwtkeeper_core::types::{Id, Millis, Seconds};
 use jwtkeeper_store::Embedded;
 
-#[path = "../../client/tests/support/pace.rs"]
-#[allow(dead_code, missing_docs, unreachable_pub, reason = "shared with other tests")]
-mod waiting;
-pub(crate) use waiting::{pace, until, wait_for};
+pub(crate) use jwtkeeper_testkit::pace::{pace, until};
 
 /// The second at which these tests begin.
 pub(crate) const NOW: i64 = 1_700_000_000;

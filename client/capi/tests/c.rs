@@ -18,7 +18,7 @@ use std::path::Path;
 use std::process::{Command, Stdio};
 use std::time::Duration;
 
-use support::pace::{Random, pace};
+use jwtkeeper_testkit::pace::{Random, pace};
 use support::{Build, Daemon, compile, good, here, succeeds};
 
 /// How much smaller everything is under valgrind.

@@ -1,4 +1,4 @@
-//! What the tests of both clients share: a scripted daemon, and one face for the two clients.
+//! What the tests of both clients share: one face for the two clients.
 
 #![allow(
     dead_code,
@@ -11,7 +11,3 @@
 )]
 
 pub mod driver;
-pub mod fake;
-pub mod pace;
-
-pub use pace::{Random, pace, until};

@@ -6,8 +6,8 @@ use jwtkeeper_client::Issue;
 
 use super::scan::scan;
 use super::traces::{Trace, of_number, trace};
-use crate::support::daemon::{P256, RSA};
-use crate::support::{Setup, until};
+use jwtkeeper_testkit::daemons::daemon::{P256, RSA};
+use jwtkeeper_testkit::daemons::{Setup, until};
 
 const REALMS: [(&str, &str, &[&str]); 3] = [
     ("rsa", "RS256", RSA),

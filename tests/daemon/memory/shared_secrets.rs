@@ -5,7 +5,7 @@ use jwtkeeper_client::{Issue, Rotate, Rotation, Validate};
 
 use super::scan::scan;
 use super::traces::{Trace, of_hmac, of_lock, of_seal};
-use crate::support::{Daemon, Setup, until};
+use jwtkeeper_testkit::daemons::{Daemon, Setup, until};
 
 const REALMS: [(&str, &str, hmac::Algorithm); 2] = [
     ("narrow", "HS256", hmac::HMAC_SHA256),

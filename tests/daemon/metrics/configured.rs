@@ -4,8 +4,8 @@ use std::net::TcpStream;
 
 use jwtkeeper_client::{Issue, Validate};
 
-use crate::support::http::{At, start};
-use crate::support::{Setup, until};
+use jwtkeeper_testkit::daemons::http::{At, start};
+use jwtkeeper_testkit::daemons::{Setup, until};
 
 fn refused(lines: &str, said: &[&str]) {
     let output = Setup::new().top(&format!("[metrics]\n{lines}")).run(&["--check"]);

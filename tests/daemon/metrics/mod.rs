@@ -10,8 +10,8 @@ use std::process::Command;
 use jwtkeeper_client::{Issue, Rotation};
 use serde_json::Value;
 
-use crate::support::http::{At, parsed, piped, start, start_tcp};
-use crate::support::{Daemon, SECRET, Setup, until};
+use jwtkeeper_testkit::daemons::http::{At, parsed, piped, start, start_tcp};
+use jwtkeeper_testkit::daemons::{Daemon, SECRET, Setup, until};
 
 const OTHER: &[u8] = b"another secret of the tests, as long as the first: 0123456789abcdef";
 

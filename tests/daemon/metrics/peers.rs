@@ -5,8 +5,8 @@ use std::time::{Duration, Instant};
 
 use jwtkeeper_client::Issue;
 
-use crate::support::http::{At, start, start_tcp};
-use crate::support::{Setup, pace, until};
+use jwtkeeper_testkit::daemons::http::{At, start, start_tcp};
+use jwtkeeper_testkit::daemons::{Setup, pace, until};
 
 /// Peers that the server has room for.
 const PEERS: usize = 16;
@@ -141,7 +141,7 @@ fn a_storm_of_scrapes() {
         let mut some = [0; 15];
         let _ = stream.read(&mut some); // another may have taken its place
     };
-    crate::support::meanwhile(scrape, || {
+    jwtkeeper_testkit::daemons::meanwhile(scrape, || {
         for _ in 0..500 {
             assert!(client.validate(minted.token()).unwrap().is_valid());
         }

@@ -5,8 +5,8 @@ use jwtkeeper_core::types::Millis;
 use jwtkeeper_store::Embedded;
 use nix::sys::signal::Signal;
 
-use crate::support::http::{At, start};
-use crate::support::{Daemon, SECRET, Setup, until};
+use jwtkeeper_testkit::daemons::http::{At, start};
+use jwtkeeper_testkit::daemons::{Daemon, SECRET, Setup, until};
 
 fn faults(at: &At) -> Vec<String> {
     let (_, document) = at.ready();

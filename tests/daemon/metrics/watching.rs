@@ -7,7 +7,7 @@ use std::process::Command;
 use serde_json::Value;
 
 use super::rich;
-use crate::support::http::{parsed, piped, start};
+use jwtkeeper_testkit::daemons::http::{parsed, piped, start};
 
 const ALERTS: &str = include_str!("../../../examples/prometheus/alerts.yml");
 const DASHBOARD: &str = include_str!("../../../examples/grafana/jwtkeeper.json");

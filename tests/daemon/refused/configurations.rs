@@ -7,7 +7,7 @@ use nix::sys::stat::Mode;
 use nix::unistd::mkfifo;
 
 use super::*;
-use crate::support::daemon::chmod;
+use jwtkeeper_testkit::daemons::daemon::chmod;
 
 /// Breaks the configuration of a running daemon; a new secret counts all the same; then it is put right.
 fn configuration(breaks: impl FnOnce(&Daemon, &Path), says: &[&str]) {

@@ -9,8 +9,8 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use super::*;
-use crate::support::daemon::SECRET;
-use crate::support::{Over, meanwhile, pace};
+use jwtkeeper_testkit::daemons::daemon::SECRET;
+use jwtkeeper_testkit::daemons::{Over, meanwhile, pace};
 
 /// Writes the new secret byte by byte with this pause, by `open`; meanwhile tokens are issued, and all of them must be
 /// of one of the two secrets.

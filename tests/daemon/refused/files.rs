@@ -9,7 +9,7 @@ use nix::sys::stat::Mode;
 use nix::unistd::mkfifo;
 
 use super::*;
-use crate::support::daemon::chmod;
+use jwtkeeper_testkit::daemons::daemon::chmod;
 
 /// Makes the secret's file something that is not taken, then puts another secret there.
 fn secret(make: impl FnOnce(&Daemon, &Path), says: &[&str]) {
@@ -273,7 +273,7 @@ fn a_stray_newline_is_seen() {
     let (daemon, token) = start(setup());
     let fingerprint = |daemon: &Daemon| daemon.health()["realms"][0]["keys"][0]["fingerprint"].clone();
     let before = fingerprint(&daemon);
-    let mut secret = crate::support::daemon::SECRET.as_bytes().to_vec();
+    let mut secret = jwtkeeper_testkit::daemons::daemon::SECRET.as_bytes().to_vec();
     secret.push(b'\n');
     put_secret(&daemon, "default.secret", &secret);
     daemon.client().reload().unwrap();

@@ -10,7 +10,7 @@ use std::process::Command;
 
 use jwtkeeper_client::{Issue, Reason, Verdict};
 
-use crate::support::{Daemon, Setup, exit_of, until};
+use jwtkeeper_testkit::daemons::{Daemon, Setup, exit_of, until};
 
 /// How long files rest in these tests: no test waits longer than it must.
 const SETTLE: &str = "[reload]\npoll = \"1s\"\nsettle = \"50ms\"";

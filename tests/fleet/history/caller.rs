@@ -11,7 +11,7 @@ use jwtkeeper_wire::ErrorCode;
 
 use super::model::{Beginning, Call, LONGEST_US, Scope, Session, Token};
 use super::{History, REALMS};
-use crate::support::{Random, pace};
+use jwtkeeper_testkit::daemons::{Random, pace};
 
 /// The longest time for which a login may be `unavailable`; shorter than the time for which a cutoff covers new sessions.
 const LONGEST_OUTAGE: Duration = Duration::from_secs(1);

@@ -13,8 +13,8 @@ use jwtkeeper_client::blocking;
 use self::caller::Caller;
 use self::model::{RealmChanges, Session, TestClock};
 use crate::hosts::{host, settings};
-use crate::servers::Server;
-use crate::support::{Daemon, Over, pace, wait_for};
+use jwtkeeper_testkit::daemons::{Daemon, Over, pace, wait_for};
+use jwtkeeper_testkit::servers::Server;
 
 pub const REALMS: [&str; 2] = ["default", "shop"];
 const CALLERS: usize = 8;

@@ -6,8 +6,8 @@ use jwtkeeper_core::realm::CookieLock;
 use jwtkeeper_wire::Reason::LockRequired;
 
 use super::{Kind, RIGHT};
-use crate::world::keys::Key;
-use crate::world::{Builder, NOW, Said, VALID, refused};
+use jwtkeeper_testkit::world::keys::Key;
+use jwtkeeper_testkit::world::{Builder, NOW, Said, VALID, refused};
 
 /// Signatures of {"exp":1700000060,"jti":"a"} under the header that is minted, by the 64 bytes 0x30 to 0x6f and the
 /// cookie secret [`RIGHT`]; made with Python's hmac and hashlib.

@@ -10,8 +10,8 @@ use jwtkeeper_wire::Cause::Unlocked;
 use jwtkeeper_wire::Reason::{BadSignature, LockRequired};
 use serde_json::json;
 
-use crate::world::keys::{Key, key};
-use crate::world::{Builder, NOW, VALID, World, claims, due, fewest, refused};
+use jwtkeeper_testkit::world::keys::{Key, key};
+use jwtkeeper_testkit::world::{Builder, NOW, VALID, World, claims, due, fewest, refused};
 
 const RIGHT: &str = "35a496b4d4aa7dcb08389ef2e22728dc";
 const WRONG: &str = "00000000000000000000000000000000";

@@ -5,7 +5,7 @@ use jwtkeeper_wire::Cause::{Rotated, Unlocked};
 use serde_json::json;
 
 use super::{KINDS, Kind};
-use crate::world::{VALID, due};
+use jwtkeeper_testkit::world::{VALID, due};
 
 #[test]
 fn a_rotation_sets_a_new_secret_and_the_old_token_goes_on_with_it() {

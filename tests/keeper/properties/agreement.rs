@@ -9,8 +9,8 @@ use jwtkeeper_wire::{Cause, Reason};
 use proptest::prelude::*;
 
 use super::cases;
-use crate::world::keys::key;
-use crate::world::{Builder, MOMENT, NOW, VALID, World, claims, refused};
+use jwtkeeper_testkit::world::keys::key;
+use jwtkeeper_testkit::world::{Builder, MOMENT, NOW, VALID, World, claims, refused};
 
 /// Names that mean something to the keeper, and some that only look so.
 const NAMES: [&str; 14] = [
@@ -213,16 +213,16 @@ proptest! {
         let text = format!("{{{}}}", text.join(","));
         if let Ok(minted) = world.mint(&text, ttl) {
             let said = world.say_of(&minted);
-            prop_assert!(matches!(said, crate::world::Said::Valid(Cause::None | Cause::StaleVersion)), "{:?} of {}", said, text);
+            prop_assert!(matches!(said, jwtkeeper_testkit::world::Said::Valid(Cause::None | Cause::StaleVersion)), "{:?} of {}", said, text);
             prop_assert!(minted.token.len() <= world.served.realm.policy.max_token);
             world.now = Millis(MOMENT.0 + (world.served.realm.policy.max_lifetime + 1) * 1000);
-            prop_assert!(matches!(world.say_of(&minted), crate::world::Said::Invalid(_)));
+            prop_assert!(matches!(world.say_of(&minted), jwtkeeper_testkit::world::Said::Invalid(_)));
         }
     }
 
     #[test]
     fn noise_is_no_token(bytes in prop::collection::vec(any::<u8>(), 0..300), text in "[A-Za-z0-9_.=-]{0,200}") {
-        let world = crate::world::plain();
+        let world = jwtkeeper_testkit::world::plain();
         for token in [&bytes[..], text.as_bytes()] {
             let mut buffer = Vec::new();
             let verdict = world.keeper.validate(&world.served, world.now, token, Some(&text), &mut buffer, &mut Effort::default());
@@ -232,10 +232,10 @@ proptest! {
 
     #[test]
     fn noise_under_a_good_signature_is_no_panic(header in "\\PC{0,60}", claims in value()) {
-        let world = crate::world::plain();
+        let world = jwtkeeper_testkit::world::plain();
         let said = world.say(&world.forge(&header, &claims));
-        prop_assert!(matches!(said, crate::world::Said::Invalid(_)));
+        prop_assert!(matches!(said, jwtkeeper_testkit::world::Said::Invalid(_)));
         let said = world.say(&world.forge_claims(&claims));
-        prop_assert!(matches!(said, crate::world::Said::Invalid(_)));
+        prop_assert!(matches!(said, jwtkeeper_testkit::world::Said::Invalid(_)));
     }
 }

@@ -7,8 +7,8 @@ use proptest::prelude::*;
 use serde_json::json;
 
 use super::cases;
-use crate::world::keys::key;
-use crate::world::{Builder, Said, VALID, World};
+use jwtkeeper_testkit::world::keys::key;
+use jwtkeeper_testkit::world::{Builder, Said, VALID, World};
 
 fn worlds() -> Vec<(World, jwtkeeper_core::keeper::Minted)> {
     let realm = |algorithm: Algorithm, lock| {

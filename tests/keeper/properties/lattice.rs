@@ -10,7 +10,7 @@ use proptest::prelude::*;
 use serde_json::json;
 
 use super::cases;
-use crate::world::{JUST_NOW, Said, World, at, plain};
+use jwtkeeper_testkit::world::{JUST_NOW, Said, World, at, plain};
 
 const GRACE: u64 = 30_000;
 const SKEW: u64 = 2000;

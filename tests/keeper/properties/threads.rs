@@ -9,7 +9,7 @@ use jwtkeeper_wire::Cause;
 use jwtkeeper_wire::Reason::Revoked;
 use serde_json::json;
 
-use crate::world::{Said, VALID, plain, refused};
+use jwtkeeper_testkit::world::{Said, VALID, plain, refused};
 
 #[test]
 fn parallel_rotations_of_one_token_have_one_successor() {
@@ -60,7 +60,7 @@ fn a_validate_that_starts_after_the_acknowledgement_says_revoked() {
                     cookie: None,
                 },
                 1 => Revoke::Jti(&jti),
-                _ => Revoke::Subject("u", crate::world::JUST_NOW),
+                _ => Revoke::Subject("u", jwtkeeper_testkit::world::JUST_NOW),
             });
             acknowledged.store(true, Ordering::SeqCst);
         });

@@ -8,8 +8,8 @@ use jwtkeeper_core::keeper::{Before, Flag, Keeper, Revoke};
 use jwtkeeper_wire::Reason::{NotYetValid, Revoked};
 use serde_json::json;
 
-use crate::world::keys::key;
-use crate::world::{Builder, JUST_NOW, VALID, World, at, claims, due, plain, refused};
+use jwtkeeper_testkit::world::keys::key;
+use jwtkeeper_testkit::world::{Builder, JUST_NOW, VALID, World, at, claims, due, plain, refused};
 
 const YEAR_MS: i64 = 365 * 24 * 3600 * 1000;
 

@@ -6,8 +6,8 @@ use jwtkeeper_core::types::Millis;
 use jwtkeeper_wire::Reason::Revoked;
 use serde_json::json;
 
-use crate::world::keys::key;
-use crate::world::{Builder, JUST_NOW, MOMENT, NOW, VALID, World, at, plain, refused};
+use jwtkeeper_testkit::world::keys::key;
+use jwtkeeper_testkit::world::{Builder, JUST_NOW, MOMENT, NOW, VALID, World, at, plain, refused};
 
 /// Both kinds, so that one test tries both.
 fn both<'a>(subject: &'a str, before: Before) -> [Revoke<'a>; 2] {
@@ -154,7 +154,7 @@ fn rotating_does_not_carry_a_login_over_a_cutoff() {
 }
 
 /// Validates, after a cutoff, a forged token whose claims are `members`.
-fn after(cutoff: Millis, members: &str) -> (World, crate::world::Said) {
+fn after(cutoff: Millis, members: &str) -> (World, jwtkeeper_testkit::world::Said) {
     let world = plain();
     world.revoke(Revoke::IssuedBefore(Before::At(cutoff)));
     let said = world.say(&world.forge_claims(&format!(r#"{{"exp":{},{members}}}"#, NOW + 60)));

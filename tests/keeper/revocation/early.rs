@@ -7,8 +7,8 @@ use jwtkeeper_core::keeper::{Before, Revoke};
 use jwtkeeper_wire::Reason::{LifetimeTooLong, NotYetValid, Revoked};
 use serde_json::json;
 
-use crate::world::keys::key;
-use crate::world::{Builder, JUST_NOW, NOW, VALID, World, at, refused};
+use jwtkeeper_testkit::world::keys::key;
+use jwtkeeper_testkit::world::{Builder, JUST_NOW, NOW, VALID, World, at, refused};
 
 /// The `max_lifetime` here.
 const MAX: u64 = 600;
@@ -28,7 +28,7 @@ fn early(world: &World, jti: &str, subject: &str) -> String {
 }
 
 /// The answer once the token's time has come, the clock having ticked until then.
-fn later(world: &mut World, token: &str) -> crate::world::Said {
+fn later(world: &mut World, token: &str) -> jwtkeeper_testkit::world::Said {
     for second in (100..=2000).step_by(100) {
         world.now = at(second * 1000);
         world.tick();

@@ -6,7 +6,7 @@ use jwtkeeper_wire::Cause::{Flagged, Rotated};
 use jwtkeeper_wire::Reason::Revoked;
 use serde_json::json;
 
-use crate::world::{JUST_NOW, VALID, at, due, plain, refused};
+use jwtkeeper_testkit::world::{JUST_NOW, VALID, at, due, plain, refused};
 
 #[test]
 fn a_flagged_token_is_valid_and_due_until_it_is_rotated() {

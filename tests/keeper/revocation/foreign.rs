@@ -8,8 +8,8 @@ use jwtkeeper_wire::{ErrorCode, State};
 use serde_json::{Value, json};
 
 use crate::configured::Directory;
-use crate::world::keys::{key, stranger};
-use crate::world::{Builder, JUST_NOW, NOW, VALID, World, refused};
+use jwtkeeper_testkit::world::keys::{key, stranger};
+use jwtkeeper_testkit::world::{Builder, JUST_NOW, NOW, VALID, World, refused};
 
 const A: &str = "https://a.example.com";
 const B: &str = "https://b.example.com";

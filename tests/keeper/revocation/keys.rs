@@ -7,8 +7,8 @@ use jwtkeeper_wire::Cause::{RetiredKey, Rotated};
 use jwtkeeper_wire::Reason::{AlgorithmNotAllowed, BadSignature, Revoked, WrongAudience, WrongIssuer};
 use serde_json::json;
 
-use crate::world::keys::{key, stranger};
-use crate::world::{Builder, NOW, VALID, World, at, claims, due, refused};
+use jwtkeeper_testkit::world::keys::{key, stranger};
+use jwtkeeper_testkit::world::{Builder, NOW, VALID, World, at, claims, due, refused};
 
 #[test]
 fn a_planned_rollover_logs_no_one_out() {

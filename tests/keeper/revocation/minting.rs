@@ -6,8 +6,8 @@ use jwtkeeper_core::realm::OwnClaim;
 use jwtkeeper_wire::{ErrorCode, Reason};
 use serde_json::{Value, json};
 
-use crate::world::keys::key;
-use crate::world::{Builder, NOW, VALID, World, claims, plain};
+use jwtkeeper_testkit::world::keys::key;
+use jwtkeeper_testkit::world::{Builder, NOW, VALID, World, claims, plain};
 
 fn realm() -> Builder {
     Builder::signing(&key(Algorithm::HS256))
@@ -105,7 +105,10 @@ fn overrides_are_taken_one_by_one_and_judged_as_validate_would() {
             Ok(minted) => {
                 assert!(taken, "{wanted}");
                 assert_eq!(claims(&minted)[claim.name()], value);
-                assert_ne!(world.say(&minted.token), crate::world::refused(Reason::Revoked));
+                assert_ne!(
+                    world.say(&minted.token),
+                    jwtkeeper_testkit::world::refused(Reason::Revoked)
+                );
             }
             Err(Refusal::DeadOnArrival(reason)) => assert!(!taken, "{wanted}: {reason}"),
             Err(other) => panic!("{wanted}: {other}"),
@@ -125,12 +128,18 @@ fn a_backdated_token_starts_a_session_now() {
         .serve();
     let token = world.issue(json!({"iat": NOW - 86_400, "sub": "u"}));
     assert_eq!(world.say(&token.token), VALID);
-    world.now = crate::world::at(10_000);
-    let before = jwtkeeper_core::keeper::Before::At(crate::world::at(-3000));
+    world.now = jwtkeeper_testkit::world::at(10_000);
+    let before = jwtkeeper_core::keeper::Before::At(jwtkeeper_testkit::world::at(-3000));
     world.revoke(jwtkeeper_core::keeper::Revoke::Subject("u", before));
     assert_eq!(world.say(&token.token), VALID, "its session began later");
-    world.revoke(jwtkeeper_core::keeper::Revoke::Subject("u", crate::world::JUST_NOW));
-    assert_eq!(world.say(&token.token), crate::world::refused(Reason::Revoked));
+    world.revoke(jwtkeeper_core::keeper::Revoke::Subject(
+        "u",
+        jwtkeeper_testkit::world::JUST_NOW,
+    ));
+    assert_eq!(
+        world.say(&token.token),
+        jwtkeeper_testkit::world::refused(Reason::Revoked)
+    );
 }
 
 #[test]

@@ -7,8 +7,8 @@ use jwtkeeper_wire::Cause::{Expiring, Flagged, Rotated, StaleVersion, Unlocked};
 use jwtkeeper_wire::Reason::Expired;
 use serde_json::json;
 
-use crate::world::keys::{Key, key};
-use crate::world::{Builder, NOW, Said, VALID, World, at, due, plain, refused};
+use jwtkeeper_testkit::world::keys::{Key, key};
+use jwtkeeper_testkit::world::{Builder, NOW, Said, VALID, World, at, due, plain, refused};
 
 fn hs256() -> Key {
     key(Algorithm::HS256)

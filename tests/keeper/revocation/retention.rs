@@ -7,8 +7,8 @@ use jwtkeeper_core::keeper::{Flag, Revoke};
 use jwtkeeper_wire::Reason::{Expired, Malformed, NotYetValid, Revoked};
 use serde_json::json;
 
-use crate::world::keys::key;
-use crate::world::{Builder, JUST_NOW, NOW, VALID, World, at, plain, refused};
+use jwtkeeper_testkit::world::keys::key;
+use jwtkeeper_testkit::world::{Builder, JUST_NOW, NOW, VALID, World, at, plain, refused};
 
 const HOUR: u64 = 3600;
 const DAY: u64 = 24 * HOUR;

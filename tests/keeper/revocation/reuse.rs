@@ -9,8 +9,8 @@ use jwtkeeper_wire::Cause;
 use jwtkeeper_wire::Reason::Revoked;
 use serde_json::json;
 
-use crate::world::keys::key;
-use crate::world::{Builder, VALID, World, at, due, plain, refused};
+use jwtkeeper_testkit::world::keys::key;
+use jwtkeeper_testkit::world::{Builder, VALID, World, at, due, plain, refused};
 
 #[test]
 fn reuse_is_told_by_validate_and_rotate_and_names_the_session() {

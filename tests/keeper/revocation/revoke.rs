@@ -8,8 +8,8 @@ use jwtkeeper_wire::Reason::{BadSignature, Expired, Malformed, NotYetValid, Revo
 use jwtkeeper_wire::State;
 use serde_json::json;
 
-use crate::world::keys::{key, stranger};
-use crate::world::{Builder, NOW, VALID, at, due, fewest, plain, refused};
+use jwtkeeper_testkit::world::keys::{key, stranger};
+use jwtkeeper_testkit::world::{Builder, NOW, VALID, at, due, fewest, plain, refused};
 
 fn in_hand(token: &str) -> Revoke<'_> {
     Revoke::Token {

@@ -7,8 +7,8 @@ use jwtkeeper_wire::Cause::{None as NotDue, Rotated as WasRotated, StaleVersion}
 use jwtkeeper_wire::Reason::{BadSignature, Expired, Revoked};
 use serde_json::{Value, json};
 
-use crate::world::keys::{key, stranger};
-use crate::world::{Builder, NOW, Said, VALID, at, claims, due, plain, refused};
+use jwtkeeper_testkit::world::keys::{key, stranger};
+use jwtkeeper_testkit::world::{Builder, NOW, Said, VALID, at, claims, due, plain, refused};
 
 const GRACE: i64 = 30_000;
 
@@ -213,7 +213,7 @@ fn a_stale_version_becomes_the_current_one_and_is_not_due_again() {
 fn what_is_not_valid_is_not_rotated() {
     let mut world = plain();
     let old = world.try_issue(json!({}), Some(60)).unwrap();
-    let forged = stranger(Algorithm::HS256).sign(r#"{"alg":"HS256"}"#, &crate::world::fewest());
+    let forged = stranger(Algorithm::HS256).sign(r#"{"alg":"HS256"}"#, &jwtkeeper_testkit::world::fewest());
     let say = |rotated: Result<Minted, Rejection>| match rotated {
         Ok(_) => Said::Valid(NotDue),
         Err(rejection) => Said::Invalid(rejection.reason),

@@ -4,8 +4,8 @@ use jwtkeeper_core::jwt::{Algorithm, Version};
 use jwtkeeper_wire::Cause;
 use jwtkeeper_wire::Reason::{Expired, LifetimeTooLong, Malformed, WrongAudience, WrongIssuer};
 
-use crate::world::keys::key;
-use crate::world::{Builder, NOW, Said, VALID, World, due, plain, refused};
+use jwtkeeper_testkit::world::keys::key;
+use jwtkeeper_testkit::world::{Builder, NOW, Said, VALID, World, due, plain, refused};
 
 /// Valid claims, but for one that has this value.
 fn with(name: &str, value: &str) -> String {

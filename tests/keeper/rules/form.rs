@@ -5,8 +5,8 @@ use jwtkeeper_core::keeper::{Flag, Refusal};
 use jwtkeeper_wire::Reason::{BadSignature, Malformed};
 use serde_json::json;
 
-use crate::world::keys::key;
-use crate::world::{Builder, JUST_NOW, VALID, World, fewest, plain, refused};
+use jwtkeeper_testkit::world::keys::key;
+use jwtkeeper_testkit::world::{Builder, JUST_NOW, VALID, World, fewest, plain, refused};
 
 const HEADER: &str = r#"{"alg":"HS256"}"#;
 const ALPHABET: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
@@ -190,7 +190,8 @@ fn segments_that_are_no_strict_json_objects() {
         let signature = world.key().signer().sign(input.as_bytes()).unwrap();
         format!("{input}.{}", encode_base64url(&signature))
     };
-    let with = |member: &str| format!(r#"{{"exp":{},"jti":"a",{member}}}"#, crate::world::NOW + 60).into_bytes();
+    let with =
+        |member: &str| format!(r#"{{"exp":{},"jti":"a",{member}}}"#, jwtkeeper_testkit::world::NOW + 60).into_bytes();
     let broken: Vec<Vec<u8>> = vec![
         b"".to_vec(),
         b"null".to_vec(),

@@ -4,8 +4,8 @@ use jwtkeeper_core::jwt::{Algorithm, Family, Signer, encode_base64url, sign_comp
 use jwtkeeper_wire::Reason::{AlgorithmNotAllowed, BadSignature, Malformed};
 use serde_json::json;
 
-use crate::world::keys::key;
-use crate::world::{Builder, VALID, compact, fewest, plain, refused};
+use jwtkeeper_testkit::world::keys::key;
+use jwtkeeper_testkit::world::{Builder, VALID, compact, fewest, plain, refused};
 
 #[test]
 fn alg_is_the_keys_byte_for_byte() {

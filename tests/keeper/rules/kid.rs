@@ -11,8 +11,8 @@ use serde_json::{Value, json};
 use zeroize::Zeroizing;
 
 use crate::configured::Directory;
-use crate::world::keys::{Key, key, stranger};
-use crate::world::{Builder, NOW, VALID, World, due, fewest, plain, refused};
+use jwtkeeper_testkit::world::keys::{Key, key, stranger};
+use jwtkeeper_testkit::world::{Builder, NOW, VALID, World, due, fewest, plain, refused};
 
 const HOSTILE: [&str; 7] = [
     "",

@@ -7,8 +7,8 @@ use jwtkeeper_core::keyring::CookieSecret;
 use jwtkeeper_core::realm::CookieLock;
 use jwtkeeper_wire::Reason;
 
-use crate::world::keys::{key, stranger};
-use crate::world::{Builder, NOW, VALID, World, refused};
+use jwtkeeper_testkit::world::keys::{key, stranger};
+use jwtkeeper_testkit::world::{Builder, NOW, VALID, World, refused};
 
 /// What can be wrong, in the order of the checks.
 #[derive(Debug, Clone, Copy, PartialEq)]

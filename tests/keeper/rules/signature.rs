@@ -5,8 +5,8 @@ use jwtkeeper_core::keeper::Revoke;
 use jwtkeeper_wire::Reason::{BadSignature, Revoked};
 use serde_json::json;
 
-use crate::world::keys::{key, stranger};
-use crate::world::{Builder, VALID, fewest, refused};
+use jwtkeeper_testkit::world::keys::{key, stranger};
+use jwtkeeper_testkit::world::{Builder, VALID, fewest, refused};
 
 #[test]
 fn of_any_other_length_or_value_it_is_bad() {

@@ -4,8 +4,8 @@ use jwtkeeper_core::jwt::Algorithm;
 use jwtkeeper_core::types::Millis;
 use jwtkeeper_wire::Reason::{Expired, LifetimeTooLong, NotYetValid};
 
-use crate::world::keys::key;
-use crate::world::{Builder, NOW, Said, VALID, World, at, plain, refused};
+use jwtkeeper_testkit::world::keys::key;
+use jwtkeeper_testkit::world::{Builder, NOW, Said, VALID, World, at, plain, refused};
 
 fn say(world: &World, members: &str) -> Said {
     world.say(&world.forge_claims(&format!(r#"{{"jti":"a",{members}}}"#)))

@@ -12,10 +12,7 @@ use std::time::Duration;
 use jwtkeeper_client::{Config, blocking};
 use tempfile::TempDir;
 
-#[path = "../../../tests/support/pace.rs"]
-pub mod pace;
-
-use pace::PATIENCE;
+use jwtkeeper_testkit::pace::PATIENCE;
 
 /// What cargo built, beside this test.
 pub fn built(name: &str) -> PathBuf {

@@ -2,15 +2,11 @@
 
 #![allow(dead_code)]
 
-#[allow(unreachable_pub)]
-#[path = "../../../tests/support/fake.rs"]
-pub(crate) mod fake;
-
 use std::process::Output;
 use std::sync::{Arc, Mutex};
 
 use assert_cmd::Command;
-use fake::Fake;
+use jwtkeeper_testkit::fake::Fake;
 use jwtkeeper_wire::{Answer, Op};
 use serde_json::Value;
 
@@ -34,7 +30,7 @@ impl Daemon {
         let keep = Arc::clone(&asked);
         let fake = Fake::start(move |_, mut peer| {
             peer.greet();
-            while let Some(asked) = peer.next() {
+            while let Some(asked) = peer.asked() {
                 keep.lock().unwrap().push(format!("{:?}", asked.request().op));
                 let answer = answer(&asked.request().op);
                 peer.answer(asked.id(), answer);

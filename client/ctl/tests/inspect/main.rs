@@ -11,8 +11,6 @@
 #[path = "../daemon/mod.rs"]
 mod daemon;
 #[allow(dead_code, unreachable_pub, reason = "each test binary uses a part")]
-#[path = "../../../tests/support/pace.rs"]
-mod pace;
 mod real;
 
 mod scripted;

@@ -8,7 +8,7 @@ use std::process::{Child, Command, Output, Stdio};
 use serde_json::Value;
 use tempfile::TempDir;
 
-use crate::pace::until;
+use jwtkeeper_testkit::pace::until;
 
 pub(crate) const CTL: &str = env!("CARGO_BIN_EXE_jwtkeeperctl");
 

@@ -2,8 +2,8 @@
 
 use serde_json::{Value, json};
 
-use crate::pace::wait_for;
 use crate::real::Real;
+use jwtkeeper_testkit::pace::wait_for;
 
 /// The checks before `failed` are ok and those after it were not reached; its text holds `says`.
 fn assert_failed((code, shape): &(i32, Value), reason: &str, failed: &str, says: &str) {

@@ -4,8 +4,8 @@
 use std::fs;
 use std::process::{Command, ExitStatus, Output, Stdio};
 
-use crate::pace::{Random, pace};
 use crate::support::{CTL, NEW_LENGTH, OLD, Place, complained, generate_into, mode, refused, text};
+use jwtkeeper_testkit::pace::{Random, pace};
 
 /// The calls that change files; rename has other names on other processors.
 const CALLS: &str = "trace=/^(openat|fchown|fchmod|write|fsync|rename.*|prctl)$";

@@ -11,8 +11,6 @@
 )]
 
 #[allow(dead_code, unreachable_pub, reason = "each test binary uses a part")]
-#[path = "../../../tests/support/pace.rs"]
-mod pace;
 mod support;
 
 mod backup;

@@ -6,8 +6,8 @@ use std::path::Path;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::thread;
 
-use crate::pace::until;
 use crate::support::{NEW_LENGTH, OLD, Place, generate, said};
+use jwtkeeper_testkit::pace::until;
 
 const GENERATIONS: usize = 200;
 

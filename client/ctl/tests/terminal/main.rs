@@ -13,7 +13,5 @@ mod confirm;
 mod daemon;
 mod health;
 #[allow(dead_code, unreachable_pub, reason = "each test binary uses a part")]
-#[path = "../../../tests/support/pace.rs"]
-mod pace;
 mod pty;
 mod watch;

@@ -9,8 +9,8 @@ use nix::sys::signal::Signal;
 use serde_json::Value;
 
 use crate::daemon::Daemon;
-use crate::pace::until;
 use crate::pty::{ALL, On, Terminal, program};
+use jwtkeeper_testkit::pace::until;
 
 const ENTER: &str = "\x1b[?1049h\x1b[?25l";
 const LEAVE: &str = "\x1b[?25h\x1b[?1049l";

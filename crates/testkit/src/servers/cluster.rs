@@ -2,7 +2,7 @@
 
 use super::one::Server;
 use super::process::free_port;
-use crate::support::until;
+use crate::pace::until;
 
 const PRIMARIES: usize = 3;
 const SLOTS: usize = 16_384;

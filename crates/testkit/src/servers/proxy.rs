@@ -11,7 +11,7 @@ use std::sync::{Arc, Condvar, Mutex, MutexGuard};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
-use crate::support::pace;
+use crate::pace::pace;
 
 /// Between two looks for a connection.
 const LOOK: Duration = Duration::from_millis(1);

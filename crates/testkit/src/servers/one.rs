@@ -7,7 +7,7 @@ use redis::{FromRedisValue, RedisResult};
 use tempfile::TempDir;
 
 use super::process::{Process, ask, free_port};
-use crate::support::until;
+use crate::pace::until;
 
 /// A redis-server in a directory of its own, without persistence unless its arguments say otherwise.
 pub struct Server {

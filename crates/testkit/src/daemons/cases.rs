@@ -9,6 +9,7 @@ use super::{Daemon, SECRET, Setup};
 pub fn cases() -> Vec<Value> {
     let text = std::fs::read_to_string(concat!(
         env!("CARGO_MANIFEST_DIR"),
+        "/../..",
         "/tests/fixtures/jwt_keeper_tokens.json"
     ));
     let file: Value = serde_json::from_str(&text.unwrap()).unwrap();

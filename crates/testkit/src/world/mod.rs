@@ -1,15 +1,6 @@
 //! Common parts of the tests of the rules: a realm served over a denylist in memory, a clock that stands still, and keys
 //! with which to forge what no keeper would mint.
 
-#![allow(
-    dead_code,
-    unreachable_pub,
-    clippy::unwrap_used,
-    clippy::expect_used,
-    clippy::panic,
-    clippy::indexing_slicing
-)] // shared by several test binaries, none of which uses all of it; helpers of tests may fail as tests do
-
 pub mod builder;
 pub mod keys;
 

@@ -352,18 +352,22 @@ fn threads(pid: u32) -> String {
 
 /// The daemon; JWTKEEPERD names another build of it, for figures.
 fn binary() -> PathBuf {
-    std::env::var_os("JWTKEEPERD").map_or_else(|| env!("CARGO_BIN_EXE_jwtkeeperd").into(), PathBuf::from)
+    std::env::var_os("JWTKEEPERD").map_or_else(|| built("jwtkeeperd"), PathBuf::from)
 }
 
-/// jwtkeeperctl, built beside the daemon by `cargo test --workspace`.
+/// jwtkeeperctl.
 pub fn ctl() -> PathBuf {
-    let path = Path::new(env!("CARGO_BIN_EXE_jwtkeeperd")).with_file_name("jwtkeeperctl");
-    assert!(
-        path.exists(),
-        "{} is not built; run make test, or cargo build --workspace",
-        path.display()
-    );
-    path
+    built("jwtkeeperctl")
+}
+
+/// A program of this workspace: tests lie in a directory below it.
+fn built(name: &str) -> PathBuf {
+    let test = std::env::current_exe().unwrap();
+    let found = test
+        .ancestors()
+        .map(|directory| directory.join(name))
+        .find(|path| path.is_file());
+    found.unwrap_or_else(|| panic!("{name} is not built; run make test, or cargo build --workspace"))
 }
 
 /// Sets a file's mode.

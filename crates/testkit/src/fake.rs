@@ -157,7 +157,7 @@ impl Peer {
     }
 
     /// The next request; `None` when the client has gone.
-    pub fn next(&mut self) -> Option<Asked> {
+    pub fn asked(&mut self) -> Option<Asked> {
         self.frame().map(|body| Asked { body })
     }
 
@@ -221,7 +221,7 @@ impl Peer {
     /// Greets, and answers every validate by its token's text, and all else by "pong", until the client goes.
     pub fn echo_all(mut self) {
         self.greet();
-        while let Some(asked) = self.next() {
+        while let Some(asked) = self.asked() {
             self.reply_to(&asked);
         }
     }
@@ -246,6 +246,6 @@ impl Peer {
 
     /// Waits until the client closes.
     pub fn until_closed(mut self) {
-        while self.next().is_some() {}
+        while self.asked().is_some() {}
     }
 }

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::OnceLock;
 
-const UNIT: &str = include_str!("../../../systemd/jwtkeeperd.service");
+const UNIT: &str = include_str!("../../../../systemd/jwtkeeperd.service");
 
 /// The daemon's command; as `make prove-syscalls` has it, watched: JWTKEEPER_TEST_SYSCALLS is the directory for what it finds.
 pub fn watched(program: &Path) -> Command {

@@ -2,14 +2,6 @@
 //! outlives the test: each is killed when dropped, and by the kernel when the thread that started it ends. So start
 //! them on the test's own thread.
 
-#![allow(
-    missing_docs,
-    unreachable_pub,
-    dead_code,
-    unused_imports,
-    reason = "each test binary uses a part"
-)]
-
 pub mod cluster;
 pub mod one;
 pub mod process;

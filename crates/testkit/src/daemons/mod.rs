@@ -1,15 +1,11 @@
 //! A daemon started for one test in a directory of its own, and what tests ask of it.
 
-#![allow(unused_imports, reason = "each test binary uses a part")]
-
 pub mod cases;
 pub mod daemon;
 pub mod follow;
 pub mod http;
 pub mod load;
 pub mod namespace;
-#[path = "../../../client/tests/support/pace.rs"]
-pub mod pace;
 pub mod rounds;
 pub mod syscalls;
 pub mod ways;
@@ -17,9 +13,9 @@ pub mod wire;
 
 use std::sync::atomic::{AtomicBool, Ordering};
 
+pub use crate::pace::{PATIENCE, Random, pace, until, wait_for};
 pub use daemon::{Daemon, SECRET, Setup, exit_of};
 pub use follow::{Figures, Follow};
-pub use pace::{PATIENCE, Random, pace, until, wait_for};
 pub use rounds::Rounds;
 pub use wire::Wire;
 

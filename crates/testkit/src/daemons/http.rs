@@ -139,7 +139,7 @@ impl At {
 
 /// A page as Prometheus's client for Python reads it: a list of families.
 pub fn parsed(page: &str, form: &str) -> Vec<Value> {
-    let script = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/daemon/metrics/parse.py");
+    let script = concat!(env!("CARGO_MANIFEST_DIR"), "/../..", "/tests/daemon/metrics/parse.py");
     let output = piped(Command::new("/usr/bin/python3").arg(script).arg(form), page);
     serde_json::from_str(&output).unwrap()
 }

@@ -7,7 +7,7 @@ use tempfile::TempDir;
 
 use super::one::Server;
 use super::process::{Process, ask, free_port};
-use crate::support::{until, wait_for};
+use crate::pace::{until, wait_for};
 
 /// How the sentinels call the primary.
 pub const NAME: &str = "mymaster";

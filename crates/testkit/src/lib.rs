@@ -1,0 +1,8 @@
+//! What the tests of this workspace start and wait for: real daemons, real redis-servers with proxies before them,
+//! scripted daemons for the clients, and realms in memory for the rules.
+
+pub mod daemons;
+pub mod fake;
+pub mod pace;
+pub mod servers;
+pub mod world;
