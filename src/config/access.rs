@@ -2,7 +2,7 @@
 
 use nix::unistd::{Group, User};
 
-use super::section::{At, Section};
+use super::section::{At, Section, nearest};
 use super::tree::Value;
 use jwtkeeper_core::types::{OVERFLOW, Peer};
 
@@ -202,8 +202,11 @@ fn read_rights(section: &Section<'_>) -> Vec<Right> {
     let of = |name: &String| {
         let found = Right::ALL.into_iter().find(|right| right.name() == name);
         if found.is_none() {
-            let all = Right::ALL.map(Right::name).join(", ");
-            section.fault(&place, format!("access.allow knows {all}, and not \"{name}\""));
+            let hint = match nearest(name, Right::ALL.into_iter().map(Right::name)) {
+                Some(near) => format!("did you mean {near}?"),
+                None => format!("the rights are {}", Right::ALL.map(Right::name).join(", ")),
+            };
+            section.fault(&place, format!("unknown right \"{name}\" in access.allow; {hint}"));
         }
         found
     };

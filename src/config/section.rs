@@ -143,18 +143,17 @@ impl<'t> Section<'t> {
 
     /// A span of time, in milliseconds: `"30s"`, `"24h"`, `"30d"`.
     pub(super) fn span(&self, key: &'static str) -> Option<At<u64>> {
-        let (text, place) = self.text(key)?;
-        match humantime::parse_duration(&text) {
-            Ok(span) => Some((u64::try_from(span.as_millis()).unwrap_or(u64::MAX), place)),
-            Err(_) => {
-                let message = format!(
-                    "{} must be a span of time such as \"30s\" or \"24h\", not \"{text}\"",
-                    self.full(key)
-                );
-                self.fault(&place, message);
-                None
-            }
-        }
+        const WANTED: &str = "a string with a unit of time, such as \"30s\" or \"24h\"";
+        let text = |value: &Value| match value {
+            Value::Text(text) => Some(text.clone()),
+            _ => None,
+        };
+        let (text, place) = self.read(key, WANTED, text)?;
+        let Ok(span) = humantime::parse_duration(&text) else {
+            self.fault(&place, format!("{} must be {WANTED}, not \"{text}\"", self.full(key)));
+            return None;
+        };
+        Some((u64::try_from(span.as_millis()).unwrap_or(u64::MAX), place))
     }
 
     /// A span of time in whole seconds.
@@ -231,14 +230,19 @@ impl<'t> Section<'t> {
     pub(super) fn finish(self) {
         let asked = self.asked.borrow();
         for (key, node) in self.entries().filter(|(key, _)| !asked.contains(key.as_str())) {
-            let near = asked.iter().copied().min_by_key(|known| distance(known, key));
-            let hint = match near {
-                Some(near) if distance(near, key) <= 2 => format!("; did you mean {near}?"),
-                _ => "; remove it, or see examples/jwtkeeper.toml for all keys".to_owned(),
+            let hint = match nearest(key, asked.iter().copied()) {
+                Some(near) => format!("did you mean {near}?"),
+                None => "remove it, or see examples/jwtkeeper.toml for all keys".to_owned(),
             };
-            self.fault(&node.place, format!("unknown key {}{hint}", self.full(key)));
+            self.fault(&node.place, format!("unknown key {}; {hint}", self.full(key)));
         }
     }
+}
+
+/// The known name that a misspelt one is for, if one is near.
+pub(super) fn nearest<'n>(name: &str, known: impl Iterator<Item = &'n str>) -> Option<&'n str> {
+    let near = known.map(|known| (distance(known, name), known)).min()?;
+    (near.0 <= 2).then_some(near.1)
 }
 
 /// How many letters differ (Levenshtein).

@@ -248,7 +248,7 @@ fn wrong_rules_are_faults() {
     with_rules(
         &setup,
         "[[access]]\nuser = \"no-such-user\"\nallow = \"issue\"\n\
-         [[access]]\ngroup = \"no-such-group\"\nallow = [\"isue\"]\n\
+         [[access]]\ngroup = \"no-such-group\"\nallow = [\"isue\", \"admin\"]\n\
          [[access]]\nallow = [\"issue\"]\n\
          [[access]]\nuser = 1\ngroup = 1\nallow = [\"issue\"]\n\
          [[access]]\nuser = 65534\nallow = []\n\
@@ -268,7 +268,11 @@ fn wrong_rules_are_faults() {
             5,
             "there is no group \"no-such-group\" on this host; create it, or name another",
         ),
-        (6, "access.allow knows issue, validate, "),
+        (6, "unknown right \"isue\" in access.allow; did you mean issue?"),
+        (
+            6,
+            "unknown right \"admin\" in access.allow; the rights are issue, validate, ",
+        ),
         (7, "an access rule is for one user or one group; set user or group"),
         (9, "an access rule is for one user or one group; set user or group"),
         (

@@ -129,9 +129,11 @@ fn changed(generation: Option<u64>, report: &Report) -> Vec<String> {
 
 /// The lines about a reload that was not made.
 fn would_change(report: &Report) -> Vec<String> {
-    let first = match report.changes.is_empty() {
-        true => "dry run: a reload would change nothing",
-        false => "dry run: nothing was applied; a reload would mean:",
+    let first = match (report.changes.is_empty(), report.faults.is_empty()) {
+        (true, true) => "dry run: a reload would change nothing",
+        (true, false) => "dry run: a reload would fail and change nothing",
+        (false, true) => "dry run: nothing was applied; a reload would mean:",
+        (false, false) => "dry run: nothing was applied; a reload would fail in part, and mean:",
     };
     let mut lines = vec![first.to_owned()];
     lines.extend(report.changes.iter().map(|change| format!("- {}", change.text)));

@@ -78,7 +78,7 @@ fn refused_files_are_a_line_each() {
         (&["reload"][..], "a change\n"),
         (
             &["reload", "--dry-run"],
-            "dry run: nothing was applied; a reload would mean:\n- a change\n",
+            "dry run: nothing was applied; a reload would fail in part, and mean:\n- a change\n",
         ),
     ] {
         let output = report(document).run(args, "");
@@ -87,6 +87,9 @@ fn refused_files_are_a_line_each() {
         let faults = "jwtkeeperctl: refused: one fault\njwtkeeperctl: refused: another [2J\n";
         assert_eq!(text(&output.stderr), faults);
     }
+    let output = report(r#"{"faults":["one fault"]}"#).run(&["reload", "--dry-run"], "");
+    let said = "dry run: a reload would fail and change nothing\n";
+    assert_eq!(text(&output.stdout), said);
     let output = report(document).run(&["--json", "reload"], "");
     let shape: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
     assert_eq!(shape["generation"], json!(null));

@@ -25,8 +25,9 @@ struct Report {
 
 /// Checks the configuration and what a start by it needs, as `user` if one is named.
 pub(super) fn run(file: &Path, user: Option<&str>) -> Result<ExitCode, Failure> {
-    user.map(user::act_as).transpose()?;
+    // As the caller: without D-Bus, systemd answers root alone.
     let unit = Unit::of_the_daemon();
+    user.map(user::act_as).transpose()?;
     let mut report = Report::default();
     let Checked {
         settings,
