@@ -6,7 +6,9 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use jsonwebtoken::{Algorithm, DecodingKey, Validation};
-use jwtkeeper::config::{Files, Live, Settings};
+use jwtkeeper::config::Settings;
+use jwtkeeper::files::Files;
+use jwtkeeper::reload::Live;
 use jwtkeeper_core::denylist::{Change, Cutoff, Denylist, Kind, Level, Memory, Raise};
 use jwtkeeper_core::keeper::{Keeper, Served, Verdict};
 use jwtkeeper_core::keyring::Effort;

@@ -7,12 +7,12 @@ use super::realm::RealmSettings;
 use super::settings::Settings;
 
 /// The settings outside of realms and access rules that differ, a sentence each.
-pub(super) fn of_top(before: &Settings, after: &Settings) -> Vec<String> {
+pub(crate) fn of_top(before: &Settings, after: &Settings) -> Vec<String> {
     differences(&print_top(before), &print_top(after))
 }
 
 /// The settings of a realm that differ.
-pub(super) fn of_realm(before: &RealmSettings, after: &RealmSettings) -> Vec<String> {
+pub(crate) fn of_realm(before: &RealmSettings, after: &RealmSettings) -> Vec<String> {
     differences(&print_one(before), &print_one(after))
 }
 

@@ -44,14 +44,14 @@ impl Faults {
     }
 
     /// Whether it says the same already, in whatever line.
-    pub(super) fn says(&self, fault: &Fault) -> bool {
+    pub(crate) fn says(&self, fault: &Fault) -> bool {
         self.0
             .iter()
             .any(|known| known.file == fault.file && known.message == fault.message)
     }
 
     /// Whether anything is wrong in the place of this fault.
-    pub(super) fn are_where(&self, fault: &Fault) -> bool {
+    pub(crate) fn are_where(&self, fault: &Fault) -> bool {
         self.0
             .iter()
             .any(|known| known.file == fault.file && known.line == fault.line)

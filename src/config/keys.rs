@@ -3,9 +3,9 @@
 use std::sync::Arc;
 
 use super::fault::{Fault, Faults};
-use super::files::{Digest, FileKind, Files};
 use super::realm::RealmSettings;
 use super::sources::{ForeignSource, KeySource, Located, RetiredSource};
+use crate::files::{Digest, FileKind, Files};
 use jwtkeeper_core::jwt::{Algorithm, Family, Version};
 use jwtkeeper_core::keyring::{
     Keyring, PrivateFile, PublicFile, Role, VerifyingKey, ends_in_space, load_private, load_public,
@@ -13,24 +13,24 @@ use jwtkeeper_core::keyring::{
 
 /// The content of a realm's key files.
 #[derive(Clone)]
-pub(super) struct Keys {
-    pub(super) keyring: Arc<Keyring>,
-    pub(super) version: Version<'static>,
+pub(crate) struct Keys {
+    pub(crate) keyring: Arc<Keyring>,
+    pub(crate) version: Version<'static>,
     /// Warnings about them.
-    pub(super) notes: Vec<String>,
+    pub(crate) notes: Vec<String>,
     /// A digest that distinguishes states of the key files.
     origin: Vec<Digest>,
 }
 
 impl Keys {
     /// Returns true if these are the same keys and the same version.
-    pub(super) fn same(&self, other: &Self) -> bool {
+    pub(crate) fn same(&self, other: &Self) -> bool {
         Arc::ptr_eq(&self.keyring, &other.keyring) && self.version == other.version
     }
 }
 
 /// The result of reading a realm's key files.
-pub(super) enum Loaded {
+pub(crate) enum Loaded {
     /// All are right; `standing` where some are as they were before because they are being written: whatever was wrong
     /// with them then still is.
     Keys { keys: Keys, standing: bool },
@@ -41,7 +41,7 @@ pub(super) enum Loaded {
 }
 
 /// Reads them. `before` is what the same files held before: it goes on for what is unchanged or still being written.
-pub(super) fn load(realm: &RealmSettings, files: &mut Files, before: Option<&Keys>) -> Loaded {
+pub(crate) fn load(realm: &RealmSettings, files: &mut Files, before: Option<&Keys>) -> Loaded {
     let all = || realm.files();
     let unsteady = all().any(|file| files.unsteady(&file.path));
     match before {

@@ -1,33 +1,27 @@
-//! Configuration and key files: read, parsed, checked, and made into one immutable snapshot that requests are
-//! served from; and the reload that replaces it.
+//! The configuration: read, checked, and printed with all defaults.
 
-mod access;
+pub(crate) mod access;
 mod audit;
-mod difference;
-mod fault;
-mod files;
-mod keys;
-mod live;
+pub(crate) mod difference;
+pub(crate) mod fault;
+pub(crate) mod keys;
 mod metrics;
 mod print;
-mod realm;
-mod reload;
+pub(crate) mod realm;
 mod section;
-mod settings;
-mod shared_keys;
+pub(crate) mod settings;
+pub(crate) mod shared_keys;
 mod sources;
 mod store;
-mod tree;
+pub(crate) mod tree;
 
+use crate::files::Files;
 pub use access::{Access, Right, Rule, Who};
 pub use audit::{AuditSettings, AuditTo, OnAuditFailure};
 pub use fault::{Fault, Faults};
-pub use files::Files;
-pub use live::{InForce, Live, Snapshot, StartError, Status};
 pub use metrics::MetricsSettings;
 pub use print::print;
 pub use realm::RealmSettings;
-pub use reload::{Change, Ends, Event, Follower, Made, Preview, Reloaded, Reloads};
 pub use settings::{Limits, LogFormat, MAX_SOCKET_PATH, ReloadSettings, Settings};
 pub use sources::{ForeignSource, KeySource, Located, RetiredSource};
 pub use store::{AccessSettings, ReachSettings, RedisSettings, StoreSettings};

@@ -102,12 +102,12 @@ impl RealmSettings {
     }
 
     /// Every file that it names: those of keys, and that of its version.
-    pub(super) fn files(&self) -> impl Iterator<Item = &Located> {
+    pub(crate) fn files(&self) -> impl Iterator<Item = &Located> {
         self.key_files().chain(&self.version_file)
     }
 
     /// Whether the keys come from the same files in the same way as another's.
-    pub(super) fn same_keys(&self, other: &Self) -> bool {
+    pub(crate) fn same_keys(&self, other: &Self) -> bool {
         let paths = |located: &Located| located.path.clone();
         let source = |key: &KeySource| match key {
             KeySource::Private(file) => (true, paths(file)),

@@ -86,7 +86,7 @@ impl<'t> Section<'t> {
     }
 
     /// Every key and its value, all of them asked for.
-    pub(super) fn entries(&self) -> impl Iterator<Item = (&'t String, &'t Node)> {
+    pub(crate) fn entries(&self) -> impl Iterator<Item = (&'t String, &'t Node)> {
         self.table.into_iter().flatten()
     }
 
@@ -103,7 +103,7 @@ impl<'t> Section<'t> {
     }
 
     /// A string.
-    pub(super) fn text(&self, key: &'static str) -> Option<At<String>> {
+    pub(crate) fn text(&self, key: &'static str) -> Option<At<String>> {
         self.read(key, "a string", |value| match value {
             Value::Text(text) => Some(text.clone()),
             _ => None,

@@ -10,12 +10,12 @@ use std::time::Duration;
 use super::access::{Rule, read_access};
 use super::audit::{AuditSettings, read_audit};
 use super::fault::Faults;
-use super::files::{Digest, Files};
 use super::metrics::{MetricsSettings, read_metrics};
 use super::realm::RealmSettings;
 use super::section::{Found, Section};
 use super::store::{StoreSettings, read_store};
 use super::tree::{self, Place, Value};
+use crate::files::{Digest, Files};
 
 /// What the daemon runs by.
 #[derive(Debug, Clone)]
@@ -49,7 +49,7 @@ pub struct Settings {
     /// The settings whose new value takes effect only after a restart; the value here is the running one.
     pub pending_restart: Vec<&'static str>,
     /// What tells it from another state of its files.
-    pub(super) origin: Vec<(PathBuf, Digest)>,
+    pub(crate) origin: Vec<(PathBuf, Digest)>,
 }
 
 /// The form of the log's lines.
@@ -151,7 +151,7 @@ impl Settings {
     }
 
     /// The same, but for faults of form: what could be read in spite of its faults.
-    pub(super) fn read_what_is_there(path: &Path, files: &mut Files) -> Result<(Self, Faults), Faults> {
+    pub(crate) fn read_what_is_there(path: &Path, files: &mut Files) -> Result<(Self, Faults), Faults> {
         let root = tree::read(path, files)?;
         let found: Found = Rc::new(RefCell::default());
         let top = Section::new("", &root, &found);
@@ -184,7 +184,7 @@ impl Settings {
     }
 
     /// Keeps the running values of settings that cannot change while the daemon runs, and names those that differ.
-    pub(super) fn keep_until_restart(&mut self, running: &Self) {
+    pub(crate) fn keep_until_restart(&mut self, running: &Self) {
         fn keep<T: Clone + PartialEq>(name: &'static str, new: &mut T, running: &T) -> Option<&'static str> {
             let differs = new != running;
             if differs {
@@ -219,20 +219,20 @@ impl Settings {
     }
 
     /// The denylists of all realms, each once, with its prefix in a shared store.
-    pub(super) fn prefixes(&self) -> Vec<(String, String)> {
+    pub(crate) fn prefixes(&self) -> Vec<(String, String)> {
         let all = self.realms.values();
         let all = all.map(|realm| (realm.denylist.clone(), realm.store_prefix.clone()));
         all.collect::<BTreeMap<_, _>>().into_iter().collect()
     }
 
     /// What tells the present state of its files from another.
-    pub(super) fn origin(path: &Path, files: &mut Files) -> Vec<(PathBuf, Digest)> {
+    pub(crate) fn origin(path: &Path, files: &mut Files) -> Vec<(PathBuf, Digest)> {
         let all = Self::files(path, files).into_iter();
         all.map(|file| (file.clone(), files.digest(&file))).collect()
     }
 
     /// Its files.
-    pub(super) fn files(path: &Path, files: &mut Files) -> Vec<PathBuf> {
+    pub(crate) fn files(path: &Path, files: &mut Files) -> Vec<PathBuf> {
         tree::files_of(path, files)
     }
 }

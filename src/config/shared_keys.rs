@@ -10,18 +10,18 @@ const NAMED: usize = 8;
 
 /// A realm, as far as it matters here.
 #[derive(Clone, Copy)]
-pub(super) struct Party<'r> {
-    pub(super) name: &'r str,
-    pub(super) denylist: &'r str,
-    pub(super) policy: &'r Policy,
-    pub(super) keyring: &'r Keyring,
+pub(crate) struct Party<'r> {
+    pub(crate) name: &'r str,
+    pub(crate) denylist: &'r str,
+    pub(crate) policy: &'r Policy,
+    pub(crate) keyring: &'r Keyring,
 }
 
 /// A key: one with another algorithm is another key, whatever its id.
 type Key = (&'static str, KeyId);
 
 /// Warns of each key by which a token is valid in realms that do not share a denylist.
-pub(super) fn warnings<'r>(realms: impl Iterator<Item = Party<'r>>) -> Vec<String> {
+pub(crate) fn warnings<'r>(realms: impl Iterator<Item = Party<'r>>) -> Vec<String> {
     let mut holders: BTreeMap<Key, Vec<Party<'r>>> = BTreeMap::new();
     for realm in realms {
         for key in realm.keys() {
@@ -50,7 +50,7 @@ pub(super) fn warnings<'r>(realms: impl Iterator<Item = Party<'r>>) -> Vec<Strin
 
 impl Party<'_> {
     /// Returns true if a token can be valid in both realms.
-    pub(super) fn shares_tokens(&self, other: &Party<'_>) -> bool {
+    pub(crate) fn shares_tokens(&self, other: &Party<'_>) -> bool {
         !self.keys().is_disjoint(&other.keys()) && self.may_share_tokens(other)
     }
 

@@ -6,10 +6,10 @@ use std::time::Duration;
 use redis::{ClientTlsConfig, ConnectionAddr, ConnectionInfo, IntoConnectionInfo, TlsCertificates};
 
 use super::fault::{Fault, Faults};
-use super::files::{FileKind, read_once};
 use super::section::Section;
 use super::sources::{Located, located};
 use super::tree::Place;
+use crate::files::{FileKind, read_once};
 use jwtkeeper_redis::{Keys, Reach, Servers, Terms};
 
 /// Where the denylist is kept.

@@ -9,7 +9,7 @@ use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
 use super::fault::{Fault, Faults};
-use super::files::{FileKind, Files};
+use crate::files::{FileKind, Files};
 
 /// Where something stands.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -92,7 +92,7 @@ pub(super) fn files_of(path: &Path, files: &mut Files) -> Vec<PathBuf> {
 }
 
 /// The directory of drop-ins.
-pub(super) fn drop_in_directory(path: &Path) -> PathBuf {
+pub(crate) fn drop_in_directory(path: &Path) -> PathBuf {
     path.parent().unwrap_or(Path::new("")).join("conf.d")
 }
 

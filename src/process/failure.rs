@@ -3,8 +3,10 @@
 use std::process::ExitCode;
 
 use super::activation::ActivationError;
-use crate::config::{Faults, StartError};
-use crate::server::{AuditError, BindError};
+use crate::audit::AuditError;
+use crate::config::Faults;
+use crate::reload::StartError;
+use crate::server::BindError;
 use jwtkeeper_store::OpenError;
 
 /// The command line is wrong.

@@ -11,7 +11,8 @@ use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
 use crate::config::MetricsSettings;
-use crate::server::{Context, HttpListener, SocketFile, serve_http};
+use crate::metrics::{HttpListener, serve_http};
+use crate::server::{Context, SocketFile};
 
 /// The time between two attempts to listen.
 const RETRY: Duration = Duration::from_secs(1);

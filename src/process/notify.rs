@@ -8,7 +8,8 @@ use std::time::Duration;
 
 use sd_notify::NotifyState;
 
-use crate::server::{Context, Probe};
+use crate::health::Probe;
+use crate::server::Context;
 
 /// How often the manager is told how we are, where that has changed.
 const STATUS: Duration = Duration::from_secs(5);

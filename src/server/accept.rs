@@ -16,8 +16,8 @@ use super::census::{Counted, Refusing};
 use super::connection;
 use super::descriptors::{Trouble, connections};
 use super::door::{Door, Waiting};
-use super::probe::Probes;
 use super::rate::Bucket;
+use crate::health::Probes;
 use jwtkeeper_core::types::Peer;
 use jwtkeeper_log_limit::limited;
 

@@ -2,8 +2,9 @@
 
 use jwtkeeper_wire::{EXTENSION_LOCK_COOKIE, Extension, Hello, MAX_FRAME, MAX_NAMED_REALMS, RealmCookie, encode};
 
-use super::dispatch::named;
-use crate::config::{Right, Snapshot};
+use crate::config::Right;
+use crate::ops::named;
+use crate::reload::Snapshot;
 use jwtkeeper_core::realm::CookiePolicy;
 use jwtkeeper_core::types::Peer;
 

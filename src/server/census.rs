@@ -12,7 +12,7 @@ use super::rate::Bucket;
 
 /// The count.
 #[derive(Default)]
-pub(super) struct Census {
+pub(crate) struct Census {
     present: Mutex<Present>,
     left: Notify,
     /// How many connections are being refused.
@@ -22,13 +22,13 @@ pub(super) struct Census {
 }
 
 /// A connection beyond its uid's share, told so outside of the count: it takes nobody's place.
-pub(super) struct Refusing(Arc<Context>);
+pub(crate) struct Refusing(Arc<Context>);
 
 impl Refusing {
     /// How many are told at a time; more are closed without a word.
     const MOST: usize = 32;
 
-    pub(super) fn new(context: Arc<Context>) -> Option<Self> {
+    pub(crate) fn new(context: Arc<Context>) -> Option<Self> {
         let refusing = &context.census.refusing;
         let one_more = |now: usize| (now < Self::MOST).then_some(now + 1);
         refusing
@@ -62,12 +62,12 @@ const KEPT: usize = 1024;
 
 impl Census {
     /// There may be room now.
-    pub(super) fn limits_changed(&self) {
+    pub(crate) fn limits_changed(&self) {
         self.left.notify_one();
     }
 
     /// How many connections there are of each uid, the most first.
-    pub(super) fn by_uid(&self) -> Vec<(u32, usize)> {
+    pub(crate) fn by_uid(&self) -> Vec<(u32, usize)> {
         let present = self.present.lock().unwrap_or_else(PoisonError::into_inner);
         let counts = present.of.iter().map(|(uid, of)| (*uid, of.connections));
         let mut all: Vec<_> = counts.filter(|(_, count)| *count > 0).collect();
@@ -77,22 +77,22 @@ impl Census {
     }
 
     /// How many connections beyond a uid's share were refused.
-    pub(super) fn refused(&self) -> u64 {
+    pub(crate) fn refused(&self) -> u64 {
         self.refused.load(Ordering::Relaxed)
     }
 
     /// Counts a connection that was refused for want of room.
-    pub(super) fn count_refused(&self) {
+    pub(crate) fn count_refused(&self) {
         self.refused.fetch_add(1, Ordering::Relaxed);
     }
 
     /// How many connections are served.
-    pub(super) fn served(&self) -> usize {
+    pub(crate) fn served(&self) -> usize {
         self.present.lock().unwrap_or_else(PoisonError::into_inner).served
     }
 
     /// Waits until fewer connections are served than `limit` says.
-    pub(super) async fn room(&self, limit: impl Fn() -> usize) {
+    pub(crate) async fn room(&self, limit: impl Fn() -> usize) {
         loop {
             let left = self.left.notified();
             if self.served() < limit() {
@@ -104,16 +104,16 @@ impl Census {
 }
 
 /// A connection, counted until dropped.
-pub(super) struct Counted {
+pub(crate) struct Counted {
     context: Arc<Context>,
     uid: u32,
     is_served: bool,
-    pub(super) bucket: Arc<Bucket>,
+    pub(crate) bucket: Arc<Bucket>,
 }
 
 impl Counted {
     /// Counts a connection of `uid`, if that has fewer than `limit`.
-    pub(super) fn new(context: Arc<Context>, uid: u32, limit: usize) -> Option<Self> {
+    pub(crate) fn new(context: Arc<Context>, uid: u32, limit: usize) -> Option<Self> {
         let mut present = context.census.present.lock().unwrap_or_else(PoisonError::into_inner);
         if present.of.len() > KEPT {
             let now = Instant::now();
@@ -139,7 +139,7 @@ impl Counted {
     }
 
     /// It is served from here on.
-    pub(super) fn served(&mut self) {
+    pub(crate) fn served(&mut self) {
         self.is_served = true;
         let present = &self.context.census.present;
         present.lock().unwrap_or_else(PoisonError::into_inner).served += 1;

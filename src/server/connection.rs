@@ -22,13 +22,13 @@ use tokio_util::sync::CancellationToken;
 use super::Context as Shared;
 use super::announced::{Announced, extensions};
 use super::clock::Clock;
-use super::dispatch::{Dispatch, Handled, Later, Moment};
 use super::inbox::Inbox;
 use super::price;
 use super::rate::{Bucket, Turn};
 use super::reply::told;
 use super::tally::Ticket;
 use crate::config::Limits;
+use crate::ops::{Dispatch, Handled, Later, Moment};
 use jwtkeeper_core::types::Peer;
 
 /// Bytes of requests that wait for the store before more are looked at.

@@ -6,15 +6,16 @@ use std::time::Instant;
 
 use tokio::runtime::Handle;
 
-use super::audit::{Audit, Entry};
 use super::census::Census;
-use super::health;
 use super::listener::SocketWatch;
-use super::outcome::Facts;
 use super::quota::Quotas;
-use super::self_test::SelfTests;
 use super::tally::Tally;
-use crate::config::{Change, Fault, Live, Reloads, Snapshot};
+use crate::audit::{Audit, Entry};
+use crate::config::Fault;
+use crate::health;
+use crate::health::SelfTests;
+use crate::ops::outcome::Facts;
+use crate::reload::{Change, Live, Reloads, Snapshot};
 use jwtkeeper_core::keeper::Keeper;
 use jwtkeeper_core::types::Millis;
 
@@ -35,7 +36,7 @@ pub struct Context {
     /// When this life began.
     pub started: Instant,
     /// The same by the wall clock.
-    pub(super) began: Millis,
+    pub(crate) began: Millis,
     /// What was found wrong at start and still is, each with its remedy.
     pub warnings: Vec<String>,
     /// What requests came to.
@@ -43,12 +44,12 @@ pub struct Context {
     /// What is told of what was done.
     pub audit: Option<Audit>,
     /// Where slow signatures are made.
-    pub(super) signers: Handle,
-    pub(super) census: Census,
-    pub(super) quotas: Quotas,
-    pub(super) self_tests: SelfTests,
+    pub(crate) signers: Handle,
+    pub(crate) census: Census,
+    pub(crate) quotas: Quotas,
+    pub(crate) self_tests: SelfTests,
     /// Rotated tokens presented after their grace.
-    pub(super) reuses: AtomicU64,
+    pub(crate) reuses: AtomicU64,
     /// The socket's file, once the daemon listens.
     socket: OnceLock<SocketWatch>,
     /// Why metrics and health are not served over HTTP.
@@ -121,7 +122,7 @@ impl Context {
         let _ = self.socket.set(socket); // there is one socket
     }
 
-    pub(super) fn socket_fault(&self) -> Option<String> {
+    pub(crate) fn socket_fault(&self) -> Option<String> {
         // A daemon that stops removes the file itself.
         let is_stopping = self.stopping.load(Ordering::Relaxed);
         self.socket.get().filter(|_| !is_stopping)?.fault()
@@ -135,7 +136,7 @@ impl Context {
         differs
     }
 
-    pub(super) fn metrics_fault(&self) -> Option<String> {
+    pub(crate) fn metrics_fault(&self) -> Option<String> {
         let fault = self.metrics_fault.lock().unwrap_or_else(PoisonError::into_inner);
         fault.clone()
     }
@@ -174,7 +175,7 @@ impl Context {
     }
 
     /// What the audit tells of a request, gathered only where there is one.
-    pub(super) fn facts(&self, gather: impl FnOnce() -> Facts) -> Facts {
+    pub(crate) fn facts(&self, gather: impl FnOnce() -> Facts) -> Facts {
         if self.audit.is_some() {
             gather()
         } else {

@@ -16,12 +16,12 @@ const RESERVE: usize = 256;
 const BACK_OFF: Duration = Duration::from_millis(100);
 
 /// How many connections are served at a time: as many as `limits` says, if the system gives us that many open files.
-pub(super) fn connections(limits: &Limits) -> usize {
+pub(crate) fn connections(limits: &Limits) -> usize {
     limits.connections.min(most())
 }
 
 /// Says so, if it does not.
-pub(super) fn warning(limits: &Limits) -> Option<String> {
+pub(crate) fn warning(limits: &Limits) -> Option<String> {
     let (wanted, most) = (limits.connections, most());
     (most < wanted).then(|| {
         format!(
@@ -40,18 +40,18 @@ fn most() -> usize {
 }
 
 /// Whether an accept loop fails. It is told when that begins and when it ends.
-pub(super) struct Trouble {
+pub(crate) struct Trouble {
     what: &'static str,
     fails: bool,
 }
 
 impl Trouble {
-    pub(super) fn new(what: &'static str) -> Self {
+    pub(crate) fn new(what: &'static str) -> Self {
         Self { what, fails: false }
     }
 
     /// What was accepted; if nothing was, waits a moment.
-    pub(super) async fn judge<T>(&mut self, accepted: io::Result<T>) -> Option<T> {
+    pub(crate) async fn judge<T>(&mut self, accepted: io::Result<T>) -> Option<T> {
         let what = self.what;
         match accepted {
             Ok(accepted) => {

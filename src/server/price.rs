@@ -9,19 +9,19 @@ use jwtkeeper_core::jwt::{Algorithm, Family};
 use jwtkeeper_core::keyring::{Effort, Keyring};
 
 /// The price of an HMAC validate.
-pub(super) const REQUEST: usize = 100;
+pub(crate) const REQUEST: usize = 100;
 
 /// The part of it that is not reading, waking up and writing: what it takes where many requests arrive together.
-pub(super) const WORK: usize = 10;
+pub(crate) const WORK: usize = 10;
 
 /// The price of a denied request: each has its line in the audit, and a client without rights must not fill the disk.
-pub(super) const DENIAL: usize = 100 * REQUEST;
+pub(crate) const DENIAL: usize = 100 * REQUEST;
 
 /// The price of a change that the store keeps, beyond the rest of the request.
 const CHANGE: usize = 4 * REQUEST;
 
 /// The price of an administrator's revocation beyond a limit of entries: 10 in a second at the default.
-pub(super) const BEYOND_LIMIT: usize = 5000 * REQUEST;
+pub(crate) const BEYOND_LIMIT: usize = 5000 * REQUEST;
 
 /// The price of the health document beyond that of a request, without realms and for each realm: measured with 1 realm (18 us of a
 /// processor in all) and with 51 (56 us).
@@ -32,7 +32,7 @@ const HEALTH_REALM: usize = 8;
 const JWKS_KEY: usize = 20;
 
 /// The price of a request that needs this right, beyond [`REQUEST`]. The signature checks of a validate are charged as counted.
-pub(super) fn surcharge(right: Right, keyring: &Keyring) -> usize {
+pub(crate) fn surcharge(right: Right, keyring: &Keyring) -> usize {
     let sign = || keyring.signing().map_or(0, |key| signing(key.verifying.algorithm));
     match right {
         Right::Issue => sign(),
@@ -45,12 +45,12 @@ pub(super) fn surcharge(right: Right, keyring: &Keyring) -> usize {
 }
 
 /// The price of the health document, beyond [`REQUEST`].
-pub(super) fn health(realms: usize) -> usize {
+pub(crate) fn health(realms: usize) -> usize {
     HEALTH + HEALTH_REALM * realms
 }
 
 /// The price of the signature checks that were made, less the one that is part of an HMAC validate.
-pub(super) fn checks(effort: &Effort) -> usize {
+pub(crate) fn checks(effort: &Effort) -> usize {
     let all: usize = effort
         .checks()
         .map(|(algorithm, count)| checking(algorithm).saturating_mul(count as usize))
@@ -59,7 +59,7 @@ pub(super) fn checks(effort: &Effort) -> usize {
 }
 
 /// The price of the checks beyond the one that [`surcharge`] expected.
-pub(super) fn further_checks(effort: &Effort, keyring: &Keyring) -> usize {
+pub(crate) fn further_checks(effort: &Effort, keyring: &Keyring) -> usize {
     checks(effort).saturating_sub(expected_check(keyring))
 }
 

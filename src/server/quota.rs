@@ -20,19 +20,19 @@ const ROUTINE: usize = 90;
 
 /// The entries that a request adds to the denylist.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Addition {
+pub(crate) struct Addition {
     /// New entries.
-    pub(super) entries: usize,
+    pub(crate) entries: usize,
     /// Returns true for revocations; flags and rotations leave room for them.
-    pub(super) is_revocation: bool,
+    pub(crate) is_revocation: bool,
 }
 
 /// The use of a limit.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Level {
-    pub(super) entries: usize,
+pub(crate) struct Level {
+    pub(crate) entries: usize,
     /// 0: no limit.
-    pub(super) limit: usize,
+    pub(crate) limit: usize,
 }
 
 impl Level {
@@ -57,7 +57,7 @@ fn share(limit: usize, percent: usize) -> usize {
 }
 
 /// Returns why an addition is refused: the realm's limit or the uid's is reached.
-pub(super) fn refusal(addition: Addition, realm: &str, in_realm: Level, uid: u32, of_uid: Level) -> Option<String> {
+pub(crate) fn refusal(addition: Addition, realm: &str, in_realm: Level, uid: u32, of_uid: Level) -> Option<String> {
     if addition.entries == 0 {
         return None;
     }
@@ -82,7 +82,7 @@ pub(super) fn refusal(addition: Addition, realm: &str, in_realm: Level, uid: u32
 
 /// The entries that each uid has made since the daemon's start, until they expire.
 #[derive(Default)]
-pub(super) struct Quotas(Mutex<HashMap<u32, Made>>);
+pub(crate) struct Quotas(Mutex<HashMap<u32, Made>>);
 
 /// Entries of one uid, by the span in which they expire.
 #[derive(Default)]
@@ -93,7 +93,7 @@ struct Made {
 
 impl Quotas {
     /// Counts entries that a uid makes and that expire at `until`.
-    pub(super) fn add(&self, uid: u32, entries: usize, until: Seconds) {
+    pub(crate) fn add(&self, uid: u32, entries: usize, until: Seconds) {
         let mut all = self.all();
         let made = all.entry(uid).or_default();
         *made.ends.entry(until.div_euclid(SPAN)).or_default() += entries;
@@ -101,7 +101,7 @@ impl Quotas {
     }
 
     /// Takes back a count: the entries were not made after all.
-    pub(super) fn take_back(&self, uid: u32, entries: usize, until: Seconds) {
+    pub(crate) fn take_back(&self, uid: u32, entries: usize, until: Seconds) {
         let mut all = self.all();
         // Those that have expired meanwhile are no longer counted.
         let Some(made) = all.get_mut(&uid) else { return };
@@ -114,7 +114,7 @@ impl Quotas {
     }
 
     /// Returns how many entries of a uid have not expired.
-    pub(super) fn live(&self, uid: u32, now: Seconds) -> usize {
+    pub(crate) fn live(&self, uid: u32, now: Seconds) -> usize {
         self.all().get_mut(&uid).map_or(0, |made| made.live(now))
     }
 
@@ -133,7 +133,7 @@ impl Quotas {
     }
 
     /// Warnings for health: realms and uids that have used most of a limit.
-    pub(super) fn warnings<'r>(
+    pub(crate) fn warnings<'r>(
         &self,
         limits: &Limits,
         realms: impl Iterator<Item = (&'r str, usize)>,

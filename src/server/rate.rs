@@ -22,7 +22,7 @@ const RECONSIDER: Duration = Duration::from_millis(500);
 pub(super) type Turn = OwnedMutexGuard<()>;
 
 /// The bucket of one uid.
-pub(super) struct Bucket {
+pub(crate) struct Bucket {
     began: Instant,
     bottomless: bool,
     /// When it is full again, in nanoseconds since `began`.
@@ -56,7 +56,7 @@ impl Bucket {
     }
 
     /// Takes `cost` points out of a bucket into which `per_second` requests come (0: it is never empty).
-    pub(super) fn take(&self, cost: usize, per_second: usize, now: Instant) {
+    pub(crate) fn take(&self, cost: usize, per_second: usize, now: Instant) {
         if !self.is_bounded(per_second, now) {
             return;
         }
@@ -107,7 +107,7 @@ impl Bucket {
     }
 
     /// Waits until this uid may have another of the signers.
-    pub(super) async fn turn_to_sign(&self) -> Option<OwnedSemaphorePermit> {
+    pub(crate) async fn turn_to_sign(&self) -> Option<OwnedSemaphorePermit> {
         self.signers.clone().acquire_owned().await.ok() // it is never closed
     }
 

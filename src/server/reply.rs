@@ -4,13 +4,13 @@ use jwtkeeper_wire as wire;
 use jwtkeeper_wire::{Answer, Cause, ErrorCode, Reply, put_frame};
 
 use super::cookie::{on_the_wire, set_cookie};
-use super::outcome::Outcome;
+use crate::ops::outcome::Outcome;
 use jwtkeeper_core::keeper::{Minted, Refusal};
 use jwtkeeper_core::realm::CookiePolicy;
 use jwtkeeper_log_limit::limited;
 
 /// Appends a reply; says what it came to. One that fits no frame becomes an error.
-pub(super) fn put(id: u64, answer: Answer<'_>, out: &mut Vec<u8>) -> Outcome {
+pub(crate) fn put(id: u64, answer: Answer<'_>, out: &mut Vec<u8>) -> Outcome {
     let outcome = match &answer {
         Answer::Valid { rotation, .. } => Outcome::Valid(*rotation),
         Answer::Invalid { reason } => Outcome::Invalid(*reason),
@@ -31,22 +31,22 @@ pub(super) fn put(id: u64, answer: Answer<'_>, out: &mut Vec<u8>) -> Outcome {
 }
 
 /// Appends an error.
-pub(super) fn put_error(id: u64, code: ErrorCode, message: &str, out: &mut Vec<u8>) -> Outcome {
+pub(crate) fn put_error(id: u64, code: ErrorCode, message: &str, out: &mut Vec<u8>) -> Outcome {
     put(id, Answer::Error { code, message }, out)
 }
 
 /// Appends the reason why the keeper cannot answer.
-pub(super) fn put_refusal(id: u64, refusal: &Refusal, out: &mut Vec<u8>) -> Outcome {
+pub(crate) fn put_refusal(id: u64, refusal: &Refusal, out: &mut Vec<u8>) -> Outcome {
     put_error(id, refusal.code(), &refusal.to_string(), out)
 }
 
 /// Appends a new token.
-pub(super) fn put_issued(id: u64, minted: &Minted, policy: &CookiePolicy, out: &mut Vec<u8>) -> Outcome {
+pub(crate) fn put_issued(id: u64, minted: &Minted, policy: &CookiePolicy, out: &mut Vec<u8>) -> Outcome {
     with_wire(minted, policy, |minted| put(id, Answer::Issued(minted), out))
 }
 
 /// Appends a successor, and for which cause there is one.
-pub(super) fn put_rotated(id: u64, minted: &Minted, cause: Cause, policy: &CookiePolicy, out: &mut Vec<u8>) -> Outcome {
+pub(crate) fn put_rotated(id: u64, minted: &Minted, cause: Cause, policy: &CookiePolicy, out: &mut Vec<u8>) -> Outcome {
     match with_wire(minted, policy, |minted| put(id, Answer::Rotated(minted), out)) {
         Outcome::Done => Outcome::Rotated(cause),
         other => other,
@@ -71,12 +71,12 @@ fn with_wire(minted: &Minted, policy: &CookiePolicy, put: impl FnOnce(wire::Mint
 }
 
 /// As much of a name that a peer gave as may be told of.
-pub(super) fn told(name: &str) -> String {
+pub(crate) fn told(name: &str) -> String {
     no_token(name).chars().take(64).collect()
 }
 
 /// What was given in the place of a name; of a token, given there by mistake, only that it was one.
-pub(super) fn no_token(text: &str) -> &str {
+pub(crate) fn no_token(text: &str) -> &str {
     // The beginning of a base64url object, and the dots of a compact serialization (RFC 7515 section 7.1), perhaps behind
     // its scheme (RFC 6750 section 2.1).
     let bare = text.trim_start().trim_start_matches("Bearer").trim_start();

@@ -30,6 +30,6 @@ pub(super) fn threads() -> usize {
 }
 
 /// Whether a signature takes as long as hundreds of validates: it must not hold them up.
-pub(super) fn is_slow(algorithm: Algorithm) -> bool {
+pub(crate) fn is_slow(algorithm: Algorithm) -> bool {
     algorithm.family() == Family::Rsa
 }

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use jwtkeeper_wire::{Cause, ErrorCode, Reason};
 
-use super::outcome::{Operation, Outcome};
+use crate::ops::outcome::{Operation, Outcome};
 use jwtkeeper_core::types::{Durations, Histogram};
 
 /// How many there are of each number.
@@ -211,7 +211,7 @@ impl Tally {
 }
 
 /// Where one connection counts.
-pub(super) struct Counter {
+pub(crate) struct Counter {
     tally: Arc<Tally>,
     shard: usize,
     /// The realms that it has asked in, by their names.
@@ -219,7 +219,7 @@ pub(super) struct Counter {
 }
 
 /// A request that is being handled.
-pub(super) struct Ticket {
+pub(crate) struct Ticket {
     realm: Arc<RealmTally>,
     shard: usize,
     operation: Operation,
@@ -227,7 +227,7 @@ pub(super) struct Ticket {
 }
 
 impl Counter {
-    pub(super) fn new(tally: &Arc<Tally>) -> Self {
+    pub(crate) fn new(tally: &Arc<Tally>) -> Self {
         Self {
             tally: tally.clone(),
             shard: tally.next.fetch_add(1, Ordering::Relaxed) % SHARDS,
@@ -236,7 +236,7 @@ impl Counter {
     }
 
     /// A request in a realm that there is, or in none.
-    pub(super) fn ticket(&mut self, realm: &str, operation: Operation, began: std::time::Instant) -> Ticket {
+    pub(crate) fn ticket(&mut self, realm: &str, operation: Operation, began: std::time::Instant) -> Ticket {
         let known = self.realms.iter().find(|(name, _)| name == realm);
         let realm = match known {
             Some((_, known)) => known.clone(),
@@ -258,7 +258,7 @@ impl Counter {
 
 impl Ticket {
     /// Counts what it came to. `target`: what a revocation names.
-    pub(super) fn count(&self, outcome: Outcome, target: Option<&str>, now: std::time::Instant) {
+    pub(crate) fn count(&self, outcome: Outcome, target: Option<&str>, now: std::time::Instant) {
         let took = now.saturating_duration_since(self.began);
         self.realm.count(self.shard, self.operation, outcome, took);
         let of = |target: &str| TARGETS.iter().position(|one| *one == target);

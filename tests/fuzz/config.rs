@@ -2,7 +2,8 @@
 
 use std::sync::LazyLock;
 
-use jwtkeeper::config::{Files, Settings, print};
+use jwtkeeper::config::{Settings, print};
+use jwtkeeper::files::Files;
 
 static DIRECTORY: LazyLock<tempfile::TempDir> = LazyLock::new(|| {
     let memory = std::path::Path::new("/dev/shm");

@@ -5,7 +5,9 @@ use std::os::unix::fs::OpenOptionsExt;
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use jwtkeeper::config::{Files, Live, Settings};
+use jwtkeeper::config::Settings;
+use jwtkeeper::files::Files;
+use jwtkeeper::reload::Live;
 use jwtkeeper_core::denylist::{Denylist, Memory};
 use jwtkeeper_core::keeper::{Keeper, Verdict};
 use jwtkeeper_core::keyring::Effort;

@@ -84,11 +84,17 @@ fn as_the_kernel_sees_it() {
 #[test]
 fn a_check_knows_what_the_sandbox_forbids() {
     let machine = Machine::installed();
-    machine.write("/etc/jwtkeeper/conf.d/test.toml", "[metrics]\nlisten = \"127.0.0.1:9750\"\n");
+    machine.write(
+        "/etc/jwtkeeper/conf.d/test.toml",
+        "[metrics]\nlisten = \"127.0.0.1:9750\"\n",
+    );
     for user in ["", "--user jwtkeeper"] {
         let output = machine.try_sh(&format!("jwtkeeperd --check {user}"));
         assert_eq!(output.status.code(), Some(78), "{output:?}");
         let said = String::from_utf8(output.stderr).unwrap();
-        assert!(said.contains("metrics.listen 127.0.0.1:9750: jwtkeeperd.service forbids it"), "{said}");
+        assert!(
+            said.contains("metrics.listen 127.0.0.1:9750: jwtkeeperd.service forbids it"),
+            "{said}"
+        );
     }
 }

@@ -11,7 +11,8 @@ use std::process::ExitCode;
 use self::unit::Unit;
 use super::Failure;
 use super::life::{say, warn};
-use crate::config::{self, Checked, Files, ReachSettings, Settings, StoreSettings};
+use crate::config::{self, Checked, ReachSettings, Settings, StoreSettings};
+use crate::files::Files;
 
 /// The findings of a check.
 #[derive(Default)]

@@ -4,6 +4,7 @@
 mod change;
 mod next;
 mod queue;
+mod snapshot;
 mod together;
 mod watch;
 
@@ -15,11 +16,10 @@ use std::time::{Duration, Instant};
 use tokio::runtime::Handle;
 use tokio::sync::oneshot;
 
-use super::fault::{Fault, Faults};
-use super::files::{Files, Trail, pause};
-use super::live::{Live, Snapshot, Status};
-use super::settings::{ReloadSettings, Settings};
-use super::tree;
+use crate::config::fault::{Fault, Faults};
+use crate::config::settings::{ReloadSettings, Settings};
+use crate::config::tree;
+use crate::files::{Files, Trail, pause};
 use jwtkeeper_core::types::Millis;
 use next::{Next, Standing};
 use together::hold_together;
@@ -28,6 +28,7 @@ use watch::Watch;
 pub(super) use change::changes;
 pub use change::{Change, Ends};
 pub use queue::{Made, Preview, Reloaded, Reloads};
+pub use snapshot::{InForce, Live, Snapshot, StartError, Status};
 
 /// A change is seldom one event, and SIGHUP seldom alone: what comes together is one reading.
 const TOGETHER: Duration = Duration::from_millis(2);

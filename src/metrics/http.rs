@@ -21,9 +21,9 @@ use tokio::task::AbortHandle;
 use tokio_util::sync::CancellationToken;
 
 use super::page::Pages;
+use crate::health::Condition;
 use crate::server::Context;
 use crate::server::descriptors::Trouble;
-use crate::server::health::Condition;
 use jwtkeeper_log_limit::limited;
 
 /// Peers at a time.

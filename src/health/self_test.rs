@@ -7,9 +7,9 @@ use std::time::{Duration, Instant};
 
 use arc_swap::ArcSwapOption;
 
-use super::Context;
-use super::signers::is_slow;
-use crate::config::Snapshot;
+use crate::reload::Snapshot;
+use crate::server::Context;
+use crate::server::signers::is_slow;
 
 /// How long an outcome counts in which all is well, and how long another.
 const WELL: Duration = Duration::from_secs(5);
@@ -17,18 +17,18 @@ const ILL: Duration = Duration::from_secs(1);
 
 /// What the last ones showed.
 #[derive(Default)]
-pub(super) struct SelfTests {
+pub(crate) struct SelfTests {
     last: ArcSwapOption<Outcome>,
     /// Held by who makes them.
     making: Mutex<()>,
 }
 
 /// What the self-tests showed at one time.
-pub(super) struct Outcome {
+pub(crate) struct Outcome {
     generation: u64,
     made: Instant,
     /// Of each realm that signs: why it cannot do its work, if it cannot.
-    pub(super) realms: BTreeMap<String, Option<String>>,
+    pub(crate) realms: BTreeMap<String, Option<String>>,
 }
 
 impl Outcome {
@@ -38,7 +38,7 @@ impl Outcome {
     }
 
     /// What is wrong.
-    pub(super) fn faults(&self) -> impl Iterator<Item = String> {
+    pub(crate) fn faults(&self) -> impl Iterator<Item = String> {
         let failed = self
             .realms
             .iter()
@@ -49,7 +49,7 @@ impl Outcome {
 
 impl SelfTests {
     /// What they show now, or showed a moment ago.
-    pub(super) fn outcome(&self, context: &Context, snapshot: &Snapshot) -> Arc<Outcome> {
+    pub(crate) fn outcome(&self, context: &Context, snapshot: &Snapshot) -> Arc<Outcome> {
         let last = self.last.load_full();
         if let Some(last) = last.as_ref().filter(|last| last.counts(snapshot)) {
             return last.clone();

@@ -3,8 +3,8 @@
 use std::collections::BTreeSet;
 
 use crate::config::difference;
-use crate::config::live::{InForce, Snapshot};
 use crate::config::settings::Settings;
+use crate::reload::snapshot::{InForce, Snapshot};
 use jwtkeeper_core::jwt::Version;
 use jwtkeeper_core::keyring::{KeyId, Keyring, LockKey, Role};
 use jwtkeeper_core::realm::{CookieLock, Policy};
@@ -47,7 +47,7 @@ impl Change {
 }
 
 /// What changed from one snapshot to the next.
-pub(in crate::config) fn changes(before: &Snapshot, after: &Snapshot) -> Vec<Change> {
+pub(crate) fn changes(before: &Snapshot, after: &Snapshot) -> Vec<Change> {
     let mut changes = Vec::new();
     let settings = of_settings(&before.settings, &after.settings);
     let unnamed = settings.is_empty() && before.settings.origin != after.settings.origin;

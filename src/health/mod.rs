@@ -1,17 +1,24 @@
 //! How the daemon is: whether it is ready, and why not, for all who ask; and the health document (docs/protocol.md lists
 //! its members).
 
+mod probe;
+mod self_test;
+
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use serde::Serialize;
 
-use super::Context;
-use super::audit::Audit;
-use super::descriptors;
-use super::self_test::Outcome;
-use crate::config::{InForce, Limits, Settings, Snapshot, Status};
+pub(crate) use self::probe::Probes;
+pub use self::probe::{Probe, probe};
+use self::self_test::Outcome;
+pub(crate) use self::self_test::SelfTests;
+use crate::audit::Audit;
+use crate::config::{Limits, Settings};
+use crate::reload::{InForce, Snapshot, Status};
+use crate::server::Context;
+use crate::server::descriptors;
 use jwtkeeper_core::denylist::StoreHealth;
 use jwtkeeper_core::jwt::Version;
 use jwtkeeper_core::keyring::Role;
@@ -118,7 +125,7 @@ impl FaultKind {
         Self::Socket,
     ];
 
-    pub(super) fn name(self) -> &'static str {
+    pub(crate) fn name(self) -> &'static str {
         match self {
             Self::Start => "start",
             Self::Config => "config",
@@ -140,7 +147,7 @@ pub(super) struct Condition {
     pub(super) warnings: Vec<String>,
     pub(super) status: Status,
     pub(super) store: StoreHealth,
-    pub(super) self_tests: Arc<Outcome>,
+    pub(crate) self_tests: Arc<Outcome>,
 }
 
 impl Condition {

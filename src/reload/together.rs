@@ -3,9 +3,9 @@
 
 use std::path::PathBuf;
 
-use crate::config::files::Files;
 use crate::config::realm::RealmSettings;
 use crate::config::settings::Settings;
+use crate::files::Files;
 
 /// Looks at the configuration and at every key file that it names, or the running one does. While the configuration is
 /// changing and one of these files is not stable yet, the other changes wait for it, at most `settle` each.

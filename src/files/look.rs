@@ -13,7 +13,7 @@ use zeroize::Zeroizing;
 
 /// What is in a file, as far as its size and permissions go.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub(in crate::config) enum FileKind {
+pub(crate) enum FileKind {
     /// The configuration.
     Configuration,
     /// A secret.
@@ -123,7 +123,7 @@ fn read_all(file: &mut File, length: u64) -> Result<Zeroizing<Vec<u8>>, ReadErro
 
 /// Why a file was not read.
 #[derive(Debug, thiserror::Error)]
-pub(in crate::config) enum ReadError {
+pub(crate) enum ReadError {
     /// The system's answer.
     #[error("cannot be read: {error}{}", remedy(error))]
     Io {
@@ -165,7 +165,7 @@ fn remedy(error: &std::io::Error) -> &'static str {
 
 impl ReadError {
     /// Whether there simply is no file.
-    pub(in crate::config) fn is_missing(&self) -> bool {
+    pub(crate) fn is_missing(&self) -> bool {
         matches!(self, ReadError::Io { error } if error.kind() == std::io::ErrorKind::NotFound)
     }
 }

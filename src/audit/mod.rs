@@ -10,8 +10,8 @@ use std::time::{Duration, UNIX_EPOCH};
 use serde::Serialize;
 use tokio::sync::oneshot;
 
-use super::outcome::{Facts, Operation, Outcome};
 use crate::config::{AuditSettings, OnAuditFailure};
+use crate::ops::outcome::{Facts, Operation, Outcome};
 use jwtkeeper_core::types::{Millis, PeerId};
 use writer::{Queue, Room, Written};
 
@@ -34,10 +34,10 @@ pub(super) struct Entry<'a> {
     pub(super) generation: u64,
     pub(super) realm: &'a str,
     pub(super) operation: &'a str,
-    pub(super) outcome: &'a str,
+    pub(crate) outcome: &'a str,
     pub(super) reason: Option<&'a str>,
     pub(super) peer: Option<&'a PeerId>,
-    pub(super) facts: &'a Facts,
+    pub(crate) facts: &'a Facts,
 }
 
 #[derive(Serialize)]

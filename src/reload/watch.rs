@@ -13,7 +13,7 @@ use notify::event::{AccessKind, AccessMode, ModifyKind, RenameMode};
 use notify::{Config, ErrorKind, Event, EventKind, INotifyWatcher, RecursiveMode, Watcher};
 
 use super::queue::Reloads;
-use crate::config::files::{Renamed, Trail};
+use crate::files::{Renamed, Trail};
 
 /// How long files wait for a new watcher before they are followed without.
 const AT_ONCE: Duration = Duration::from_millis(100);

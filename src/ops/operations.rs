@@ -10,9 +10,9 @@ use jwtkeeper_wire::{Answer, ErrorCode, FlagTarget, RevokeTarget};
 
 use super::entries::Granted;
 use super::{Answered, Dispatch};
+use crate::audit::Audit;
+use crate::ops::outcome::{Done, Facts, GivenSuccessor, Outcome};
 use crate::server::Context;
-use crate::server::audit::Audit;
-use crate::server::outcome::{Done, Facts, GivenSuccessor, Outcome};
 use crate::server::price;
 use crate::server::rate::Bucket;
 use crate::server::reply::{no_token, put, put_error, put_issued, put_refusal, put_rotated};

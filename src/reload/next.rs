@@ -5,10 +5,10 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use crate::config::fault::Faults;
-use crate::config::files::Files;
 use crate::config::keys::{self, Loaded};
-use crate::config::live::{AllKeys, Snapshot};
 use crate::config::settings::Settings;
+use crate::files::Files;
+use crate::reload::snapshot::{AllKeys, Snapshot};
 
 /// What should be in force.
 pub(super) struct Next {

@@ -6,14 +6,14 @@ use std::time::Instant;
 
 use arc_swap::ArcSwap;
 
-use super::access::Access;
-use super::fault::{Fault, Faults};
-use super::files::Files;
-use super::keys::{self, Keys, Loaded};
-use super::realm::RealmSettings;
-use super::reload::{Change, changes};
-use super::settings::Settings;
-use super::shared_keys::{self, Party};
+use super::{Change, changes};
+use crate::config::access::Access;
+use crate::config::fault::{Fault, Faults};
+use crate::config::keys::{self, Keys, Loaded};
+use crate::config::realm::RealmSettings;
+use crate::config::settings::Settings;
+use crate::config::shared_keys::{self, Party};
+use crate::files::Files;
 use jwtkeeper_core::denylist::{Denylist, Memory, RealmIndex, StoreError};
 use jwtkeeper_core::keeper::Served;
 use jwtkeeper_core::keyring::KeyId;

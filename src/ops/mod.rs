@@ -3,6 +3,7 @@
 
 mod entries;
 mod operations;
+pub(crate) mod outcome;
 mod reload;
 
 use std::future::Future;
@@ -14,13 +15,15 @@ use jwtkeeper_wire::{
     Answer, DEFAULT_REALM, ErrorCode, FrameError, OP_COUNT, Op, Request, RevokeTarget, decode, peek_request,
 };
 
-use super::audit::{Entry, is_audited};
-use super::outcome::{Done, Facts, GivenSuccessor, Operation, Outcome};
-use super::rate::Bucket;
-use super::reply::{put, put_error, put_refusal, told};
-use super::tally::{Counter, Ticket};
-use super::{Context, health, price};
-use crate::config::{Right, Snapshot};
+use crate::audit::{Entry, is_audited};
+use crate::config::Right;
+use crate::health;
+use crate::ops::outcome::{Done, Facts, GivenSuccessor, Operation, Outcome};
+use crate::reload::Snapshot;
+use crate::server::rate::Bucket;
+use crate::server::reply::{put, put_error, put_refusal, told};
+use crate::server::tally::{Counter, Ticket};
+use crate::server::{Context, price};
 use jwtkeeper_core::keeper::Served;
 use jwtkeeper_core::types::{Millis, Peer};
 use jwtkeeper_log_limit::limited;

@@ -32,7 +32,7 @@ pub fn probe() -> (Probe, Probes) {
 
 impl Probes {
     /// The next connection; never, once nobody asks any more.
-    pub(super) async fn next(&mut self) -> UnixStream {
+    pub(crate) async fn next(&mut self) -> UnixStream {
         match self.0.recv().await {
             Some(stream) => stream,
             None => std::future::pending().await,

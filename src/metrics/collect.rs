@@ -7,9 +7,11 @@ use std::sync::atomic::Ordering;
 
 use super::page::{Families, Label};
 use super::process;
-use crate::config::{Snapshot, StoreSettings};
-use crate::server::health::{Condition, FaultKind, in_order, role_name};
-use crate::server::{Audit, Context};
+use crate::audit::Audit;
+use crate::config::StoreSettings;
+use crate::health::{Condition, FaultKind, in_order, role_name};
+use crate::reload::Snapshot;
+use crate::server::Context;
 use jwtkeeper_core::denylist::StoreHealth;
 use jwtkeeper_core::jwt::Version;
 use jwtkeeper_core::types::Millis;
@@ -116,7 +118,7 @@ fn reload(snapshot: &Snapshot, condition: &Condition, families: &mut Families<'_
 
 fn realms(snapshot: &Snapshot, families: &mut Families<'_>) -> fmt::Result {
     let realms = in_order(snapshot);
-    let name = |realm: &&crate::config::InForce| realm.served.realm.name.clone();
+    let name = |realm: &&crate::reload::InForce| realm.served.realm.name.clone();
     families.gauges(
         "jwtkeeper_realm_generation",
         "The generation that brought the realm as it is.",

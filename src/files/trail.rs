@@ -11,7 +11,7 @@ const MOST_LINKS: usize = 40;
 
 /// A way, as far as it goes.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub(in crate::config) struct Trail {
+pub(crate) struct Trail {
     /// The links on it, and what each holds.
     pub(super) links: Vec<(PathBuf, PathBuf)>,
     /// Where it ends: the file, or the first name that is not there.
@@ -20,7 +20,7 @@ pub(in crate::config) struct Trail {
 
 impl Trail {
     /// Follows `path`.
-    pub(in crate::config) fn of(path: &Path) -> Self {
+    pub(crate) fn of(path: &Path) -> Self {
         let mut trail = Trail::default();
         let mut rest = VecDeque::new();
         let mut at = PathBuf::from("/");
@@ -55,12 +55,12 @@ impl Trail {
     }
 
     /// Where it ends.
-    pub(in crate::config) fn end(&self) -> &Path {
+    pub(crate) fn end(&self) -> &Path {
         &self.end
     }
 
     /// Every name whose change can lead to another file.
-    pub(in crate::config) fn steps(&self) -> impl Iterator<Item = &Path> {
+    pub(crate) fn steps(&self) -> impl Iterator<Item = &Path> {
         let links = self.links.iter().map(|(link, _)| link.as_path());
         links.chain([self.end.as_path()])
     }

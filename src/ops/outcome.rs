@@ -10,7 +10,7 @@ use jwtkeeper_core::types::Id;
 /// An operation, by its name.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[allow(missing_docs)] // their names say it
-pub(super) enum Operation {
+pub(crate) enum Operation {
     Unknown,
     Ping,
     Issue,
@@ -27,7 +27,7 @@ pub(super) enum Operation {
 }
 
 impl Operation {
-    pub(super) const ALL: [Operation; 13] = [
+    pub(crate) const ALL: [Operation; 13] = [
         Operation::Unknown,
         Operation::Ping,
         Operation::Issue,
@@ -44,7 +44,7 @@ impl Operation {
     ];
 
     /// The operation of a request, and the realm that it names.
-    pub(super) fn of<'a>(op: &Op<'a>) -> (Self, &'a str) {
+    pub(crate) fn of<'a>(op: &Op<'a>) -> (Self, &'a str) {
         match *op {
             Op::Ping => (Operation::Ping, ""),
             Op::Issue { realm, .. } => (Operation::Issue, realm),
@@ -62,7 +62,7 @@ impl Operation {
         }
     }
 
-    pub(super) fn name(self) -> &'static str {
+    pub(crate) fn name(self) -> &'static str {
         match self {
             Operation::Unknown => "unknown",
             Operation::Ping => "ping",
@@ -81,7 +81,7 @@ impl Operation {
     }
 
     /// Whether each of it is told by the audit, whatever it came to.
-    pub(super) fn is_audited(self) -> bool {
+    pub(crate) fn is_audited(self) -> bool {
         use Operation::{Flag, Import, Issue, Reload, Revoke, Rotate};
         matches!(self, Issue | Rotate | Flag | Revoke | Reload | Import)
     }
@@ -89,7 +89,7 @@ impl Operation {
 
 /// What a request came to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Outcome {
+pub(crate) enum Outcome {
     /// Done, or answered.
     Done,
     /// A valid token; why rotation is due.
@@ -104,7 +104,7 @@ pub(super) enum Outcome {
 
 impl Outcome {
     /// The kind of it, as in metrics and the audit.
-    pub(super) fn kind(self) -> &'static str {
+    pub(crate) fn kind(self) -> &'static str {
         match self {
             Outcome::Done | Outcome::Valid(_) | Outcome::Rotated(_) => "ok",
             Outcome::Invalid(_) => "invalid",
@@ -114,7 +114,7 @@ impl Outcome {
     }
 
     /// Why, by the name of its code.
-    pub(super) fn reason(self) -> Option<&'static str> {
+    pub(crate) fn reason(self) -> Option<&'static str> {
         match self {
             Outcome::Done => None,
             Outcome::Valid(cause) | Outcome::Rotated(cause) => {
@@ -128,32 +128,32 @@ impl Outcome {
 
 /// What the audit tells of a request beside that. Gathered only where there is an audit.
 #[derive(Debug, Clone, Default)]
-pub(super) struct Facts {
-    pub(super) jti: Option<String>,
-    pub(super) session: Option<String>,
-    pub(super) subject: Option<String>,
+pub(crate) struct Facts {
+    pub(crate) jti: Option<String>,
+    pub(crate) session: Option<String>,
+    pub(crate) subject: Option<String>,
     /// The jti of the token that a rotation replaces.
-    pub(super) predecessor: Option<String>,
+    pub(crate) predecessor: Option<String>,
     /// What a flag or a revocation names.
-    pub(super) target: Option<&'static str>,
+    pub(crate) target: Option<&'static str>,
     /// A rotated token was presented after its grace.
-    pub(super) reuse: bool,
+    pub(crate) reuse: bool,
     /// More, in words.
-    pub(super) text: Option<String>,
+    pub(crate) text: Option<String>,
 }
 
 /// A request that was handled: its reply, and what it came to.
-pub(super) struct Done {
-    pub(super) bytes: Vec<u8>,
-    pub(super) outcome: Outcome,
-    pub(super) facts: Facts,
+pub(crate) struct Done {
+    pub(crate) bytes: Vec<u8>,
+    pub(crate) outcome: Outcome,
+    pub(crate) facts: Facts,
     /// The successor that it gives to its caller: once it is acknowledged, the grace starts.
-    pub(super) hand_out: Option<GivenSuccessor>,
+    pub(crate) hand_out: Option<GivenSuccessor>,
 }
 
 /// A successor, as [`jwtkeeper_core::keeper::Keeper::hand_out`] wants it.
-pub(super) struct GivenSuccessor {
-    pub(super) served: Arc<Served>,
-    pub(super) jti: Id,
-    pub(super) hand_out: HandOut,
+pub(crate) struct GivenSuccessor {
+    pub(crate) served: Arc<Served>,
+    pub(crate) jti: Id,
+    pub(crate) hand_out: HandOut,
 }

@@ -8,9 +8,10 @@ use serde::Serialize;
 
 use super::operations::{later, plain};
 use super::{Answered, Dispatch};
-use crate::config::{Change, Ends, Faults, Made, Preview, Reloaded, Settings};
-use crate::server::health::up_to;
-use crate::server::outcome::{Done, Outcome};
+use crate::config::{Faults, Settings};
+use crate::health::up_to;
+use crate::ops::outcome::{Done, Outcome};
+use crate::reload::{Change, Ends, Made, Preview, Reloaded};
 use crate::server::reply::{put, put_error};
 
 /// Bytes of each list of a report at most: all of them fit into a frame.
