@@ -5,7 +5,7 @@ use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 
 use super::section::Section;
-use super::settings::{MAX_SOCKET_PATH, read_mode};
+use super::socket::{MAX_SOCKET_PATH, read_mode};
 
 /// Where health and metrics are served.
 #[derive(Debug, Clone, PartialEq, Eq)]

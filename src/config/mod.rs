@@ -11,6 +11,7 @@ pub(crate) mod realm;
 mod section;
 pub(crate) mod settings;
 pub(crate) mod shared_keys;
+mod socket;
 mod sources;
 mod store;
 pub(crate) mod tree;
@@ -22,7 +23,8 @@ pub use fault::{Fault, Faults};
 pub use metrics::MetricsSettings;
 pub use print::print;
 pub use realm::RealmSettings;
-pub use settings::{Limits, LogFormat, MAX_SOCKET_PATH, ReloadSettings, Settings};
+pub use settings::{Limits, LogFormat, ReloadSettings, Settings};
+pub use socket::MAX_SOCKET_PATH;
 pub use sources::{ForeignSource, KeySource, Located, RetiredSource};
 pub use store::{AccessSettings, ReachSettings, RedisSettings, StoreSettings};
 

@@ -13,6 +13,7 @@ use super::fault::Faults;
 use super::metrics::{MetricsSettings, read_metrics};
 use super::realm::RealmSettings;
 use super::section::{Found, Section};
+use super::socket::{MAX_SOCKET_PATH, read_mode};
 use super::store::{StoreSettings, read_store};
 use super::tree::{self, Place, Value};
 use crate::files::{Digest, Files};
@@ -94,9 +95,6 @@ impl Default for ReloadSettings {
         }
     }
 }
-
-/// The longest socket path, in bytes: what the kernel takes, less the name that a new socket has until it is in place.
-pub const MAX_SOCKET_PATH: usize = 103;
 
 /// Every limit of the server, in one place.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -248,25 +246,6 @@ fn read_socket(top: &Section<'_>) -> PathBuf {
         );
     }
     path
-}
-
-pub(super) fn read_mode(section: &Section<'_>) -> u32 {
-    let Some((text, place)) = section.text("socket_mode") else {
-        return 0o660;
-    };
-    match u32::from_str_radix(&text, 8) {
-        Ok(mode) if mode <= 0o777 => mode,
-        _ => {
-            section.fault(
-                &place,
-                format!(
-                    "{} must be an octal mode such as \"0660\", not \"{text}\"",
-                    section.full("socket_mode")
-                ),
-            );
-            0o660
-        }
-    }
 }
 
 fn read_log(top: &Section<'_>) -> (String, LogFormat) {

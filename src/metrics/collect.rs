@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::atomic::Ordering;
 
-use super::page::{Families, Label};
+use super::families::{Families, Label};
 use super::process;
 use crate::audit::Audit;
 use crate::config::StoreSettings;

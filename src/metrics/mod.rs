@@ -2,6 +2,7 @@
 //! the shared context when it is asked for; nothing here is waited for by requests.
 
 mod collect;
+mod families;
 mod http;
 mod page;
 mod process;

@@ -6,7 +6,7 @@ use std::fmt;
 use nix::sys::resource::{Resource, UsageWho, getrlimit, getrusage};
 use nix::sys::time::TimeValLike;
 
-use super::page::Families;
+use super::families::Families;
 use jwtkeeper_core::types::Millis;
 
 pub(super) fn collect(began: Millis, families: &mut Families<'_>) -> fmt::Result {

@@ -1,6 +1,5 @@
 //! The life of the daemon: start, serve, reload, drain, stop.
 
-use std::io::Write;
 use std::os::unix::net::UnixListener;
 use std::path::Path;
 use std::process::ExitCode;
@@ -18,6 +17,7 @@ use tokio_util::sync::CancellationToken;
 use super::dev::Dev;
 use super::harden::{harden, keep_files_private, release_signals};
 use super::notify::Manager;
+use super::output::say;
 use super::{Args, Failure, activation, check, clock, log, metrics, notify, readiness, state};
 use crate::audit::Audit;
 use crate::config::{self, Settings};
@@ -292,14 +292,4 @@ async fn remember(context: &Context, elapsed: Duration) {
     let denylist = context.keeper.denylist();
     let any = denylist.index().realm(jwtkeeper_wire::DEFAULT_REALM);
     let _ = denylist.apply(&any, change).await; // the store says itself, in log and health, what it cannot write
-}
-
-/// Prints an answer; that nobody reads it is not our failure.
-pub(super) fn say(text: &str) {
-    let _ = std::io::stdout().write_all(text.as_bytes());
-}
-
-/// The same of what is wrong or odd.
-pub(super) fn warn(text: &str) {
-    let _ = std::io::stderr().write_all(text.as_bytes());
 }

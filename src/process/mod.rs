@@ -12,6 +12,7 @@ mod life;
 mod log;
 mod metrics;
 mod notify;
+mod output;
 mod readiness;
 mod state;
 

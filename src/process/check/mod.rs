@@ -10,7 +10,7 @@ use std::process::ExitCode;
 
 use self::unit::Unit;
 use super::Failure;
-use super::life::{say, warn};
+use super::output::{say, warn};
 use crate::config::{self, Checked, ReachSettings, Settings, StoreSettings};
 use crate::files::Files;
 
