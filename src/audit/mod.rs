@@ -11,8 +11,9 @@ use serde::Serialize;
 use tokio::sync::oneshot;
 
 use crate::config::{AuditSettings, OnAuditFailure};
-use crate::ops::outcome::{Facts, Operation, Outcome};
+use crate::ops::outcome::{Facts, Outcome};
 use jwtkeeper_core::types::{Millis, PeerId};
+use jwtkeeper_wire::OperationRow;
 use writer::{Queue, Room, Written};
 
 /// How long an operation waits for its line: clients wait five seconds.
@@ -103,9 +104,9 @@ impl Entry<'_> {
     }
 }
 
-/// Whether a request has a line.
-pub(super) fn is_audited(operation: Operation, outcome: Outcome, facts: &Facts) -> bool {
-    operation.is_audited() || outcome.kind() == "denied" || facts.reuse
+/// Returns true if the audit has a line for a request.
+pub(super) fn is_audited(operation: &OperationRow, outcome: Outcome, facts: &Facts) -> bool {
+    operation.audited || outcome.kind() == "denied" || facts.reuse
 }
 
 impl Audit {

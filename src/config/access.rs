@@ -5,62 +5,7 @@ use nix::unistd::{Group, User};
 use super::section::{At, Section, nearest};
 use super::tree::Value;
 use jwtkeeper_core::types::{OVERFLOW, Peer};
-
-/// A right: one for each operation and target. Ping and health need none.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-#[allow(missing_docs)] // their names say it; docs/security.md explains each
-pub enum Right {
-    Issue,
-    Validate,
-    Rotate,
-    RotateClaims,
-    Flag,
-    /// A token in hand.
-    Revoke,
-    /// By jti or session.
-    RevokeId,
-    RevokeSubject,
-    RevokeBefore,
-    Status,
-    Jwks,
-    Reload,
-}
-
-impl Right {
-    /// All of them.
-    pub const ALL: [Right; 12] = [
-        Right::Issue,
-        Right::Validate,
-        Right::Rotate,
-        Right::RotateClaims,
-        Right::Flag,
-        Right::Revoke,
-        Right::RevokeId,
-        Right::RevokeSubject,
-        Right::RevokeBefore,
-        Right::Status,
-        Right::Jwks,
-        Right::Reload,
-    ];
-
-    /// The name, as configured and in errors.
-    pub fn name(self) -> &'static str {
-        match self {
-            Right::Issue => "issue",
-            Right::Validate => "validate",
-            Right::Rotate => "rotate",
-            Right::RotateClaims => "rotate_claims",
-            Right::Flag => "flag",
-            Right::Revoke => "revoke",
-            Right::RevokeId => "revoke_id",
-            Right::RevokeSubject => "revoke_subject",
-            Right::RevokeBefore => "revoke_before",
-            Right::Status => "status",
-            Right::Jwks => "jwks",
-            Right::Reload => "reload",
-        }
-    }
-}
+use jwtkeeper_wire::Right;
 
 /// Whom a rule is for.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -200,11 +145,14 @@ fn read_rights(section: &Section<'_>) -> Vec<Right> {
         );
     }
     let of = |name: &String| {
-        let found = Right::ALL.into_iter().find(|right| right.name() == name);
+        let found = Right::ALL
+            .into_iter()
+            .find(|(_, known)| known == name)
+            .map(|(right, _)| right);
         if found.is_none() {
-            let hint = match nearest(name, Right::ALL.into_iter().map(Right::name)) {
+            let hint = match nearest(name, Right::ALL.into_iter().map(|(_, known)| known)) {
                 Some(near) => format!("did you mean {near}?"),
-                None => format!("the rights are {}", Right::ALL.map(Right::name).join(", ")),
+                None => format!("the rights are {}", Right::ALL.map(|(_, known)| known).join(", ")),
             };
             section.fault(&place, format!("unknown right \"{name}\" in access.allow; {hint}"));
         }
@@ -296,7 +244,7 @@ mod tests {
     #[test]
     fn without_rules_ending_every_session_and_reload_are_for_root_and_our_own_user() {
         let access = access(990, Vec::new());
-        for right in Right::ALL {
+        for (right, _) in Right::ALL {
             let guarded = matches!(right, Right::RevokeBefore | Right::Reload);
             for (uid, own) in [(0, true), (990, true), (1000, false), (991, false)] {
                 assert_eq!(
@@ -331,7 +279,7 @@ mod tests {
             groups: vec![4],
             pid: None,
         };
-        for right in Right::ALL {
+        for (right, _) in Right::ALL {
             let access = access(
                 990,
                 vec![
@@ -345,7 +293,7 @@ mod tests {
                 (&by_supplementary, true),
                 (&nobody, false),
             ] {
-                for other in Right::ALL {
+                for (other, _) in Right::ALL {
                     assert_eq!(
                         access.permits(peer, other, "a"),
                         named && other == right,
@@ -355,7 +303,7 @@ mod tests {
                 }
             }
             for own in [0, 990] {
-                for other in Right::ALL {
+                for (other, _) in Right::ALL {
                     let permitted = access.permits(&peer(own), other, "a");
                     assert_eq!(permitted, other == Right::Reload, "{own} {other:?}");
                 }
@@ -369,8 +317,8 @@ mod tests {
     #[test]
     fn the_overflow_ids_are_nobody() {
         let rules = vec![
-            rule(Who::User(OVERFLOW), &[], &Right::ALL),
-            rule(Who::Group(OVERFLOW), &[], &Right::ALL),
+            rule(Who::User(OVERFLOW), &[], &Right::ALL.map(|(right, _)| right)),
+            rule(Who::Group(OVERFLOW), &[], &Right::ALL.map(|(right, _)| right)),
         ];
         let nameless = Peer {
             uid: OVERFLOW,
@@ -382,7 +330,7 @@ mod tests {
             assert!(!access.permits(&nameless, Right::Reload, "default"));
             assert!(access.permits(&peer(0), Right::Reload, "default"));
         }
-        let rules = vec![rule(Who::Group(OVERFLOW), &[], &Right::ALL)];
+        let rules = vec![rule(Who::Group(OVERFLOW), &[], &Right::ALL.map(|(right, _)| right))];
         assert!(!access(0, rules).permits(&nameless, Right::Validate, "default"));
     }
 }

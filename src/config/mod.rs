@@ -17,7 +17,7 @@ mod store;
 pub(crate) mod tree;
 
 use crate::files::Files;
-pub use access::{Access, Right, Rule, Who};
+pub use access::{Access, Rule, Who};
 pub use audit::{AuditSettings, AuditTo, OnAuditFailure};
 pub use fault::{Fault, Faults};
 pub use metrics::MetricsSettings;

@@ -3,12 +3,12 @@
 
 use std::sync::Arc;
 
-use jwtkeeper_wire::{ErrorCode, FlagTarget, RevokeTarget};
+use jwtkeeper_wire::ErrorCode;
 
-use super::{Dispatch, Moment, No};
+use super::{Call, Dispatch, No};
 use crate::server::quota::{Addition, Level, refusal};
 use crate::server::{Context, price};
-use jwtkeeper_core::keeper::{Names, Served};
+use jwtkeeper_core::keeper::Served;
 use jwtkeeper_core::types::{Id, Seconds};
 
 /// Room for new entries. It counts against the uid from the start, so that requests that run at the same time cannot exceed the
@@ -38,7 +38,8 @@ impl Drop for Granted {
 
 impl Dispatch {
     /// Reserves room for an addition, unless a limit of entries is reached.
-    pub(super) fn grant(&mut self, moment: &Moment, served: &Served, addition: Addition) -> Result<Granted, No> {
+    pub(super) fn grant(&mut self, call: &Call<'_>, served: &Served, addition: Addition) -> Result<Granted, No> {
+        let moment = call.moment;
         let limits = &moment.snapshot.settings.limits;
         let uid = self.peer.uid;
         let in_realm = Level {
@@ -68,49 +69,8 @@ impl Dispatch {
     }
 }
 
-/// The entries of a rotation: none where the token has its successor already.
-pub(super) fn of_rotation(served: &Served, token: &[u8]) -> Addition {
-    let names = Names::of_token(served, token);
-    let is_new = names.is_none_or(|names| served.index.rotation(&names.jti).is_none());
-    Addition {
-        entries: usize::from(is_new),
-        is_revocation: false,
-    }
-}
-
-pub(super) fn of_flag(served: &Served, target: &FlagTarget<'_>) -> Addition {
-    let index = &served.index;
-    let is_new = match target {
-        FlagTarget::Jti(jti) => Id::parse(jti).is_ok_and(|jti| index.token(&jti).is_none()),
-        FlagTarget::Subject { subject, .. } => is_new_subject(served, subject),
-    };
-    Addition {
-        entries: usize::from(is_new),
-        is_revocation: false,
-    }
-}
-
-pub(super) fn of_revocation(served: &Served, target: &RevokeTarget<'_>) -> Addition {
-    let index = &served.index;
-    let is_new_session = |session: &Id| usize::from(!index.session_revoked(session));
-    let of_token = |jti: &Id, session: &Id| usize::from(index.token(jti).is_none()) + is_new_session(session);
-    let entries = match target {
-        RevokeTarget::Token { token, .. } => {
-            Names::of_token(served, token).map_or(0, |names| of_token(&names.jti, &names.session))
-        }
-        RevokeTarget::Jti(jti) => Id::parse(jti).map_or(0, |jti| of_token(&jti, &jti)),
-        RevokeTarget::Session(session) => Id::parse(session).map_or(0, |session| is_new_session(&session)),
-        RevokeTarget::Subject { subject, .. } => usize::from(is_new_subject(served, subject)),
-        // A realm has one.
-        RevokeTarget::IssuedBefore(_) => 0,
-    };
-    Addition {
-        entries,
-        is_revocation: true,
-    }
-}
-
-fn is_new_subject(served: &Served, subject: &str) -> bool {
+/// Returns true if the denylist has nothing about a subject.
+pub(super) fn is_new_subject(served: &Served, subject: &str) -> bool {
     Id::parse(subject).is_ok_and(|subject| {
         let cutoffs = served.index.subject(&subject);
         cutoffs.hard.is_none() && cutoffs.soft.is_none()

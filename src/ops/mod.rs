@@ -1,38 +1,49 @@
-//! From a request's bytes to its reply: the one place that knows both the wire and the domain, and asks whether the
-//! peer may. What needs no store is answered here and now; the rest is given back as work.
+//! The operations: from a request's bytes to its reply. Each has a file with its handler, and its row in
+//! [`jwtkeeper_wire::OPERATIONS`] says which right it needs, what it costs, and whether the audit has it. What needs no
+//! store is answered at once; the rest is returned as work.
 
 mod entries;
-mod operations;
+mod flag;
+mod health;
+mod import;
+mod issue;
+mod jwks;
 pub(crate) mod outcome;
+mod ping;
+mod rejection;
 mod reload;
+mod revoke;
+mod rotate;
+mod signing;
+mod status;
+mod validate;
 
 use std::future::Future;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Instant;
 
-use jwtkeeper_wire::{
-    Answer, DEFAULT_REALM, ErrorCode, FrameError, OP_COUNT, Op, Request, RevokeTarget, decode, peek_request,
-};
-
-use crate::audit::{Entry, is_audited};
-use crate::config::Right;
-use crate::health;
-use crate::ops::outcome::{Done, Facts, GivenSuccessor, Operation, Outcome};
-use crate::reload::Snapshot;
-use crate::server::rate::Bucket;
-use crate::server::reply::{put, put_error, put_refusal, told};
-use crate::server::tally::{Counter, Ticket};
-use crate::server::{Context, price};
 use jwtkeeper_core::keeper::Served;
 use jwtkeeper_core::types::{Millis, Peer};
 use jwtkeeper_log_limit::limited;
+use jwtkeeper_wire::{
+    Answer, Cost, DEFAULT_REALM, ErrorCode, FrameError, OP_COUNT, Op, OperationRow, Request, Right, UNKNOWN_OPERATION,
+    decode, peek_request,
+};
+
+use crate::audit::{Entry, is_audited};
+use crate::reload::Snapshot;
+use crate::server::rate::Bucket;
+use crate::server::reply::{put, put_error, told};
+use crate::server::tally::{Counter, Ticket};
+use crate::server::{Context, price};
+use outcome::{Done, Facts, GivenSuccessor, Outcome};
 
 /// Work that ends in a reply.
-pub(super) type Later = Pin<Box<dyn Future<Output = Done> + Send>>;
+pub(crate) type Later = Pin<Box<dyn Future<Output = Done> + Send>>;
 
-/// What became of a request.
-pub(super) enum Handled {
+/// The state of a request that was handled.
+pub(crate) enum Handled {
     /// Its reply is written.
     Now,
     /// Its reply comes, and is to be counted then.
@@ -41,20 +52,37 @@ pub(super) enum Handled {
     Broken,
 }
 
-/// The same of a request that was understood.
-enum Answered {
+/// The answer to a request that was understood.
+pub(crate) enum Answered {
     Now(Outcome, Facts),
     Later(Later),
 }
 
 /// What a request is served by, taken once.
-pub(super) struct Moment {
-    pub(super) snapshot: arc_swap::Guard<Arc<Snapshot>>,
-    pub(super) now: Millis,
+pub(crate) struct Moment {
+    pub(crate) snapshot: arc_swap::Guard<Arc<Snapshot>>,
+    pub(crate) now: Millis,
+}
+
+/// A request that is being answered.
+struct Call<'m> {
+    id: u64,
+    moment: &'m Moment,
+    /// The realm that it names; empty for the default one, and for an operation about the daemon.
+    realm: &'m str,
+    row: &'static OperationRow,
+    cost: Cost,
+}
+
+impl Call<'_> {
+    /// Appends the answer; returns the outcome.
+    fn put(&self, answer: Answer<'_>, out: &mut Vec<u8>) -> Outcome {
+        put(self.id, answer, out)
+    }
 }
 
 /// Answers one peer's requests.
-pub(super) struct Dispatch {
+pub(crate) struct Dispatch {
     context: Arc<Context>,
     peer: Peer,
     counter: Counter,
@@ -72,7 +100,7 @@ pub(super) struct Dispatch {
 type No = (ErrorCode, String);
 
 impl Dispatch {
-    pub(super) fn new(context: Arc<Context>, peer: Peer, bucket: Arc<Bucket>) -> Self {
+    pub(crate) fn new(context: Arc<Context>, peer: Peer, bucket: Arc<Bucket>) -> Self {
         Self {
             counter: Counter::new(&context.tally),
             context,
@@ -85,37 +113,37 @@ impl Dispatch {
     }
 
     /// The peer that asks.
-    pub(super) fn peer(&self) -> &Peer {
+    pub(crate) fn peer(&self) -> &Peer {
         &self.peer
     }
 
     /// The work of the requests handled since their price was last taken, in points.
-    pub(super) fn work(&self) -> usize {
+    pub(crate) fn work(&self) -> usize {
         self.cost - self.overhead
     }
 
     /// Takes the price of the requests handled since the last time, in points.
-    pub(super) fn take_cost(&mut self) -> usize {
+    pub(crate) fn take_cost(&mut self) -> usize {
         self.overhead = 0;
         std::mem::take(&mut self.cost)
     }
 
     /// Says that no more can be read: a frame is too long.
-    pub(super) fn too_long(&mut self, error: &FrameError, began: Instant, out: &mut Vec<u8>) {
+    pub(crate) fn too_long(&mut self, error: &FrameError, began: Instant, out: &mut Vec<u8>) {
         let outcome = put_error(0, ErrorCode::FrameTooLarge, &error.to_string(), out);
-        let ticket = self.counter.ticket("", Operation::Unknown, began);
+        let ticket = self.counter.ticket("", &UNKNOWN_OPERATION, began);
         ticket.count(outcome, None, began);
     }
 
     /// Handles one message, begun now.
-    pub(super) fn handle(&mut self, moment: &Moment, message: &[u8], began: Instant, out: &mut Vec<u8>) -> Handled {
+    pub(crate) fn handle(&mut self, moment: &Moment, message: &[u8], began: Instant, out: &mut Vec<u8>) -> Handled {
         self.cost += price::REQUEST;
         self.overhead += price::REQUEST - price::WORK;
         let request = match understood(message) {
             Ok(request) => request,
             Err((id, code, text)) => {
                 let outcome = put_error(id, code, &text, out);
-                let ticket = self.counter.ticket("", Operation::Unknown, began);
+                let ticket = self.counter.ticket("", &UNKNOWN_OPERATION, began);
                 ticket.count(outcome, None, began);
                 return if code == ErrorCode::UnknownOperation {
                     Handled::Now
@@ -125,8 +153,9 @@ impl Dispatch {
             }
         };
         let id = request.id;
-        let (operation, realm) = Operation::of(&request.op);
-        let known = moment.snapshot.realm(realm).map_or("", |served| &served.realm.name);
+        let (operation, realm) = (request.op.row(), request.op.realm());
+        let served = realm.and_then(|realm| moment.snapshot.realm(realm));
+        let known = served.map_or("", |served| &served.realm.name);
         let ticket = self.counter.ticket(known, operation, began);
         let start = out.len();
         let answered = self.answer(moment, id, request.op, out).unwrap_or_else(|(code, text)| {
@@ -191,13 +220,17 @@ impl Dispatch {
     }
 
     /// The same work, acknowledged only once the audit tells of it.
-    fn audited(&self, moment: &Moment, id: u64, operation: Operation, realm: &str, work: Later) -> Later {
+    fn audited(
+        &self,
+        moment: &Moment,
+        id: u64,
+        operation: &'static OperationRow,
+        realm: Option<&str>,
+        work: Later,
+    ) -> Later {
         let (context, peer) = (self.context.clone(), self.peer.id());
         let (at, generation) = (moment.now, moment.snapshot.generation);
-        let realm = match operation {
-            Operation::Reload | Operation::Import | Operation::DryRun => String::new(),
-            _ => told(named(realm)),
-        };
+        let realm = realm.map_or_else(String::new, |realm| told(named(realm)));
         Box::pin(async move {
             let done = work.await;
             let Some(audit) = context.audit.as_ref() else {
@@ -210,7 +243,7 @@ impl Dispatch {
                 at,
                 generation,
                 realm: &realm,
-                operation: operation.name(),
+                operation: operation.name,
                 outcome: if done.facts.reuse { "reuse" } else { done.outcome.kind() },
                 reason: done.outcome.reason(),
                 peer: Some(&peer),
@@ -233,109 +266,58 @@ impl Dispatch {
     }
 
     fn answer(&mut self, moment: &Moment, id: u64, op: Op<'_>, out: &mut Vec<u8>) -> Result<Answered, No> {
-        let snapshot = &*moment.snapshot;
-        let outcome = match op {
-            Op::Validate { realm, token, cookie } => {
-                let served = self.permitted(snapshot, realm, Right::Validate)?;
-                return Ok(self.validate(moment.now, id, served, token, cookie, out));
-            }
-            Op::Issue { realm, claims, ttl } => {
-                let served = self.permitted(snapshot, realm, Right::Issue)?;
-                return Ok(self.issue(moment.now, id, served, claims, ttl, out));
-            }
-            Op::Rotate {
-                realm,
-                token,
-                cookie,
-                claims,
-            } => {
-                let served = self.permitted(snapshot, realm, Right::Rotate)?;
-                if claims.is_some() {
-                    self.permitted(snapshot, realm, Right::RotateClaims)?;
-                }
-                let granted = self.grant(moment, served, entries::of_rotation(served, token))?;
-                let claims = claims.map(|claims| &**claims);
-                return Ok(self.rotate(moment.now, id, served, (token, cookie), claims, granted));
-            }
-            Op::Flag { realm, target } => {
-                let served = self.permitted(snapshot, realm, Right::Flag)?;
-                let granted = self.grant(moment, served, entries::of_flag(served, &target))?;
-                return Ok(self.flag(moment.now, id, served, target, granted));
-            }
-            Op::Revoke { realm, target } => {
-                let served = self.permitted(snapshot, realm, right_to_revoke(&target))?;
-                let granted = self.grant(moment, served, entries::of_revocation(served, &target))?;
-                return Ok(self.revoke(moment.now, id, served, target, granted));
-            }
-            Op::Status { realm, jti } => {
-                let served = self.permitted(snapshot, realm, Right::Status)?;
-                match self.context.keeper.status(served, moment.now, jti) {
-                    Ok(stands) => {
-                        let (state, until) = (stands.state, u64::try_from(stands.until).unwrap_or(0));
-                        put(id, Answer::Status { state, until }, out)
-                    }
-                    Err(refusal) => put_refusal(id, &refusal, out),
-                }
-            }
-            Op::Jwks { realm } => {
-                let served = self.permitted(snapshot, realm, Right::Jwks)?;
-                let document = serde_json::to_vec(&served.realm.keyring.jwks()).unwrap_or_default(); // text always is
-                put(id, Answer::Jwks { document: &document }, out)
-            }
-            Op::Ping => put(id, Answer::Pong, out),
-            Op::Health => {
-                self.cost += price::health(snapshot.realms().count());
-                let (ready, document) = health::report(&self.context, snapshot);
-                let (generation, document) = (snapshot.generation, document.as_slice());
-                put(
-                    id,
-                    Answer::Health {
-                        ready,
-                        generation,
-                        document,
-                    },
-                    out,
-                )
-            }
-            Op::Reload => {
-                self.allowed(snapshot, "", Right::Reload)?;
-                return Ok(self.reload(id));
-            }
-            Op::ReloadReport { dry_run } => {
-                self.allowed(snapshot, "", Right::Reload)?;
-                return Ok(if dry_run {
-                    self.dry_run(id)
-                } else {
-                    self.reload_with_report(id)
-                });
-            }
-            Op::Import => {
-                self.allowed(snapshot, "", Right::Reload)?;
-                return Ok(self.import(moment.now, id));
-            }
+        let call = Call {
+            id,
+            moment,
+            realm: op.realm().unwrap_or_default(),
+            row: op.row(),
+            cost: op.cost(),
         };
-        Ok(Answered::Now(outcome, Facts::default()))
+        // Asked first: who may do nothing learns of no realm.
+        if let Some(right) = op.right() {
+            self.check(&call, op.realm().map_or("", named), right)?;
+        }
+        match op {
+            Op::Ping => Ok(Self::ping(&call, out)),
+            Op::Issue { claims, ttl, .. } => self.issue(&call, claims, ttl, out),
+            Op::Validate { token, cookie, .. } => self.validate(&call, token, cookie, out),
+            Op::Rotate {
+                token, cookie, claims, ..
+            } => self.rotate(&call, token, cookie, claims.map(|claims| &**claims)),
+            Op::Flag { target, .. } => self.flag(&call, target),
+            Op::Revoke { target, .. } => self.revoke(&call, target),
+            Op::Status { jti, .. } => self.status(&call, jti, out),
+            Op::Jwks { .. } => self.jwks(&call, out),
+            Op::Health => Ok(self.health(&call, out)),
+            Op::Reload => Ok(self.reload(&call)),
+            Op::ReloadReport { dry_run: false } => Ok(self.reload_with_report(&call)),
+            Op::ReloadReport { dry_run: true } => Ok(self.dry_run(&call)),
+            Op::Import => Ok(self.import(&call)),
+        }
     }
 
-    /// The realm, if there is one and the peer may do this in it.
-    fn permitted<'s>(&mut self, snapshot: &'s Snapshot, realm: &str, right: Right) -> Result<&'s Arc<Served>, No> {
-        let name = named(realm);
-        // Asked first: who may do nothing learns of no realm.
-        self.allowed(snapshot, name, right)?;
-        let Some(served) = snapshot.realm(realm) else {
-            return Err((ErrorCode::UnknownRealm, format!("there is no realm {:?}", told(name))));
+    /// Returns the realm that a request names, and charges the request's work.
+    fn served<'m>(&mut self, call: &Call<'m>) -> Result<&'m Arc<Served>, No> {
+        let Some(served) = call.moment.snapshot.realm(call.realm) else {
+            let text = format!("there is no realm {:?}", told(named(call.realm)));
+            return Err((ErrorCode::UnknownRealm, text));
         };
-        if matches!(right, Right::Validate | Right::Rotate)
+        if call.row.needs_denylist
             && let Some(why) = self.context.keeper.denylist().stale(&served.index)
         {
             return Err((ErrorCode::Unavailable, why));
         }
-        self.cost += price::surcharge(right, &served.realm.keyring);
+        self.cost += price::surcharge(call.cost, &served.realm.keyring);
         Ok(served)
     }
 
-    fn allowed(&self, snapshot: &Snapshot, realm: &str, right: Right) -> Result<(), No> {
-        if snapshot.access.permits(&self.peer, right, realm) {
+    /// Checks a right beyond the one that the operation's row names.
+    fn allowed(&self, call: &Call<'_>, right: Right) -> Result<(), No> {
+        self.check(call, named(call.realm), right)
+    }
+
+    fn check(&self, call: &Call<'_>, realm: &str, right: Right) -> Result<(), No> {
+        if call.moment.snapshot.access.permits(&self.peer, right, realm) {
             return Ok(());
         }
         let (uid, right) = (self.peer.uid, right.name());
@@ -348,7 +330,7 @@ impl Dispatch {
 }
 
 /// The realm that a request means.
-pub(super) fn named(realm: &str) -> &str {
+pub(crate) fn named(realm: &str) -> &str {
     if realm.is_empty() { DEFAULT_REALM } else { realm }
 }
 
@@ -363,13 +345,4 @@ fn understood(message: &[u8]) -> Result<Request<'_>, (u64, ErrorCode, String)> {
         return Err((id, ErrorCode::UnknownOperation, text));
     }
     decode(message).map_err(|_| malformed(id, "the message does not hold the operation that it names"))
-}
-
-fn right_to_revoke(target: &RevokeTarget<'_>) -> Right {
-    match target {
-        RevokeTarget::Token { .. } => Right::Revoke,
-        RevokeTarget::Jti(_) | RevokeTarget::Session(_) => Right::RevokeId,
-        RevokeTarget::Subject { .. } => Right::RevokeSubject,
-        RevokeTarget::IssuedBefore(_) => Right::RevokeBefore,
-    }
 }

@@ -1,91 +1,15 @@
 //! What a request came to: what is counted, and what the audit tells, of it.
 
+use std::future::Future;
 use std::sync::Arc;
 
-use jwtkeeper_wire::{Cause, ErrorCode, Op, Reason};
+use jwtkeeper_wire::{Cause, ErrorCode, Reason};
 
-use jwtkeeper_core::keeper::{HandOut, Served};
+use jwtkeeper_core::keeper::{HandOut, Names, Refusal, Served};
 use jwtkeeper_core::types::Id;
 
-/// An operation, by its name.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-#[allow(missing_docs)] // their names say it
-pub(crate) enum Operation {
-    Unknown,
-    Ping,
-    Issue,
-    Validate,
-    Rotate,
-    Flag,
-    Revoke,
-    Status,
-    Jwks,
-    Health,
-    Reload,
-    Import,
-    DryRun,
-}
-
-impl Operation {
-    pub(crate) const ALL: [Operation; 13] = [
-        Operation::Unknown,
-        Operation::Ping,
-        Operation::Issue,
-        Operation::Validate,
-        Operation::Rotate,
-        Operation::Flag,
-        Operation::Revoke,
-        Operation::Status,
-        Operation::Jwks,
-        Operation::Health,
-        Operation::Reload,
-        Operation::Import,
-        Operation::DryRun,
-    ];
-
-    /// The operation of a request, and the realm that it names.
-    pub(crate) fn of<'a>(op: &Op<'a>) -> (Self, &'a str) {
-        match *op {
-            Op::Ping => (Operation::Ping, ""),
-            Op::Issue { realm, .. } => (Operation::Issue, realm),
-            Op::Validate { realm, .. } => (Operation::Validate, realm),
-            Op::Rotate { realm, .. } => (Operation::Rotate, realm),
-            Op::Flag { realm, .. } => (Operation::Flag, realm),
-            Op::Revoke { realm, .. } => (Operation::Revoke, realm),
-            Op::Status { realm, .. } => (Operation::Status, realm),
-            Op::Jwks { realm } => (Operation::Jwks, realm),
-            Op::Health => (Operation::Health, ""),
-            Op::Reload => (Operation::Reload, ""),
-            Op::Import => (Operation::Import, ""),
-            Op::ReloadReport { dry_run: false } => (Operation::Reload, ""),
-            Op::ReloadReport { dry_run: true } => (Operation::DryRun, ""),
-        }
-    }
-
-    pub(crate) fn name(self) -> &'static str {
-        match self {
-            Operation::Unknown => "unknown",
-            Operation::Ping => "ping",
-            Operation::Issue => "issue",
-            Operation::Validate => "validate",
-            Operation::Rotate => "rotate",
-            Operation::Flag => "flag",
-            Operation::Revoke => "revoke",
-            Operation::Status => "status",
-            Operation::Jwks => "jwks",
-            Operation::Health => "health",
-            Operation::Reload => "reload",
-            Operation::Import => "import",
-            Operation::DryRun => "reload_dry_run",
-        }
-    }
-
-    /// Whether each of it is told by the audit, whatever it came to.
-    pub(crate) fn is_audited(self) -> bool {
-        use Operation::{Flag, Import, Issue, Reload, Revoke, Rotate};
-        matches!(self, Issue | Rotate | Flag | Revoke | Reload | Import)
-    }
-}
+use super::Answered;
+use crate::server::reply::{no_token, put_error, put_refusal};
 
 /// What a request came to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -156,4 +80,66 @@ pub(crate) struct GivenSuccessor {
     pub(crate) served: Arc<Served>,
     pub(crate) jti: Id,
     pub(crate) hand_out: HandOut,
+}
+
+impl Facts {
+    /// What the audit tells of a token.
+    pub(super) fn of(names: Option<Names>) -> Self {
+        let Some(Names { jti, session, subject }) = names else {
+            return Facts::default();
+        };
+        Facts {
+            jti: Some(jti.to_string()),
+            session: Some(session.to_string()),
+            subject,
+            ..Facts::default()
+        }
+    }
+
+    /// What the audit tells of what is named by its id.
+    pub(super) fn named(target: &'static str, id: &str) -> Self {
+        // An id can be as long as a frame; what is longer than any that is taken is told in part.
+        let id = Some(no_token(id).chars().take(1024).collect());
+        let facts = Facts {
+            target: Some(target),
+            ..Facts::default()
+        };
+        match target {
+            "jti" => Facts { jti: id, ..facts },
+            "session" => Facts { session: id, ..facts },
+            _ => Facts { subject: id, ..facts },
+        }
+    }
+}
+
+pub(super) fn later(work: impl Future<Output = Done> + Send + 'static) -> Answered {
+    Answered::Later(Box::pin(work))
+}
+
+/// An answer that is written already, of which the audit tells nothing more.
+pub(super) fn now(outcome: Outcome) -> Answered {
+    Answered::Now(outcome, Facts::default())
+}
+
+pub(super) fn done(put: impl FnOnce(&mut Vec<u8>) -> (Outcome, Facts)) -> Done {
+    let mut bytes = Vec::new();
+    let (outcome, facts) = put(&mut bytes);
+    Done {
+        bytes,
+        outcome,
+        facts,
+        hand_out: None,
+    }
+}
+
+pub(super) fn plain(put: impl FnOnce(&mut Vec<u8>) -> Outcome) -> Done {
+    done(|out| (put(out), Facts::default()))
+}
+
+pub(super) fn refused(id: u64, refusal: &Refusal) -> Done {
+    plain(|out| put_refusal(id, refusal, out))
+}
+
+pub(super) fn unavailable(id: u64, why: &str) -> Done {
+    plain(|out| put_error(id, ErrorCode::Unavailable, why, out))
 }

@@ -1,4 +1,4 @@
-//! Reloads that a caller asks for, and the report of what one changed or would change.
+//! `reload`, with and without a report, and its dry run.
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -6,8 +6,8 @@ use std::path::PathBuf;
 use jwtkeeper_wire::{Answer, ErrorCode};
 use serde::Serialize;
 
-use super::operations::{later, plain};
-use super::{Answered, Dispatch};
+use super::outcome::{later, plain};
+use super::{Answered, Call, Dispatch};
 use crate::config::{Faults, Settings};
 use crate::health::up_to;
 use crate::ops::outcome::{Done, Outcome};
@@ -64,7 +64,8 @@ struct ReportedRealm {
 }
 
 impl Dispatch {
-    pub(super) fn reload(&self, id: u64) -> Answered {
+    pub(super) fn reload(&self, call: &Call<'_>) -> Answered {
+        let id = call.id;
         let context = self.context.clone();
         later(async move {
             let reloaded = context.reloads.ask().await;
@@ -78,7 +79,8 @@ impl Dispatch {
         })
     }
 
-    pub(super) fn reload_with_report(&self, id: u64) -> Answered {
+    pub(super) fn reload_with_report(&self, call: &Call<'_>) -> Answered {
+        let id = call.id;
         let context = self.context.clone();
         later(async move {
             match context.reloads.ask().await {
@@ -100,7 +102,8 @@ impl Dispatch {
         })
     }
 
-    pub(super) fn dry_run(&self, id: u64) -> Answered {
+    pub(super) fn dry_run(&self, call: &Call<'_>) -> Answered {
+        let id = call.id;
         let context = self.context.clone();
         later(async move {
             match context.reloads.preview().await {

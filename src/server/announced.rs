@@ -1,8 +1,8 @@
 //! The lock cookies that a connection's greeting announced: what the peer asked about, and what it was told.
 
+use jwtkeeper_wire::Right;
 use jwtkeeper_wire::{EXTENSION_LOCK_COOKIE, Extension, Hello, MAX_FRAME, MAX_NAMED_REALMS, RealmCookie, encode};
 
-use crate::config::Right;
 use crate::ops::named;
 use crate::reload::Snapshot;
 use jwtkeeper_core::realm::CookiePolicy;

@@ -4,9 +4,9 @@
 //! Measured on whole requests, sent one at a time over 50 connections: an HMAC validate takes about 10 us of a processor, so that
 //! one point is about 0.1 us.
 
-use crate::config::Right;
 use jwtkeeper_core::jwt::{Algorithm, Family};
 use jwtkeeper_core::keyring::{Effort, Keyring};
+use jwtkeeper_wire::Cost;
 
 /// The price of an HMAC validate.
 pub(crate) const REQUEST: usize = 100;
@@ -31,17 +31,16 @@ const HEALTH_REALM: usize = 8;
 /// The price of a JWKS document, for each key.
 const JWKS_KEY: usize = 20;
 
-/// The price of a request that needs this right, beyond [`REQUEST`]. The signature checks of a validate are charged as counted.
-pub(crate) fn surcharge(right: Right, keyring: &Keyring) -> usize {
+/// The price of an operation's work, beyond [`REQUEST`]. The signature checks of a validate are charged as counted.
+pub(crate) fn surcharge(cost: Cost, keyring: &Keyring) -> usize {
     let sign = || keyring.signing().map_or(0, |key| signing(key.verifying.algorithm));
-    match right {
-        Right::Issue => sign(),
-        Right::Rotate => expected_check(keyring) + sign() + CHANGE,
-        Right::Revoke => expected_check(keyring) + CHANGE,
-        Right::Flag | Right::RevokeId | Right::RevokeSubject | Right::RevokeBefore => CHANGE,
-        Right::Jwks => JWKS_KEY * keyring.keys().count(),
-        Right::Validate | Right::RotateClaims | Right::Status | Right::Reload => 0,
-    }
+    let part = |is_part: bool, price: &dyn Fn() -> usize| if is_part { price() } else { 0 };
+    part(cost.signs, &sign) + part(cost.checks, &|| expected_check(keyring)) + part(cost.stores, &|| CHANGE)
+}
+
+/// The price of a JWKS document, beyond [`REQUEST`].
+pub(crate) fn jwks(keyring: &Keyring) -> usize {
+    JWKS_KEY * keyring.keys().count()
 }
 
 /// The price of the health document, beyond [`REQUEST`].

@@ -5,14 +5,15 @@ use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use jwtkeeper_wire::{Cause, ErrorCode, Reason};
+use jwtkeeper_wire::{Cause, ErrorCode, OPERATION_COUNT, OPERATIONS, OperationRow, Reason, UNKNOWN_OPERATION};
 
-use crate::ops::outcome::{Operation, Outcome};
+use crate::ops::outcome::Outcome;
 use jwtkeeper_core::types::{Durations, Histogram};
 
 /// How many there are of each number.
 const SHARDS: usize = 8;
-const OPERATIONS: usize = Operation::ALL.len();
+/// All operations, and messages without one that is known.
+const ROWS: usize = OPERATION_COUNT + 1;
 const REASONS: usize = Reason::ALL.len();
 const ERRORS: usize = ErrorCode::ALL.len();
 const CAUSES: usize = Cause::ALL.len();
@@ -42,9 +43,9 @@ pub(super) struct RealmTally {
 }
 
 struct Shard {
-    counts: [[AtomicU64; OUTCOMES]; OPERATIONS],
+    counts: [[AtomicU64; OUTCOMES]; ROWS],
     targets: [AtomicU64; TARGETS.len()],
-    durations: [Histogram; OPERATIONS],
+    durations: [Histogram; ROWS],
 }
 
 impl RealmTally {
@@ -62,17 +63,17 @@ impl RealmTally {
     }
 
     /// How often an operation came to the outcome of this index.
-    fn counted(&self, operation: Operation, index: usize) -> u64 {
+    fn counted(&self, operation: &OperationRow, index: usize) -> u64 {
         let of = |shard: &Shard| {
-            let count = shard.counts.get(operation as usize)?.get(index)?;
+            let count = shard.counts.get(operation.place)?.get(index)?;
             Some(count.load(Ordering::Relaxed))
         };
         self.shards.iter().filter_map(of).sum()
     }
 
-    fn count(&self, shard: usize, operation: Operation, outcome: Outcome, took: Duration) {
+    fn count(&self, shard: usize, operation: &OperationRow, outcome: Outcome, took: Duration) {
         let Some(shard) = self.shards.get(shard) else { return };
-        let operation = operation as usize;
+        let operation = operation.place;
         if let Some(number) = shard.counts.get(operation).and_then(|all| all.get(index(outcome))) {
             number.fetch_add(1, Ordering::Relaxed);
         }
@@ -92,15 +93,15 @@ fn index(outcome: Outcome) -> usize {
     }
 }
 
-fn outcome(operation: Operation, index: usize) -> Outcome {
+fn outcome(operation: &OperationRow, index: usize) -> Outcome {
     let mut rest = index;
     if rest == 0 {
         return Outcome::Done;
     }
     rest -= 1;
     if let Some(cause) = Cause::ALL.get(rest) {
-        return match operation {
-            Operation::Rotate => Outcome::Rotated(*cause),
+        return match operation.name {
+            "rotate" => Outcome::Rotated(*cause),
             _ => Outcome::Valid(*cause),
         };
     }
@@ -110,6 +111,15 @@ fn outcome(operation: Operation, index: usize) -> Outcome {
     }
     let code = ErrorCode::ALL.get(rest - REASONS);
     Outcome::Error(code.copied().unwrap_or(ErrorCode::Internal))
+}
+
+/// All operations, and messages without one that is known.
+fn rows() -> impl Iterator<Item = &'static OperationRow> {
+    OPERATIONS.iter().chain([&UNKNOWN_OPERATION])
+}
+
+fn row(name: &str) -> &'static OperationRow {
+    rows().find(|row| row.name == name).unwrap_or(&UNKNOWN_OPERATION)
 }
 
 /// One line of the counts.
@@ -148,7 +158,7 @@ impl Tally {
     pub fn counts(&self) -> Vec<Count> {
         let mut all = Vec::new();
         for realm in self.realms() {
-            for operation in Operation::ALL {
+            for operation in rows() {
                 for index in 0..OUTCOMES {
                     let count = realm.counted(operation, index);
                     if count == 0 {
@@ -157,7 +167,7 @@ impl Tally {
                     let outcome = outcome(operation, index);
                     all.push(Count {
                         realm: realm.name.clone(),
-                        operation: operation.name(),
+                        operation: operation.name,
                         outcome: outcome.kind(),
                         reason: outcome.reason().unwrap_or(""),
                         count,
@@ -186,14 +196,14 @@ impl Tally {
     /// How long requests took, by operation; those that there were none of are left out.
     pub fn durations(&self) -> Vec<(&'static str, Durations)> {
         let realms = self.realms();
-        let of = |operation: Operation| {
+        let of = |operation: &'static OperationRow| {
             let mut all = Durations::default();
             let shards = realms.iter().flat_map(|realm| &realm.shards);
-            let each = shards.filter_map(|shard| shard.durations.get(operation as usize));
+            let each = shards.filter_map(|shard| shard.durations.get(operation.place));
             each.for_each(|durations| all.add(&durations.read()));
-            (operation.name(), all)
+            (operation.name, all)
         };
-        let all = Operation::ALL.into_iter().map(of);
+        let all = rows().map(of);
         all.filter(|(_, took)| took.count() > 0).collect()
     }
 
@@ -205,8 +215,8 @@ impl Tally {
         };
         let rotated = Cause::ALL
             .iter()
-            .map(|cause| realm.counted(Operation::Rotate, index(Outcome::Rotated(*cause))));
-        realm.counted(Operation::Issue, index(Outcome::Done)) + rotated.sum::<u64>()
+            .map(|cause| realm.counted(row("rotate"), index(Outcome::Rotated(*cause))));
+        realm.counted(row("issue"), index(Outcome::Done)) + rotated.sum::<u64>()
     }
 }
 
@@ -222,7 +232,7 @@ pub(crate) struct Counter {
 pub(crate) struct Ticket {
     realm: Arc<RealmTally>,
     shard: usize,
-    operation: Operation,
+    operation: &'static OperationRow,
     began: std::time::Instant,
 }
 
@@ -236,7 +246,12 @@ impl Counter {
     }
 
     /// A request in a realm that there is, or in none.
-    pub(crate) fn ticket(&mut self, realm: &str, operation: Operation, began: std::time::Instant) -> Ticket {
+    pub(crate) fn ticket(
+        &mut self,
+        realm: &str,
+        operation: &'static OperationRow,
+        began: std::time::Instant,
+    ) -> Ticket {
         let known = self.realms.iter().find(|(name, _)| name == realm);
         let realm = match known {
             Some((_, known)) => known.clone(),
@@ -262,7 +277,7 @@ impl Ticket {
         let took = now.saturating_duration_since(self.began);
         self.realm.count(self.shard, self.operation, outcome, took);
         let of = |target: &str| TARGETS.iter().position(|one| *one == target);
-        if self.operation == Operation::Revoke
+        if self.operation.name == "revoke"
             && outcome == Outcome::Done
             && let Some(index) = target.and_then(of)
             && let Some(number) = self
@@ -288,7 +303,7 @@ mod tests {
             .chain(Reason::ALL.iter().map(|reason| Outcome::Invalid(*reason)))
             .chain(ErrorCode::ALL.iter().map(|code| Outcome::Error(*code)))
             .map(|one| {
-                assert_eq!(outcome(Operation::Validate, index(one)), one);
+                assert_eq!(outcome(row("validate"), index(one)), one);
                 index(one)
             })
             .collect();
@@ -304,7 +319,7 @@ mod tests {
         let now = std::time::Instant::now();
         for _ in 0..2 {
             for number in 0..MOST_REALMS + 10 {
-                let ticket = counter.ticket(&format!("realm-{number}"), Operation::Issue, now);
+                let ticket = counter.ticket(&format!("realm-{number}"), row("issue"), now);
                 ticket.count(Outcome::Done, None, now);
             }
         }
@@ -321,9 +336,9 @@ mod tests {
         let later = began + Duration::from_micros(3);
         for _ in 0..20 {
             let mut counter = Counter::new(&tally);
-            let ticket = counter.ticket("default", Operation::Validate, began);
+            let ticket = counter.ticket("default", row("validate"), began);
             ticket.count(Outcome::Invalid(Reason::Expired), None, later);
-            let ticket = counter.ticket("default", Operation::Revoke, began);
+            let ticket = counter.ticket("default", row("revoke"), began);
             ticket.count(Outcome::Done, Some("session"), later);
         }
         let counts = tally.counts();

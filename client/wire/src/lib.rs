@@ -1,18 +1,23 @@
 //! The wire of jwtkeeperd: messages, their byte layout, frames, and every code that travels.
 //!
-//! Floor 0: no I/O, no runtime, no clock. docs/protocol.md says the same for other languages.
+//! No I/O, no runtime, no clock. docs/protocol.md says the same for other languages.
 
 mod codec;
 mod codes;
 mod frame;
 mod message;
+mod operation;
 
 pub use codec::{DecodeError, EncodeError, decode, encode};
 pub use codes::{Cause, ClientCode, CodeRow, ErrorCode, Reason, State};
 pub use frame::{FrameError, LENGTH_BYTES, MAX_FRAME, frame_length, put_frame};
 pub use message::{
-    Answer, Before, Cookie, EXTENSION_LOCK_COOKIE, Extension, FlagTarget, Greeting, Hello, Limits, MAGIC,
-    MAX_NAMED_REALMS, Minted, OP_COUNT, Op, PROTOCOL, RealmCookie, Reply, Request, RevokeTarget, Welcome, peek_request,
+    Cookie, EXTENSION_LOCK_COOKIE, Extension, Greeting, Hello, Limits, MAGIC, MAX_NAMED_REALMS, Minted, PROTOCOL,
+    RealmCookie, Reply, Request, Welcome, peek_request,
+};
+pub use operation::{
+    Answer, Before, Cost, FlagTarget, OP_COUNT, OPERATION_COUNT, OPERATIONS, Op, OperationRow, RevokeTarget, Right,
+    UNKNOWN_OPERATION,
 };
 
 /// Where the daemon listens unless it is told otherwise.

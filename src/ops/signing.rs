@@ -1,0 +1,36 @@
+//! Signatures and their price, beside the connection that asked.
+
+use std::sync::Arc;
+
+use jwtkeeper_core::keeper::{Minted, Refusal, Served, Unsigned};
+
+use crate::server::Context;
+use crate::server::rate::Bucket;
+use crate::server::signers::is_slow;
+
+/// Signs where it holds nobody up: what is slow with the signers, only so much of a uid at a time.
+pub(super) async fn sign_aside(
+    context: &Context,
+    bucket: &Bucket,
+    served: &Arc<Served>,
+    unsigned: Unsigned,
+) -> Result<Minted, Refusal> {
+    if !is_slow(unsigned.algorithm) {
+        return unsigned.sign(served);
+    }
+    let (turn, served) = (bucket.turn_to_sign().await, served.clone());
+    let signed = context.signers.spawn(async move {
+        let signed = unsigned.sign(&served);
+        drop(turn);
+        signed
+    });
+    signed.await.unwrap_or(Err(Refusal::Crypto))
+}
+
+/// Charges a uid for work that was done beside its connection.
+pub(super) fn charge(context: &Context, bucket: &Bucket, points: usize) {
+    if points > 0 {
+        let per_second = context.live.snapshot().settings.limits.requests_per_uid;
+        bucket.take(points, per_second, tokio::time::Instant::now());
+    }
+}
