@@ -209,6 +209,14 @@ int32_t jwtkeeper_client_for_realm(const jwtkeeper_client *client,
                                    jwtkeeper_client **other);
 
 /**
+ * Creates another client with a deadline of its own, in milliseconds and at least 1, over the same connections: for a
+ * call that must end sooner. Each is freed by itself, in any order.
+ */
+int32_t jwtkeeper_client_with_deadline(const jwtkeeper_client *client,
+                                       uint64_t milliseconds,
+                                       jwtkeeper_client **other);
+
+/**
  * Gives it back, when no thread uses it any more. NULL is let pass.
  */
 void jwtkeeper_client_free(jwtkeeper_client *client);
@@ -641,6 +649,13 @@ const char *jwtkeeper_reply_challenge(const jwtkeeper_reply *reply,
  */
 const char *jwtkeeper_reply_presented(const jwtkeeper_reply *reply,
                                       size_t *length);
+
+/**
+ * The value of the lock cookie that came with such a request: for a logout too. NULL without one, and after a rotation,
+ * whose cookie is jwtkeeper_reply_cookie_value.
+ */
+const char *jwtkeeper_reply_presented_cookie(const jwtkeeper_reply *reply,
+                                             size_t *length);
 
 /**
  * The name of a result code, as the command line and the daemon's log have it: `ok` for 0, `other` for one that this

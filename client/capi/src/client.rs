@@ -3,6 +3,7 @@
 use std::ffi::c_char;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
+use std::time::Duration;
 
 use jwtkeeper_client::session::LockCookie;
 use jwtkeeper_client::{ClientCode, blocking};
@@ -76,6 +77,31 @@ pub unsafe extern "C" fn jwtkeeper_client_for_realm(
         // SAFETY: the caller keeps the contract of strings.
         made.realm = unsafe { utf8("realm", realm, realm_len) }?.to_owned();
         Ok(made)
+    };
+    // SAFETY: the caller keeps the contract of outputs.
+    unsafe { give(other, make) }
+}
+
+/// Creates another client with a deadline of its own, in milliseconds and at least 1, over the same connections: for a
+/// call that must end sooner. Each is freed by itself, in any order.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn jwtkeeper_client_with_deadline(
+    client: *const ClientHandle,
+    milliseconds: u64,
+    other: *mut *mut ClientHandle,
+) -> i32 {
+    // SAFETY: the caller keeps the contract of handles.
+    let client = unsafe { client.as_ref() };
+    let make = || {
+        let client = client.ok_or(Fault::Argument("client", "is NULL"))?;
+        if milliseconds == 0 {
+            return Err(Fault::Argument("milliseconds", "is 0"));
+        }
+        let shared = client.shared.with_deadline(Duration::from_millis(milliseconds));
+        Ok(ClientHandle {
+            realm: client.realm.clone(),
+            shared: Arc::new(shared),
+        })
     };
     // SAFETY: the caller keeps the contract of outputs.
     unsafe { give(other, make) }

@@ -85,6 +85,8 @@ pub(crate) struct Session {
     pub(crate) clears_cookie: bool,
     /// The token that came with a request which goes on with it.
     pub(crate) presented: Option<Text>,
+    /// The value of the lock cookie that came with it.
+    pub(crate) presented_cookie: Option<Text>,
     /// What is needed to rotate it, while that is due.
     pub(crate) due: Option<Due>,
 }

@@ -8,7 +8,7 @@ use jwtkeeper_client::{Cause, Reason, Rotation, Verdict};
 
 use crate::argument::{CookieGiven, Fault, lossy, optional};
 use crate::client::ClientHandle;
-use crate::reply::{Answer, Due, ReplyHandle, ask, given, run};
+use crate::reply::{Answer, Due, ReplyHandle, Text, ask, given, run};
 
 /// A request that is not authenticated: without a token, or with one that is invalid for a reason.
 fn not_authenticated(client: &ClientHandle, reason: Option<Reason>) -> Answer {
@@ -64,6 +64,11 @@ pub unsafe extern "C" fn jwtkeeper_session_authenticate(
         answer.claims(claims);
         answer.session.status = 200;
         answer.session.presented = Some(token.into());
+        // Now that the daemon was asked, it is known what the cookie is called.
+        let secret = cookie
+            .as_deref()
+            .and_then(|cookie| presented_cookie(client, cookie.as_bytes()));
+        answer.session.presented_cookie = secret.map(Text::from);
         answer.session.due = rotation.map(|_: Cause| Due {
             cookie: cookie.map(Into::into),
         });
@@ -148,6 +153,14 @@ pub unsafe extern "C" fn jwtkeeper_cookie_find(
     // SAFETY: the caller keeps the contract of outputs.
     unsafe { *value_len = value.len() };
     value.as_ptr().cast()
+}
+
+/// The value of the lock cookie in a `Cookie` header, or the value itself.
+fn presented_cookie<'a>(client: &ClientHandle, given: &'a [u8]) -> Option<&'a [u8]> {
+    match given.contains(&b'=') {
+        true => find(client, given),
+        false => (!given.is_empty()).then_some(given),
+    }
 }
 
 fn find<'a>(client: &ClientHandle, header: &'a [u8]) -> Option<&'a [u8]> {

@@ -265,3 +265,14 @@ pub unsafe extern "C" fn jwtkeeper_reply_presented(reply: *const ReplyHandle, le
     // SAFETY: the caller keeps the contract of handles and of outputs.
     unsafe { see_text(reply, length, 0, |state| state.answer.session.presented.as_ref()) }
 }
+
+/// The value of the lock cookie that came with such a request: for a logout too. NULL without one, and after a rotation,
+/// whose cookie is jwtkeeper_reply_cookie_value.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn jwtkeeper_reply_presented_cookie(
+    reply: *const ReplyHandle,
+    length: *mut usize,
+) -> *const c_char {
+    // SAFETY: the caller keeps the contract of handles and of outputs.
+    unsafe { see_text(reply, length, 0, |state| state.answer.session.presented_cookie.as_ref()) }
+}

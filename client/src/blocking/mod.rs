@@ -7,6 +7,7 @@ mod connection;
 mod pool;
 
 use std::fmt;
+use std::sync::Arc;
 use std::time::Duration;
 
 use crate::answer::{Document, Health, Imported, Minted, Revoked, Rotation, Status, Verdict};
@@ -25,7 +26,7 @@ use pool::{Pool, Pools};
 /// kept to within a few milliseconds, which is how finely the kernel counts them on sockets.
 pub struct Client {
     config: Config,
-    pools: Pools,
+    pools: Arc<Pools>,
 }
 
 impl Client {
@@ -33,7 +34,16 @@ impl Client {
     pub fn new(config: Config) -> Self {
         Self {
             config,
-            pools: Pools::default(),
+            pools: Arc::default(),
+        }
+    }
+
+    /// Returns a client with another deadline, over the same connections.
+    #[must_use]
+    pub fn with_deadline(&self, deadline: Duration) -> Self {
+        Self {
+            config: self.config.clone().with_deadline(deadline),
+            pools: self.pools.clone(),
         }
     }
 

@@ -50,6 +50,7 @@ static void holds_nothing(int32_t code)
     CHECK(jwtkeeper_reply_document(reply, &length) == NULL);
     CHECK(jwtkeeper_reply_challenge(reply, &length) == NULL);
     CHECK(jwtkeeper_reply_presented(reply, &length) == NULL);
+    CHECK(jwtkeeper_reply_presented_cookie(reply, &length) == NULL);
     SAME(length, 77);
     CHECK(jwtkeeper_reply_message(reply, &length) != NULL);
     CHECK(length > 0 && length < 200);
@@ -463,6 +464,23 @@ static void try_jwtkeeper_client_for_realm(void)
     }
 }
 
+static void try_jwtkeeper_client_with_deadline(void)
+{
+    static const uint64_t DEADLINES[] = {1, 5000, UINT64_MAX};
+    jwtkeeper_client *const before = (jwtkeeper_client *)(uintptr_t)16;
+    jwtkeeper_client *other = before;
+    SAME(jwtkeeper_client_with_deadline(client, 0, &other), BAD);
+    SAME(jwtkeeper_client_with_deadline(NULL, 5000, &other), BAD);
+    SAME(jwtkeeper_client_with_deadline(client, 5000, NULL), BAD);
+    CHECK(other == before);
+    for (size_t number = 0; number < sizeof DEADLINES / sizeof *DEADLINES; number++) {
+        SAME(jwtkeeper_client_with_deadline(client, DEADLINES[number], &other), JWTKEEPER_OK);
+        int32_t code = jwtkeeper_ping(other, reply);
+        CHECK(code == JWTKEEPER_OK || (DEADLINES[number] == 1 && code == JWTKEEPER_ERROR_TIMEOUT));
+        jwtkeeper_client_free(other);
+    }
+}
+
 static void try_jwtkeeper_reply_new(void)
 {
     jwtkeeper_reply *fresh = jwtkeeper_reply_new();
@@ -521,6 +539,7 @@ TEXT(jwtkeeper_reply_cookie_same_site)
 TEXT(jwtkeeper_reply_document)
 TEXT(jwtkeeper_reply_challenge)
 TEXT(jwtkeeper_reply_presented)
+TEXT(jwtkeeper_reply_presented_cookie)
 
 /* Names and meanings of every number, known or not. */
 #define NAMED(name, zero, one, of_one) \
@@ -546,6 +565,7 @@ static void try_jwtkeeper_version(void) { CHECK(strchr(jwtkeeper_version(), '.')
 
 static const struct { const char *name; void (*attempt)(void); } attempts[] = {
     TRY(jwtkeeper_cause_name), TRY(jwtkeeper_client_for_realm), TRY(jwtkeeper_client_free), TRY(jwtkeeper_client_new),
+    TRY(jwtkeeper_client_with_deadline),
     TRY(jwtkeeper_code_meaning), TRY(jwtkeeper_code_name), TRY(jwtkeeper_config_free), TRY(jwtkeeper_config_new),
     TRY(jwtkeeper_config_set_connect_timeout_ms), TRY(jwtkeeper_config_set_cookie), TRY(jwtkeeper_config_set_deadline_ms),
     TRY(jwtkeeper_config_set_max_idle), TRY(jwtkeeper_config_set_name), TRY(jwtkeeper_config_set_realm),
@@ -559,7 +579,7 @@ static const struct { const char *name; void (*attempt)(void); } attempts[] = {
     TRY(jwtkeeper_reply_cookie_same_site), TRY(jwtkeeper_reply_cookie_secure), TRY(jwtkeeper_reply_cookie_value),
     TRY(jwtkeeper_reply_document), TRY(jwtkeeper_reply_entries), TRY(jwtkeeper_reply_expires_at), TRY(jwtkeeper_reply_free),
     TRY(jwtkeeper_reply_generation), TRY(jwtkeeper_reply_jti), TRY(jwtkeeper_reply_message), TRY(jwtkeeper_reply_new),
-    TRY(jwtkeeper_reply_pending), TRY(jwtkeeper_reply_presented), TRY(jwtkeeper_reply_ready), TRY(jwtkeeper_reply_reason), TRY(jwtkeeper_reply_set_cookie),
+    TRY(jwtkeeper_reply_pending), TRY(jwtkeeper_reply_presented), TRY(jwtkeeper_reply_presented_cookie), TRY(jwtkeeper_reply_ready), TRY(jwtkeeper_reply_reason), TRY(jwtkeeper_reply_set_cookie),
     TRY(jwtkeeper_reply_state), TRY(jwtkeeper_reply_status), TRY(jwtkeeper_reply_token), TRY(jwtkeeper_reply_until),
     TRY(jwtkeeper_reply_valid), TRY(jwtkeeper_revoke_issued_before), TRY(jwtkeeper_revoke_jti), TRY(jwtkeeper_revoke_session),
     TRY(jwtkeeper_revoke_subject), TRY(jwtkeeper_revoke_token), TRY(jwtkeeper_rotate), TRY(jwtkeeper_session_authenticate),
