@@ -42,11 +42,7 @@ pub enum ErrorKind {
 enum Repr {
     #[error("no jwtkeeperd answers at {}: {source}", socket.display())]
     Unreachable { socket: PathBuf, source: io::Error },
-    #[error(
-        "the socket {} may not be opened: permission denied; add the user to the group {} and start a new session, or restart the app",
-        socket.display(),
-        group_of(socket)
-    )]
+    #[error("the socket {} may not be opened: permission denied; {}", socket.display(), how_to_open(socket))]
     Forbidden { socket: PathBuf },
     #[error("jwtkeeperd did not answer within {after:?}")]
     Timeout { after: Duration },
@@ -54,18 +50,27 @@ enum Repr {
     Daemon { code: ErrorCode, message: Message },
     #[error("the request takes {length} bytes, where the daemon takes {limit}; send fewer claims")]
     TooLarge { length: usize, limit: usize },
+    #[error("JWTKEEPER_SERVER_UID is neither a uid nor `any`; correct it, or unset it")]
+    Environment,
     #[error("the peer at {} does not keep to the protocol: {fault}", socket.display())]
     Protocol { socket: PathBuf, fault: Fault },
 }
 
-/// The group that may open a socket: its own, or its directory's where that may not be searched.
-fn group_of(socket: &Path) -> String {
+/// Advice for a socket that may not be opened: the group that may open it, if there is one that an app can join.
+fn how_to_open(socket: &Path) -> String {
     let found = fs::metadata(socket).or_else(|error| socket.parent().map_or(Err(error), fs::metadata));
     let Ok(found) = found else {
-        return "of the socket".to_owned();
+        return "see the modes of the socket's directories".to_owned();
     };
+    // A directory is entered, a socket is written to.
+    let needed = if found.is_dir() { 0o010 } else { 0o020 };
+    if found.gid() == 0 || found.mode() & needed == 0 {
+        let (mode, uid, gid) = (found.mode() & 0o7777, found.uid(), found.gid());
+        return format!("mode {mode:04o}, uid {uid} and gid {gid} keep this user out");
+    }
     let group = Group::from_gid(Gid::from_raw(found.gid())).ok().flatten();
-    group.map_or_else(|| found.gid().to_string(), |group| group.name)
+    let group = group.map_or_else(|| found.gid().to_string(), |group| group.name);
+    format!("add the user to the group {group} and start a new session, or restart the app")
 }
 
 /// What another end did that a daemon does not do.
@@ -162,7 +167,10 @@ impl Error {
     }
 
     pub(crate) fn protocol(socket: PathBuf, fault: Fault) -> Self {
-        Self::new(Repr::Protocol { socket, fault })
+        match fault {
+            Fault::ServerUid => Self::new(Repr::Environment),
+            _ => Self::new(Repr::Protocol { socket, fault }),
+        }
     }
 
     /// What the daemon said, line by line: a refused reload has a line for each fault. Empty where it said nothing.
@@ -180,7 +188,7 @@ impl Error {
             Repr::Unreachable { .. } => ErrorKind::Unreachable,
             Repr::Forbidden { .. } => ErrorKind::NotPermitted,
             Repr::Timeout { .. } => ErrorKind::Timeout,
-            Repr::TooLarge { .. } => ErrorKind::BadRequest,
+            Repr::TooLarge { .. } | Repr::Environment => ErrorKind::BadRequest,
             Repr::Protocol { .. } => ErrorKind::Protocol,
             Repr::Daemon { code, .. } => match code {
                 ErrorCode::NotPermitted => ErrorKind::NotPermitted,
@@ -228,6 +236,7 @@ impl Error {
         let own = match (&*self.repr, self.code()) {
             (_, Some(code)) => return code.code(),
             (Repr::Forbidden { .. }, _) => ClientCode::SocketForbidden,
+            (Repr::Environment, _) => ClientCode::BadArgument,
             (Repr::Unreachable { .. }, _) => ClientCode::Unreachable,
             (Repr::Timeout { .. }, _) => ClientCode::Timeout,
             (Repr::TooLarge { .. }, _) => ClientCode::RequestTooLarge,

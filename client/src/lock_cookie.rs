@@ -128,6 +128,11 @@ impl Announced {
         self.names.iter().any(|name| name == named(realm))
     }
 
+    /// Returns true if the hello named every realm that `other`'s did.
+    pub(crate) fn includes(&self, other: &Self) -> bool {
+        other.names.iter().all(|name| self.names.contains(name))
+    }
+
     /// The lock cookie of a realm. A daemon that says nothing of it is an older one, or does not have the realm: then it is
     /// the default one.
     pub(crate) fn of(&self, realm: &str) -> LockCookie {

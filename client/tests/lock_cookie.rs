@@ -256,3 +256,18 @@ fn another_realms_cookie_is_not_taken() {
         |_, client| assert_eq!(found(client, &validate()), "old"),
     );
 }
+
+/// Unused connections whose greeting said nothing of a realm leave room for those that know its cookie.
+#[test]
+fn a_pool_full_of_others_connections_starves_no_realm() {
+    let fake = daemon(|_, peer| greet(peer, &bytes(&cookie("shop", "lock"))));
+    let mut config = fake.config();
+    config.max_idle = 1;
+    let client = jwtkeeper_client::blocking::Client::new(config);
+    client.ping().unwrap();
+    for _ in 0..50 {
+        let verdict = client.validate(validate().realm("shop")).unwrap();
+        assert_eq!(support::driver::subject(&verdict), "new");
+    }
+    assert_eq!(fake.accepted(), 2, "one for each greeting that was needed");
+}

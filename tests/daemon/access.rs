@@ -41,13 +41,26 @@ fn others_may_not_end_every_session_nor_reload() {
             .gid(OTHER);
         exit_of(command)
     };
-    chmod(&daemon.setup.socket(), 0o660);
-    let output = as_other(&["ping"]);
-    chmod(&daemon.setup.socket(), 0o666);
-    assert_eq!(output.status.code(), Some(77));
-    let said = String::from_utf8_lossy(&output.stderr).into_owned();
-    let expected = "may not be opened: permission denied; add the user to the group";
-    assert!(said.contains(expected), "{said}");
+    let socket = daemon.setup.socket();
+    chmod(&socket, 0o660);
+    let root_alone = as_other(&["ping"]);
+    std::os::unix::fs::chown(&socket, None, Some(OTHER + 1)).unwrap();
+    let a_group = as_other(&["ping"]);
+    chmod(&socket, 0o666);
+    for (output, advice) in [
+        (
+            root_alone,
+            "permission denied; mode 0660, uid 0 and gid 0 keep this user out",
+        ),
+        (
+            a_group,
+            "permission denied; add the user to the group 64001 and start a new session",
+        ),
+    ] {
+        assert_eq!(output.status.code(), Some(77));
+        let said = String::from_utf8_lossy(&output.stderr).into_owned();
+        assert!(said.contains(advice), "{said}");
+    }
     for args in [&["reload"][..], &["revoke", "--issued-before", "now"]] {
         let output = as_other(args);
         assert_eq!(output.status.code(), Some(77), "{args:?}");

@@ -183,6 +183,9 @@ fn an_outage_is_logged_when_it_begins_and_when_it_ends() {
         }
         daemon.restart();
         until("it answers again", || matches!(ask(), Outcome::Authenticated(_)));
+        until("its end is logged", || {
+            matches!(ask(), Outcome::Authenticated(_)) && log.text().lines().count() > 1
+        });
         assert!(matches!(ask(), Outcome::Authenticated(_)));
     });
     assert_eq!(lines.len(), 2, "{lines:?}");

@@ -40,6 +40,8 @@ pub(crate) enum Failure {
     NoKey,
     /// The faults of the files that a reload refused.
     Refused(Vec<String>),
+    /// A report that could not be read.
+    Report,
     File(Fault),
     AnotherKind {
         file: PathBuf,
@@ -52,7 +54,7 @@ impl Failure {
     pub(crate) fn code(&self) -> u8 {
         match self {
             Self::Usage(_) | Self::Input(..) => 2,
-            Self::Output(_) | Self::NoKey => 69,
+            Self::Output(_) | Self::NoKey | Self::Report => 69,
             Self::File(fault) => fault.code(),
             Self::AnotherKind { .. } | Self::Refused(_) => 78,
             Self::Daemon(error) => match error.kind() {
@@ -79,6 +81,7 @@ impl Failure {
             Self::Usage(_) => "see --help",
             Self::File(fault) => fault.advice(),
             Self::AnotherKind { .. } => "name another file or another --algorithm; --force replaces it all the same",
+            Self::Report => "is jwtkeeperd of this version? see its log",
             Self::Output(_) | Self::NoKey | Self::Refused(_) => "",
         }
     }
@@ -113,6 +116,7 @@ impl fmt::Display for Failure {
                 f,
                 "no key could be made: the crypto library failed; nothing was changed"
             ),
+            Self::Report => f.write_str("the daemon's report of the reload could not be read"),
             Self::Refused(faults) => write!(f, "refused: {}", faults.join("; ")),
             Self::File(fault) => write!(f, "{fault}"),
             Self::AnotherKind { file, held, new } => {

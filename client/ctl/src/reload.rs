@@ -2,7 +2,8 @@
 
 use jwtkeeper_client::blocking::Client;
 use jwtkeeper_client::{Error, ErrorCode, ReloadReport, Reloaded};
-use serde::{Deserialize, Serialize};
+use serde::Deserialize;
+use serde_json::{Map, Value};
 
 use crate::outcome::{Failure, Outcome};
 use crate::output::Output;
@@ -19,22 +20,15 @@ struct Report {
     faults: Vec<String>,
 }
 
-#[derive(Debug, Default, Deserialize, Serialize)]
+#[derive(Debug, Default, Deserialize)]
 #[serde(default)]
 struct Change {
-    #[serde(skip_serializing_if = "Option::is_none")]
     at: Option<u64>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    generation: Option<u64>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    by_this_reload: Option<bool>,
     realm: String,
     text: String,
-    ends_tokens: bool,
-    revives_tokens: bool,
 }
 
-#[derive(Debug, Default, Deserialize, Serialize)]
+#[derive(Debug, Default, Deserialize)]
 #[serde(default)]
 struct Realm {
     name: String,
@@ -44,24 +38,12 @@ struct Realm {
 }
 
 /// A file that systemd copies when the service starts.
-#[derive(Debug, Default, Deserialize, Serialize)]
+#[derive(Debug, Default, Deserialize)]
 #[serde(default)]
 struct Credential {
     realm: String,
     setting: String,
     file: String,
-}
-
-#[derive(Serialize)]
-struct Shape<'r> {
-    dry_run: bool,
-    /// `null` where something was refused.
-    generation: Option<u64>,
-    changes: &'r [Change],
-    realms: &'r [Realm],
-    pending_restart: &'r [String],
-    credentials: &'r [Credential],
-    faults: &'r [String],
 }
 
 pub(crate) fn run(client: &Client, output: &Output, dry_run: bool) -> Result<Outcome, Failure> {
@@ -70,11 +52,8 @@ pub(crate) fn run(client: &Client, output: &Output, dry_run: bool) -> Result<Out
     } else {
         ReloadReport::new()
     };
-    let (generation, report) = match client.call(&request) {
-        Ok(Reloaded { generation, document }) => {
-            let report: Report = serde_json::from_slice(document.as_bytes()).unwrap_or_default();
-            (generation, report)
-        }
+    let (generation, mut document) = match client.call(&request) {
+        Ok(Reloaded { generation, document }) => (generation, object(document.as_bytes())?),
         // A daemon of an older version reloads all the same, and does not say what changed.
         Err(error) if !dry_run && is_older(&error) => {
             let generation = client.reload()?;
@@ -83,17 +62,22 @@ pub(crate) fn run(client: &Client, output: &Output, dry_run: bool) -> Result<Out
         }
         Err(error) => return Err(error.into()),
     };
+    // Read on their own: faults must be seen whatever else the report holds.
+    let faults = document.get("faults").cloned().map(serde_json::from_value).transpose();
+    let faults: Vec<String> = faults.map_err(|_| Failure::Report)?.unwrap_or_default();
+    let report: Report = match serde_json::from_value(document.clone().into()) {
+        Ok(report) => report,
+        Err(_) if faults.is_empty() => return Err(Failure::Report),
+        Err(_) => return Err(Failure::Refused(faults)),
+    };
     let accepted = report.faults.is_empty().then_some(generation);
     if output.json {
-        output.object(&Shape {
-            dry_run,
-            generation: accepted,
-            changes: &report.changes,
-            realms: &report.realms,
-            pending_restart: &report.pending_restart,
-            credentials: &report.credentials,
-            faults: &report.faults,
-        })?;
+        document.insert("dry_run".to_owned(), dry_run.into());
+        document.insert("generation".to_owned(), accepted.into());
+        for list in ["changes", "realms", "pending_restart", "credentials", "faults"] {
+            document.entry(list).or_insert_with(|| Value::Array(Vec::new()));
+        }
+        output.object(&document)?;
     } else {
         let lines = match dry_run {
             true => would_change(&report),
@@ -105,6 +89,10 @@ pub(crate) fn run(client: &Client, output: &Output, dry_run: bool) -> Result<Out
         Some(_) => Ok(Outcome::Yes),
         None => Err(Failure::Refused(report.faults)),
     }
+}
+
+fn object(document: &[u8]) -> Result<Map<String, Value>, Failure> {
+    serde_json::from_slice(document).map_err(|_| Failure::Report)
 }
 
 fn is_older(error: &Error) -> bool {

@@ -115,3 +115,19 @@ fn completions_are_printed() {
         );
     }
 }
+
+#[test]
+fn a_wrong_environment_is_a_usage_error() {
+    let daemon = Daemon::answering(Answer::Pong);
+    let socket = daemon.fake.config().socket;
+    let mut command = Command::cargo_bin("jwtkeeperctl").unwrap();
+    command
+        .env("JWTKEEPER_SERVER_UID", "abc")
+        .arg("--socket")
+        .arg(socket)
+        .arg("ping");
+    let output = command.output().unwrap();
+    assert_eq!(output.status.code(), Some(2));
+    let said = "jwtkeeperctl: JWTKEEPER_SERVER_UID is neither a uid nor `any`; correct it, or unset it\n";
+    assert_eq!(text(&output.stderr), said);
+}

@@ -32,7 +32,7 @@ fn only_what_is_new_is_printed() {
     let (code, shape) = daemon.json(&["--json", "reload"]);
     assert_eq!(code, 0);
     let change = json!({"at": 1_700_000_000, "generation": 4, "by_this_reload": true, "realm": "api", "text": "a change",
-                        "ends_tokens": true, "revives_tokens": false});
+                        "ends_tokens": true, "revives_tokens": false, "later": 1});
     let expected = json!({"dry_run": false, "generation": 4, "changes": [change], "realms": [],
                           "pending_restart": ["metrics"], "credentials": [], "faults": []});
     assert_eq!(shape, expected);
@@ -114,4 +114,26 @@ fn an_older_daemon_reloads() {
     assert_eq!(output.status.code(), Some(69));
     assert!(text(&output.stderr).contains("the operation 11 is not known"));
     assert_eq!(text(&output.stdout), "");
+}
+
+/// A report that this version cannot read is no success, and its faults are not lost.
+#[test]
+fn an_unreadable_report_is_an_error() {
+    let faults = r#"{"faults":["one fault"],"pending_restart":null}"#;
+    let output = report(faults).run(&["reload"], "");
+    assert_eq!(output.status.code(), Some(78));
+    assert_eq!(text(&output.stderr), "jwtkeeperctl: refused: one fault\n");
+    for document in ["no JSON", r#"{"changes":[{"at":"now"}]}"#, r#"{"faults":"all"}"#] {
+        let output = report(document).run(&["reload"], "");
+        assert_eq!(output.status.code(), Some(69), "{document}");
+        let said = text(&output.stderr);
+        assert!(said.contains("report of the reload could not be read"), "{said}");
+    }
+}
+
+/// Members of a newer daemon are passed on.
+#[test]
+fn json_has_members_that_this_version_does_not_know() {
+    let (code, shape) = report(r#"{"news":[1]}"#).json(&["--json", "reload"]);
+    assert_eq!((code, &shape["news"], &shape["faults"]), (0, &json!([1]), &json!([])));
 }

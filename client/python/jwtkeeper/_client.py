@@ -85,7 +85,11 @@ class Client:
                 if number is not None:
                     self._set(config, option, option, _options.whole(option, number, most))
             if cookie is not None:
-                texts = (*_text(cookie.name), *_text(cookie.domain), *_text(cookie.path))
+                if not isinstance(cookie.secure, bool):
+                    raise TypeError(f"cookie.secure must be a bool, not {type(cookie.secure).__name__}")
+                texts = [*_options.text("cookie.name", cookie.name)]
+                for part, value in (("domain", cookie.domain), ("path", cookie.path)):
+                    texts += (None, 0) if value is None else _options.text(f"cookie.{part}", value)
                 self._set(config, "cookie", "cookie", *texts, int(cookie.secure))
             code = self._library.client_new(config, byref(self._handle))
         finally:

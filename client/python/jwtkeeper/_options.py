@@ -40,7 +40,7 @@ def lifetime(value: Union[int, timedelta, Any]) -> int:
 
 
 def text(name: str, value: Any) -> Text:
-    """Text that names something: another one in its place would name something else."""
+    """Text that names something: it must not be altered."""
     if isinstance(value, str):
         try:
             value = value.encode()

@@ -11,6 +11,8 @@ logger = logging.getLogger("jwtkeeper")
 #: Seconds for which the daemon must have answered for an outage to be over.
 QUIET = 1.0
 AGAIN = 60.0
+#: Faults that are remembered, each with the time of its last line and the lines left out since.
+MOST_FAULTS = 16
 
 
 class Reporter:
@@ -20,7 +22,7 @@ class Reporter:
         self._lock = threading.Lock()
         self._refused = 0
         self._began = self._last = 0.0
-        self._fault, self._reported, self._omitted = "", 0.0, 0
+        self._faults: dict[str, list[float]] = {}
 
     def note(self, status: int, message: str) -> None:
         """Notes what a request came to, and why it could not be judged or a rotation is put off."""
@@ -55,9 +57,12 @@ class Reporter:
     def _fails(self, fault: str) -> None:
         with self._lock:
             now = time.monotonic()
-            if fault == self._fault and now - self._reported < AGAIN:
-                self._omitted += 1
+            logged = self._faults.get(fault)
+            if logged is not None and now - logged[0] < AGAIN:
+                logged[1] += 1
                 return
-            omitted = f" ({self._omitted} repeated lines were left out)" if self._omitted else ""
-            self._fault, self._reported, self._omitted = fault, now, 0
+            omitted = f" ({int(logged[1])} repeated lines were left out)" if logged and logged[1] else ""
+            if len(self._faults) >= MOST_FAULTS:
+                self._faults.clear()
+            self._faults[fault] = [now, 0]
         logger.warning("%s%s", fault, omitted)

@@ -17,6 +17,14 @@ from jwtkeeper import Client
 
 
 class Values(unittest.TestCase):
+    def test_a_lock_cookie_is_checked_by_its_parts(self):
+        wrong = {"name": (5, None), "domain": (5,), "path": (5,), "secure": (0.5, "0", 2**32, None)}
+        for part, values in wrong.items():
+            for value in values:
+                with self.assertRaisesRegex(TypeError, f"cookie.{part}", msg=value):
+                    Client(cookie=jwtkeeper.LockCookie(**{part: value}))
+        Client(cookie=jwtkeeper.LockCookie(domain=None, path=None, secure=False))
+
     def test_numbers_out_of_range_name_the_option(self):
         nan = float("nan")
         options = {

@@ -7,6 +7,7 @@ import unittest
 from support import Silent, WithDaemon, until
 
 from jwtkeeper import AsgiSessions, Client, WsgiSessions
+from jwtkeeper._report import Reporter
 
 
 class Outcomes(WithDaemon):
@@ -89,6 +90,14 @@ class Outcomes(WithDaemon):
             WsgiSessions(app, self.client)(self.environ(minted), lambda *start: said.append(start))
             [(_, headers)] = said
             self.assertEqual([value for name, value in headers if name == "Cache-Control"], expected)
+
+    def test_faults_that_alternate_are_logged_once_each(self):
+        reporter = Reporter()
+        with self.assertLogs("jwtkeeper", logging.WARNING) as logs:
+            for _ in range(10):
+                reporter.note(500, "one")
+                reporter.note(500, "another")
+        self.assertEqual(len(logs.output), 2)
 
     def test_an_outage_is_logged_once_at_each_end(self):
         silent = Silent()

@@ -92,6 +92,7 @@ end
 
 class ProfilesController < ApplicationController
   def show
+    response.headers['Cache-Control'] = 'public, max-age=60'
     render json: { uid: @uid, renewed: read_authentication_token.claims[:renewed], jti: read_authentication_token.id }
   end
 end

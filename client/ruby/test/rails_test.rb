@@ -89,6 +89,7 @@ class RailsTest < Minitest::Test
     answers = Array.new(8) { Thread.new { ask(app, :Get, '/profile', authorization, cookie) } }.map(&:value)
     assert_equal ['200'], answers.map(&:code).uniq
     assert_equal [[7, true]], answers.map { |answer| JSON.parse(answer.body).values_at('uid', 'renewed') }.uniq
+    assert_equal ['no-store'], answers.map { |answer| answer['Cache-Control'] }.uniq, 'whatever the action says'
     successors = answers.map { |answer| jti(answer['Authorization']) }.uniq
     assert_equal 1, successors.size
     answers.each do |answer|

@@ -117,12 +117,18 @@ impl Pool {
         self.learned().of(realm)
     }
 
-    /// Keeps a connection for the next call, unless there are enough.
+    /// Keeps a connection for the next call, unless there are enough. It takes the place of one that lacks the lock cookie
+    /// of a realm which it has: otherwise calls that need that cookie would connect again and again.
     pub(super) fn put(&self, connection: Connection, max_idle: usize) {
         let mut idle = self.lock();
-        if idle.len() < max_idle {
-            idle.push(connection);
+        if idle.len() >= max_idle {
+            let lacks = |one: &Connection| !one.announced().includes(connection.announced());
+            let Some(poorer) = idle.iter().position(lacks) else {
+                return;
+            };
+            drop(idle.remove(poorer));
         }
+        idle.push(connection);
     }
 
     /// Closes all: one was found broken, and the others are as old.

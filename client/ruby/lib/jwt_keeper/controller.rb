@@ -7,6 +7,7 @@ module JWTKeeper
   module Controller
     # Rails: a token that cannot be judged now is answered 503. The app's own rescue_from goes before.
     def self.included(base)
+      base.after_action(:keep_token_from_caches) if base.respond_to?(:after_action)
       return unless base.respond_to?(:rescue_from)
       return if base.rescue_handlers.any? { |name, _| name == UnavailableError.name }
 
@@ -138,10 +139,15 @@ module JWTKeeper
       send_authorization(token)
     end
 
-    # No cache may keep a token.
     def send_authorization(token)
       response.headers['Authorization'] = "Bearer #{token.to_jwt}"
-      response.headers['Cache-Control'] = 'no-store'
+      @authentication_sent = true
+      keep_token_from_caches
+    end
+
+    # No cache may keep a token, whatever the action says of its response.
+    def keep_token_from_caches
+      response.headers['Cache-Control'] = 'no-store' if @authentication_sent && response.headers['Authorization']
     end
 
     def authentication_logger
