@@ -147,6 +147,9 @@ func (client *Client) Validate(ctx context.Context, token, cookie string) (bool,
 
 // Logout revokes a session's token with its whole session, and clears what the browser has.
 func (client *Client) Logout(ctx context.Context, writer http.ResponseWriter, session *Session) error {
+	if session == nil {
+		return errNoSession
+	}
 	token, length := given(session.Token)
 	cookie, cookieLength := text(session.Cookie)
 	none := func(*C.jwtkeeper_reply) {}

@@ -22,7 +22,7 @@ func TestMisuseIsAnError(t *testing.T) {
 	for name, client := range map[string]*Client{"closed": closed, "zero": {}, "nil": missing} {
 		_, validated := client.Validate(context.Background(), "a.b.c", "")
 		_, issued := client.Issue(context.Background(), nil)
-		left := client.Logout(context.Background(), httptest.NewRecorder(), &Session{})
+		left := client.Logout(context.Background(), httptest.NewRecorder(), &Session{Token: "a.b.c"})
 		for _, err := range []error{validated, issued, left, client.Close()} {
 			if !errors.Is(err, ErrClosed) {
 				t.Errorf("%s: %v", name, err)
@@ -32,12 +32,21 @@ func TestMisuseIsAnError(t *testing.T) {
 		if client == closed {
 			client.report.log = func(string, error) {}
 		}
-		if client != nil && client.report == nil {
-			continue
-		}
 		client.Protect(nil, nil).ServeHTTP(recorder, httptest.NewRequest("GET", "/", nil))
 		if recorder.Code != http.StatusInternalServerError {
 			t.Errorf("%s: %d", name, recorder.Code)
+		}
+	}
+}
+
+// A handler that Protect does not serve has no session.
+func TestAMissingSessionIsAnError(t *testing.T) {
+	client := startDaemon(t).client(t, Options{})
+	session := Of(httptest.NewRequest("GET", "/", nil))
+	left := client.Logout(context.Background(), httptest.NewRecorder(), session)
+	for _, err := range []error{left, session.Decode(&struct{}{})} {
+		if err == nil || !strings.Contains(err.Error(), "no session") {
+			t.Error(err)
 		}
 	}
 }

@@ -16,6 +16,9 @@ import (
 // ErrClosed is the error of every call of a client that was closed, or that New did not make.
 var ErrClosed = errors.New("jwtkeeper: the client is closed")
 
+// errNoSession is the error of a request that Protect did not let through.
+var errNoSession = errors.New("jwtkeeper: no session: the handler is not behind Protect")
+
 // Error is a call that was not answered. It says nothing of the token that was asked about.
 type Error struct {
 	Code          int

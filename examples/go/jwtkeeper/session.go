@@ -23,6 +23,9 @@ type Session struct {
 
 // Decode parses the claims into a struct or map.
 func (session *Session) Decode(claims interface{}) error {
+	if session == nil {
+		return errNoSession
+	}
 	return json.Unmarshal(session.Claims, claims)
 }
 
@@ -34,7 +37,7 @@ func (session *Session) GoString() string { return session.String() }
 
 type key struct{}
 
-// Of is the session of a request that Protect let through.
+// Of returns the session of a request that Protect let through; nil for other requests.
 func Of(request *http.Request) *Session {
 	session, _ := request.Context().Value(key{}).(*Session)
 	return session
@@ -105,7 +108,7 @@ func (client *Client) Protect(next http.Handler, regenerate Regenerate) http.Han
 // tell logs an outcome. A request that its browser gave up says nothing of the daemon.
 func (client *Client) tell(outcome *Outcome) {
 	switch {
-	case client == nil || errors.Is(outcome.Err, context.Canceled):
+	case client == nil || client.report == nil || errors.Is(outcome.Err, context.Canceled):
 	case outcome.Status == http.StatusServiceUnavailable:
 		client.report.unavailable(outcome.Err)
 	case outcome.Status == http.StatusInternalServerError:
