@@ -8,7 +8,6 @@ import "C"
 import (
 	"context"
 	"fmt"
-	"sync"
 	"sync/atomic"
 	"time"
 )
@@ -19,7 +18,9 @@ const (
 	// Each call holds a thread, and Go ends a program that has 10,000.
 	defaultCalls = 64
 	mostCalls    = 5000
-	// grace lets a call report its own error at the client's deadline.
+	// longest keeps sums of times from overflowing.
+	longest = 366 * 24 * time.Hour
+	// grace lets a call report its own error at the client's deadline, and a context end before its call in C does.
 	grace = 50 * time.Millisecond
 )
 
@@ -32,33 +33,39 @@ type core struct {
 	// one goroutine of a crowd to the next.
 	state int64
 
-	mutex  sync.Mutex
-	config *C.jwtkeeper_config
-	// handles[n] has the deadline divided by 2^n: libjwtkeeper has one deadline for all calls of a client.
-	handles []*C.jwtkeeper_client
-	used    int
+	handle *C.jwtkeeper_client
 }
 
-// newCore takes the configuration, and frees it in time.
 func newCore(config *C.jwtkeeper_config, deadline time.Duration, calls int) (*core, error) {
 	if deadline == 0 {
 		deadline = defaultDeadline
 	}
-	if deadline < time.Millisecond {
-		deadline = time.Millisecond
+	if deadline > longest {
+		deadline = longest
 	}
 	if calls == 0 {
 		calls = defaultCalls
 	}
-	made := &core{deadline: deadline, permits: make(chan struct{}, calls), config: config}
-	if _, err := made.handleFor(deadline); err != nil {
-		C.jwtkeeper_config_free(config)
-		return nil, err
+	made := &core{deadline: deadline, permits: make(chan struct{}, calls)}
+	code := C.jwtkeeper_config_set_deadline_ms(config, milliseconds(deadline))
+	if code == 0 {
+		code = C.jwtkeeper_client_new(config, &made.handle)
+	}
+	if code != 0 {
+		return nil, errorOf(code, nil)
 	}
 	return made, nil
 }
 
-// enter reserves the handles for a call; leave gives them back.
+// milliseconds rounds up, to 1 at least.
+func milliseconds(deadline time.Duration) C.uint64_t {
+	if deadline < time.Millisecond {
+		return 1
+	}
+	return C.uint64_t((deadline-1)/time.Millisecond + 1)
+}
+
+// enter keeps the handle alive for a call; leave ends that.
 func (core *core) enter() error {
 	for core != nil {
 		state := atomic.LoadInt64(&core.state)
@@ -74,7 +81,7 @@ func (core *core) enter() error {
 
 func (core *core) leave() {
 	if atomic.AddInt64(&core.state, -2) == 1 {
-		core.free()
+		C.jwtkeeper_client_free(core.handle)
 	}
 }
 
@@ -86,54 +93,12 @@ func (core *core) close() error {
 		}
 		if atomic.CompareAndSwapInt64(&core.state, state, state+1) {
 			if state == 0 {
-				core.free()
+				C.jwtkeeper_client_free(core.handle)
 			}
 			return nil
 		}
 	}
 	return ErrClosed
-}
-
-// free ends the native clients, once the client is closed and its last call is over.
-func (core *core) free() {
-	core.mutex.Lock()
-	defer core.mutex.Unlock()
-	for _, handle := range core.handles {
-		C.jwtkeeper_client_free(handle)
-	}
-	C.jwtkeeper_config_free(core.config)
-	core.handles, core.config = nil, nil
-}
-
-// handleFor returns the handle with the shortest deadline that leaves a call the remaining time.
-func (core *core) handleFor(remaining time.Duration) (*C.jwtkeeper_client, error) {
-	number, deadline := 0, core.deadline
-	for deadline/2 >= remaining && deadline/2 >= time.Millisecond {
-		number, deadline = number+1, deadline/2
-	}
-	core.mutex.Lock()
-	defer core.mutex.Unlock()
-	for len(core.handles) <= number {
-		core.handles = append(core.handles, nil)
-	}
-	if core.handles[number] == nil {
-		milliseconds := (deadline-1)/time.Millisecond + 1
-		if code := C.jwtkeeper_config_set_deadline_ms(core.config, C.uint64_t(milliseconds)); code != 0 {
-			return nil, errorOf(code, nil)
-		}
-		if code := C.jwtkeeper_client_new(core.config, &core.handles[number]); code != 0 {
-			return nil, errorOf(code, nil)
-		}
-	}
-	core.used = number
-	return core.handles[number], nil
-}
-
-// any returns the handle that was used last, for what does not ask the daemon, between enter and leave.
-func (core *core) any() *C.jwtkeeper_client {
-	core.mutex.Lock()
-	defer core.mutex.Unlock()
-	return core.handles[core.used]
 }
 
 // answer is a reply that a call fills, made once a call may begin: requests that wait in a crowd cost little. A caller
@@ -192,12 +157,12 @@ func (client *Client) ask(ctx context.Context, answer *answer, work work) (C.int
 		answer.reply = C.jwtkeeper_reply_new()
 	}
 	if ctx.Done() == nil {
-		defer core.end()
+		defer core.end(handle)
 		return work(handle, answer.reply), nil
 	}
 	reply, done, state := answer.reply, make(chan C.int32_t, 1), underWay
 	go func() {
-		defer core.end()
+		defer core.end(handle)
 		code := work(handle, reply)
 		if atomic.CompareAndSwapInt32(&state, underWay, finished) {
 			done <- code
@@ -225,16 +190,17 @@ func (client *Client) ask(ctx context.Context, answer *answer, work work) (C.int
 	return 0, err
 }
 
-// begin waits for a permit, which end gives back.
+// begin waits for a permit, and returns a handle with the deadline of the call. end gives both back.
 func (core *core) begin(ctx context.Context, end time.Time) (*C.jwtkeeper_client, error) {
 	if ctx.Err() != nil {
 		return nil, ended(ctx)
 	}
 	deadline, given := ctx.Deadline()
-	sooner := given && deadline.Before(end)
+	sooner, waited := given && deadline.Before(end), false
 	select {
 	case core.permits <- struct{}{}:
 	default:
+		waited = true
 		var late <-chan time.Time
 		if !sooner {
 			timer := time.NewTimer(time.Until(end))
@@ -251,16 +217,22 @@ func (core *core) begin(ctx context.Context, end time.Time) (*C.jwtkeeper_client
 		}
 	}
 	if sooner {
-		end = deadline
+		end = deadline.Add(grace)
+	} else if !waited {
+		return core.handle, nil
 	}
-	handle, err := core.handleFor(time.Until(end))
-	if err != nil {
+	var handle *C.jwtkeeper_client
+	if code := C.jwtkeeper_client_with_deadline(core.handle, milliseconds(time.Until(end)), &handle); code != 0 {
 		<-core.permits
+		return nil, errorOf(code, nil)
 	}
-	return handle, err
+	return handle, nil
 }
 
-func (core *core) end() {
+func (core *core) end(handle *C.jwtkeeper_client) {
+	if handle != core.handle {
+		C.jwtkeeper_client_free(handle)
+	}
 	<-core.permits
 	core.leave()
 }

@@ -20,7 +20,7 @@ import (
 // JWTKEEPER_SOCKET, the realm "default", 5 seconds for a call.
 type Options struct {
 	Socket, Realm string
-	// Deadline limits a call, with its wait for one of MaxCalls. A context may end the call earlier.
+	// Deadline limits a call, with its wait for one of MaxCalls; a year at most. A context may end the call earlier.
 	Deadline time.Duration
 	// MaxCalls limits the calls under way at once, 64 unless set. Each holds an OS thread; further calls wait.
 	MaxCalls int
@@ -51,8 +51,8 @@ func New(options Options) (*Client, error) {
 		return nil, fmt.Errorf("jwtkeeper: Options.MaxCalls is %d; it must be between 0 and %d", options.MaxCalls, mostCalls)
 	}
 	config := C.jwtkeeper_config_new()
+	defer C.jwtkeeper_config_free(config)
 	if err := configure(config, options); err != nil {
-		C.jwtkeeper_config_free(config)
 		return nil, err
 	}
 	core, err := newCore(config, options.Deadline, options.MaxCalls)

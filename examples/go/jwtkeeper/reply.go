@@ -51,6 +51,7 @@ var (
 	setCookieOf     = C.shower(C.jwtkeeper_reply_set_cookie)
 	cookieValueOf   = C.shower(C.jwtkeeper_reply_cookie_value)
 	presentedOf     = C.shower(C.jwtkeeper_reply_presented)
+	oldCookieOf     = C.shower(C.jwtkeeper_reply_presented_cookie)
 	challengeOf     = C.shower(C.jwtkeeper_reply_challenge)
 )
 

@@ -126,7 +126,7 @@ func (client *Client) tell(outcome *Outcome) {
 func (client *Client) Authenticate(ctx context.Context, header http.Header, regenerate func(old []byte) []byte) *Outcome {
 	answer := &answer{}
 	defer answer.free()
-	presented, cookie := header.Get("Authorization"), ""
+	presented := header.Get("Authorization")
 	// A browser sends one such header; HTTP/2 may split it.
 	cookies := strings.Join(header["Cookie"], "; ")
 	code, err := client.ask(ctx, answer, func(handle *C.jwtkeeper_client, reply *C.jwtkeeper_reply) C.int32_t {
@@ -137,14 +137,10 @@ func (client *Client) Authenticate(ctx context.Context, header http.Header, rege
 	if err != nil {
 		return refusal(statusOf(err), err)
 	}
-	// Now that the daemon was asked, it is known what the cookie is called.
-	if cookie, err = client.cookieOf(cookies); err != nil {
-		return refusal(http.StatusInternalServerError, err)
-	}
 	if code != 0 || C.jwtkeeper_reply_cause(answer.reply) == 0 {
-		return outcomeOf(code, answer.reply, cookie)
+		return outcomeOf(code, answer.reply)
 	}
-	old := outcomeOf(code, answer.reply, cookie)
+	old := outcomeOf(code, answer.reply)
 	var claims []byte
 	if regenerate != nil {
 		claims = regenerate([]byte(string(old.Session.Claims)))
@@ -157,11 +153,11 @@ func (client *Client) Authenticate(ctx context.Context, header http.Header, rege
 		old.Err = err
 		return old
 	}
-	return outcomeOf(code, answer.reply, cookie)
+	return outcomeOf(code, answer.reply)
 }
 
 // outcomeOf reads the reply of the session's functions.
-func outcomeOf(code C.int32_t, reply *C.jwtkeeper_reply, cookie string) *Outcome {
+func outcomeOf(code C.int32_t, reply *C.jwtkeeper_reply) *Outcome {
 	status := int(C.jwtkeeper_reply_status(reply))
 	if code != 0 {
 		return refusal(status, errorOf(code, reply))
@@ -175,7 +171,11 @@ func outcomeOf(code C.int32_t, reply *C.jwtkeeper_reply, cookie string) *Outcome
 		}
 		return outcome
 	}
-	outcome.Session = &Session{Claims: []byte(show(reply, claimsOf)), Token: show(reply, presentedOf), Cookie: cookie}
+	outcome.Session = &Session{
+		Claims: []byte(show(reply, claimsOf)),
+		Token:  show(reply, presentedOf),
+		Cookie: show(reply, oldCookieOf),
+	}
 	if minted := mintedOf(reply); minted.Token != "" {
 		outcome.Session.Token, outcome.Session.Cookie = minted.Token, minted.cookie
 		minted.writeTo(outcome.Header)
@@ -200,20 +200,6 @@ func statusOf(err error) int {
 		return http.StatusInternalServerError
 	}
 	return http.StatusServiceUnavailable
-}
-
-func (client *Client) cookieOf(cookies string) (string, error) {
-	if cookies == "" {
-		return "", nil
-	}
-	if err := client.core.enter(); err != nil {
-		return "", err
-	}
-	defer client.core.leave()
-	header, length := text(cookies)
-	var valueLength C.size_t
-	value := C.jwtkeeper_cookie_find(client.core.any(), header, length, &valueLength)
-	return C.GoStringN(value, C.int(valueLength)), nil
 }
 
 // setCookie puts a Set-Cookie header in the place of one that the cookie may have already.

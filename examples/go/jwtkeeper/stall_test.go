@@ -142,6 +142,57 @@ func TestPermitsComeBackSoonAfterTheContexts(t *testing.T) {
 	until(t, "all permits are back", func() bool { return len(client.core.permits) == 0 })
 }
 
+// Calls share their connections, whatever time their contexts leave them.
+func TestMixedDeadlinesShareConnections(t *testing.T) {
+	const calls = 4
+	daemon := startDaemon(t)
+	client := daemon.client(t, Options{MaxCalls: calls})
+	minted := token(t, client)
+	before := sockets(t) - 1
+	var callers sync.WaitGroup
+	for caller := 0; caller < 4*calls; caller++ {
+		callers.Add(1)
+		go func(caller int) {
+			defer callers.Done()
+			for round := 0; round < 40; round++ {
+				ctx, cancel := context.WithTimeout(context.Background(), 4*time.Second>>((caller+round)%12))
+				// A call of a millisecond may end with its context.
+				_, _ = client.Validate(ctx, minted, "")
+				cancel()
+			}
+		}(caller)
+	}
+	callers.Wait()
+	until(t, "all permits are back", func() bool { return len(client.core.permits) == 0 })
+	if opened := sockets(t) - before; opened > calls {
+		t.Errorf("%d connections", opened)
+	}
+}
+
+// The cookie of a session is that of the realm, whichever handle authenticates the request.
+func TestAnUnrelatedCookieIsNotTheSessions(t *testing.T) {
+	daemon := startDaemon(t)
+	header := bearing(token(t, daemon.client(t, Options{}))).Header
+	header.Set("Cookie", "theme=dark; other=1")
+	for round := 0; round < 20; round++ {
+		client := daemon.client(t, Options{})
+		var callers sync.WaitGroup
+		for caller := 0; caller < 8; caller++ {
+			callers.Add(1)
+			go func(caller int) {
+				defer callers.Done()
+				ctx, cancel := context.WithTimeout(context.Background(), 16*time.Second>>(caller%4))
+				defer cancel()
+				outcome := client.Authenticate(ctx, header, nil)
+				if outcome.Session == nil || outcome.Session.Cookie != "" {
+					t.Errorf("%v, %v: %+v", outcome, outcome.Err, outcome.Session != nil)
+				}
+			}(caller)
+		}
+		callers.Wait()
+	}
+}
+
 // Without a context's end the client's deadline holds, with the wait for a permit.
 func TestTheDeadlineIncludesTheWaitForAPermit(t *testing.T) {
 	daemon := startDaemon(t)

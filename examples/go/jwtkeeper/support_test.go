@@ -88,6 +88,21 @@ func until(t *testing.T, what string, condition func() bool) {
 	}
 }
 
+// sockets returns the number of open sockets of this process.
+func sockets(t *testing.T) int {
+	descriptors, err := filepath.Glob("/proc/self/fd/*")
+	if err != nil {
+		t.Fatal(err)
+	}
+	number := 0
+	for _, descriptor := range descriptors {
+		if target, err := os.Readlink(descriptor); err == nil && strings.HasPrefix(target, "socket:") {
+			number++
+		}
+	}
+	return number
+}
+
 // threads returns the number of OS threads of this process.
 func threads(t *testing.T) int {
 	status, err := os.ReadFile("/proc/self/status")
