@@ -27,8 +27,8 @@ type Options struct {
 	// ServerUID is the uid that the daemon must run as. JWTKEEPER_SERVER_UID names one, too; without either it is that of
 	// root, of this process, or of the owner of the socket's directory.
 	ServerUID *uint32
-	// Log receives what Protect reports: an outage once at its start and once at its end, where err is nil; other faults
-	// with their cause. It writes to the package log unless set. Neither argument ever holds a token.
+	// Log receives what Protect reports: an outage once at its start, once for each other code, and once at its end, where
+	// err is nil. It writes to the package log unless set. Neither argument ever holds a token.
 	Log func(message string, err error)
 	// Refuse writes the status and body of a request that Protect refuses, after its headers are set. Unless set, the
 	// body is the status text.
@@ -59,7 +59,7 @@ func New(options Options) (*Client, error) {
 	if err != nil {
 		return nil, err
 	}
-	client := &Client{core: core, report: &reporter{log: options.Log}, refuse: options.Refuse}
+	client := &Client{core: core, report: &reporter{log: options.Log, now: time.Now}, refuse: options.Refuse}
 	if client.report.log == nil {
 		client.report.log = logTo(log.Print)
 	}

@@ -1,74 +1,100 @@
 package jwtkeeper
 
 import (
+	"errors"
 	"fmt"
+	"net/http"
 	"sync"
 	"sync/atomic"
 	"time"
 )
 
-const (
-	// quiet is how long the daemon must have answered for an outage to be over.
-	quiet = time.Second
-	// again is the pause between two log lines of one fault.
-	again = time.Minute
-)
+// quiet is the time without a failure after which an outage is over. While a daemon is overloaded, failures and answers
+// alternate.
+const quiet = time.Second
 
-// reporter logs what happened to requests: an outage by a line at its start and one at its end, and a fault that
-// repeats at most once a minute. A line for each request would fill the disk while the daemon is away.
+// reporter logs outages of the two operations that can fail for a while. A line for each request would fill the disk
+// while the daemon is away.
 type reporter struct {
-	log func(message string, err error)
-
-	refused     int64
-	began, last int64
-
-	mutex    sync.Mutex
-	fault    string
-	reported time.Time
-	omitted  int
+	log              func(message string, err error)
+	now              func() time.Time
+	validate, rotate outage
 }
 
-// unavailable counts a request that was answered 503.
-func (reporter *reporter) unavailable(err error) {
-	now := time.Now().UnixNano()
-	atomic.StoreInt64(&reporter.last, now)
-	if atomic.AddInt64(&reporter.refused, 1) == 1 {
-		atomic.StoreInt64(&reporter.began, now)
-		reporter.log("jwtkeeperd does not answer; requests get 503 until it does", err)
+// outage takes no lock: a flood of failing requests would queue for it.
+type outage struct {
+	current atomic.Pointer[failures]
+}
+
+// failures are those of one outage.
+type failures struct {
+	since time.Time
+	// last is the time of the last failure, after since.
+	last, requests atomic.Int64
+	// logged holds the codes of the errors that were logged.
+	logged sync.Map
+}
+
+// failed notes a request that failed. It returns true if no such error was logged in this outage.
+func (outage *outage) failed(err error, now time.Time) bool {
+	current := outage.current.Load()
+	for current == nil {
+		outage.current.CompareAndSwap(nil, &failures{since: now})
+		current = outage.current.Load()
+	}
+	current.last.Store(int64(now.Sub(current.since)))
+	current.requests.Add(1)
+	code := 0
+	var coded *Error
+	if errors.As(err, &coded) {
+		code = coded.Code
+	}
+	_, known := current.logged.LoadOrStore(code, true)
+	return !known
+}
+
+// ended notes a request that was answered. It returns the outage that this one ends, or nil.
+func (outage *outage) ended(now func() time.Time) *failures {
+	current := outage.current.Load()
+	if current == nil || now().Sub(current.since)-time.Duration(current.last.Load()) < quiet {
+		return nil
+	}
+	if !outage.current.CompareAndSwap(current, nil) {
+		return nil
+	}
+	return current
+}
+
+// tell reports an outcome of Authenticate.
+func (reporter *reporter) tell(outcome *Outcome) {
+	switch {
+	case outcome.Status == http.StatusServiceUnavailable:
+		reporter.fails(&reporter.validate, "jwtkeeperd does not answer; requests get 503 until it does", outcome.Err)
+	case outcome.Status == http.StatusInternalServerError:
+		reporter.fails(&reporter.validate, "requests get 500", outcome.Err)
+	case outcome.Reason == "malformed" || outcome.Session == nil && outcome.Reason == "":
+		// The daemon was not asked.
+	default:
+		reporter.answers(&reporter.validate, "jwtkeeperd answers again")
+		if outcome.Err != nil {
+			reporter.fails(&reporter.rotate, "rotation is put off", outcome.Err)
+		} else if outcome.Header.Get("Authorization") != "" {
+			reporter.answers(&reporter.rotate, "tokens are rotated again")
+		}
 	}
 }
 
-// answered notes a request that was judged.
-func (reporter *reporter) answered() {
-	if atomic.LoadInt64(&reporter.refused) == 0 {
-		return
-	}
-	last := time.Unix(0, atomic.LoadInt64(&reporter.last))
-	if time.Since(last) < quiet {
-		return
-	}
-	lasted := last.Sub(time.Unix(0, atomic.LoadInt64(&reporter.began))).Round(time.Millisecond)
-	if refused := atomic.SwapInt64(&reporter.refused, 0); refused > 0 {
-		reporter.log(fmt.Sprintf("jwtkeeperd answers again: %d requests got 503 within %v", refused, lasted), nil)
+func (reporter *reporter) fails(outage *outage, message string, err error) {
+	if outage.failed(err, reporter.now()) {
+		reporter.log(message, err)
 	}
 }
 
-// fails logs a fault of the set-up, or a rotation that is put off.
-func (reporter *reporter) fails(message string, err error) {
-	reporter.mutex.Lock()
-	fault := message + err.Error()
-	repeated := fault == reporter.fault && time.Since(reporter.reported) < again
-	if repeated {
-		reporter.omitted++
-		reporter.mutex.Unlock()
-		return
+func (reporter *reporter) answers(outage *outage, message string) {
+	if over := outage.ended(reporter.now); over != nil {
+		lasted := time.Duration(over.last.Load()).Round(time.Millisecond)
+		reporter.log(fmt.Sprintf("%s: %d requests failed within %v", message, over.requests.Load(), lasted), nil)
 	}
-	if reporter.omitted > 0 {
-		message = fmt.Sprintf("%s (%d repeated lines were left out)", message, reporter.omitted)
-	}
-	reporter.fault, reporter.reported, reporter.omitted = fault, time.Now(), 0
-	reporter.mutex.Unlock()
-	reporter.log(message, err)
 }
 
 // logTo writes both as one line.

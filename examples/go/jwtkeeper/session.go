@@ -92,7 +92,10 @@ func (client *Client) Protect(next http.Handler, regenerate Regenerate) http.Han
 		}
 		outcome := client.Authenticate(request.Context(), request.Header, renew)
 		outcome.Write(writer.Header())
-		client.tell(outcome)
+		// A request that its browser gave up says nothing of the daemon.
+		if client != nil && client.report != nil && !errors.Is(outcome.Err, context.Canceled) {
+			client.report.tell(outcome)
+		}
 		switch {
 		case outcome.Session != nil:
 			session := context.WithValue(request.Context(), key{}, outcome.Session)
@@ -103,22 +106,6 @@ func (client *Client) Protect(next http.Handler, regenerate Regenerate) http.Han
 			http.Error(writer, http.StatusText(outcome.Status), outcome.Status)
 		}
 	})
-}
-
-// tell logs an outcome. A request that its browser gave up says nothing of the daemon.
-func (client *Client) tell(outcome *Outcome) {
-	switch {
-	case client == nil || client.report == nil || errors.Is(outcome.Err, context.Canceled):
-	case outcome.Status == http.StatusServiceUnavailable:
-		client.report.unavailable(outcome.Err)
-	case outcome.Status == http.StatusInternalServerError:
-		client.report.fails("requests get 500", outcome.Err)
-	default:
-		client.report.answered()
-		if outcome.Err != nil {
-			client.report.fails("rotation is put off", outcome.Err)
-		}
-	}
 }
 
 // Authenticate judges a request by its headers, and rotates a token that is due. It writes nothing and logs nothing:

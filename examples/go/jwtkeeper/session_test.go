@@ -107,6 +107,59 @@ func TestAnOutageIsLoggedOnceAtEachEnd(t *testing.T) {
 	}
 }
 
+// Under load failures and answers alternate, and so do errors.
+func TestAnAlternatingOutageIsLoggedOnce(t *testing.T) {
+	var lines []string
+	var now time.Time
+	report := &reporter{
+		log: func(message string, err error) { lines = append(lines, fmt.Sprintf("%s: %v", message, err)) },
+		now: func() time.Time { return now },
+	}
+	valid := &Outcome{Status: 200, Session: &Session{}}
+	failed := func(status, code int) *Outcome {
+		return refusal(status, &Error{Code: code, Name: fmt.Sprint("error ", code)})
+	}
+	postponed := &Outcome{Status: 200, Session: &Session{}, Err: &Error{Code: 301, Name: "timeout"}}
+	rotated := &Outcome{Status: 200, Session: &Session{}, Header: http.Header{"Authorization": {"Bearer a"}}}
+	expect := func(expected ...string) {
+		t.Helper()
+		if fmt.Sprint(lines) != fmt.Sprint(expected) {
+			t.Errorf("%q", lines)
+		}
+		lines = nil
+	}
+	for round := 0; round < 100; round++ {
+		for _, outcome := range []*Outcome{failed(503, 301), valid, failed(503, 302), failed(500, 203)} {
+			now = now.Add(200 * time.Millisecond)
+			report.tell(outcome)
+		}
+	}
+	down := "jwtkeeperd does not answer; requests get 503 until it does: "
+	expect(down+"error 301: ", down+"error 302: ", "requests get 500: error 203: ")
+	// These requests do not reach the daemon.
+	now = now.Add(time.Minute)
+	report.tell(&Outcome{Status: 401})
+	report.tell(&Outcome{Status: 401, Reason: "malformed"})
+	expect()
+	report.tell(valid)
+	report.tell(valid)
+	expect("jwtkeeperd answers again: 300 requests failed within 1m19.8s: <nil>")
+	// A later outage is another one.
+	report.tell(failed(503, 301))
+	expect(down + "error 301: ")
+
+	now = now.Add(time.Second)
+	report.tell(postponed)
+	report.tell(rotated)
+	report.tell(postponed)
+	expect("jwtkeeperd answers again: 1 requests failed within 0s: <nil>", "rotation is put off: timeout: ")
+	now = now.Add(time.Second)
+	report.tell(valid)
+	expect()
+	report.tell(rotated)
+	expect("tokens are rotated again: 2 requests failed within 0s: <nil>")
+}
+
 // The second call of a rotation uses the reply of the first, whose goroutine may still be ending.
 func TestManyRotationsAtOnce(t *testing.T) {
 	daemon := startDaemon(t)
