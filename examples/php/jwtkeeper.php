@@ -318,11 +318,24 @@ final class JwtKeeper
     /** Sends headers in the place of earlier ones; a cookie only in the place of its namesake. */
     private function send(#[\SensitiveParameter] array $headers): void
     {
+        if (isset($headers['Authorization'])) {
+            header_register_callback(self::keepUnstored(...));
+        }
         foreach ($headers as $name => $value) {
             if ($name === 'Set-Cookie') {
                 $this->setCookie($value);
             } else {
                 header("$name: $value");
+            }
+        }
+    }
+
+    /** Runs when PHP sends the headers, after the app has set its own: a response with a token is never stored. */
+    private static function keepUnstored(): void
+    {
+        foreach (headers_list() as $header) {
+            if (stripos($header, 'Authorization:') === 0) {
+                header('Cache-Control: no-store');
             }
         }
     }

@@ -46,7 +46,7 @@ func Of(request *http.Request) *Session {
 // Regenerate gives new claims for a token whose rotation is due, a JSON object; nil carries the old ones over.
 type Regenerate func(request *http.Request, old []byte) []byte
 
-// Outcome is what a request's headers come to.
+// Outcome is the result of authenticating a request.
 type Outcome struct {
 	// Status is 200 (go on), 401 (not authenticated), 503 (not judged now), or 500 (not judged until something is fixed).
 	Status int
@@ -83,7 +83,7 @@ func (outcome *Outcome) String() string { return http.StatusText(outcome.Status)
 func (outcome *Outcome) GoString() string { return outcome.String() }
 
 // Protect lets through requests with a valid token, and rotates tokens that are due. Requests without one are answered
-// 401; those that cannot be judged now 503.
+// 401; those that cannot be judged now 503. A response with a token has `Cache-Control: no-store`, whatever next sets.
 func (client *Client) Protect(next http.Handler, regenerate Regenerate) http.Handler {
 	return http.HandlerFunc(func(writer http.ResponseWriter, request *http.Request) {
 		var renew func(old []byte) []byte
@@ -99,7 +99,9 @@ func (client *Client) Protect(next http.Handler, regenerate Regenerate) http.Han
 		switch {
 		case outcome.Session != nil:
 			session := context.WithValue(request.Context(), key{}, outcome.Session)
-			next.ServeHTTP(writer, request.WithContext(session))
+			sealed := responseWriter{writer}
+			next.ServeHTTP(sealed, request.WithContext(session))
+			sealed.seal()
 		case client != nil && client.refuse != nil:
 			client.refuse(writer, request, outcome)
 		default:
@@ -109,7 +111,7 @@ func (client *Client) Protect(next http.Handler, regenerate Regenerate) http.Han
 }
 
 // Authenticate judges a request by its headers, and rotates a token that is due. It writes nothing and logs nothing:
-// Protect stands on it, and so can middleware of any framework.
+// Protect is built on it, and so can middleware of any framework be.
 func (client *Client) Authenticate(ctx context.Context, header http.Header, regenerate func(old []byte) []byte) *Outcome {
 	answer := &answer{}
 	defer answer.free()

@@ -3,6 +3,7 @@ package jwtkeeper
 import (
 	"context"
 	"fmt"
+	"io"
 	"net/http"
 	"net/http/httptest"
 	"os"
@@ -57,6 +58,74 @@ func TestAResponseWithATokenIsNotStored(t *testing.T) {
 	minted.Write(recorder)
 	if recorder.Header().Get("Cache-Control") != "no-store" {
 		t.Error(recorder.Header())
+	}
+
+	const own = "public, max-age=60"
+	handlers := map[string]func(http.ResponseWriter){
+		"nothing":     func(http.ResponseWriter) {},
+		"WriteHeader": func(writer http.ResponseWriter) { writer.WriteHeader(http.StatusAccepted) },
+		"Write":       func(writer http.ResponseWriter) { _, _ = writer.Write([]byte("body")) },
+		"io.Copy":     func(writer http.ResponseWriter) { _, _ = io.Copy(writer, strings.NewReader("body")) },
+		"Flush":       func(writer http.ResponseWriter) { writer.(http.Flusher).Flush() },
+	}
+	for name, write := range handlers {
+		for _, rotates := range []bool{true, false} {
+			handler := func(writer http.ResponseWriter, request *http.Request) {
+				writer.Header().Set("Cache-Control", own)
+				if rotates {
+					writer.Header().Set("Authorization", "Bearer successor")
+				}
+				write(writer)
+			}
+			// A server sends headers that a recorder would show even if they came too late.
+			server := httptest.NewServer(client.Protect(http.HandlerFunc(handler), nil))
+			request, _ := http.NewRequest("GET", server.URL, nil)
+			request.Header = bearing(minted.Token).Header
+			response, err := http.DefaultClient.Do(request)
+			server.Close()
+			if err != nil {
+				t.Fatal(err)
+			}
+			_ = response.Body.Close()
+			if expected := map[bool]string{true: "no-store", false: own}; response.Header.Get("Cache-Control") != expected[rotates] {
+				t.Errorf("%s, with a token %v: %v", name, rotates, response.Header)
+			}
+		}
+	}
+}
+
+// wrapper is other middleware's, between the server and Protect.
+type wrapper struct{ http.ResponseWriter }
+
+func (writer wrapper) Unwrap() http.ResponseWriter { return writer.ResponseWriter }
+
+func TestAHandlerBehindProtectCanHijack(t *testing.T) {
+	client := startDaemon(t).client(t, Options{})
+	minted := token(t, client)
+	protected := client.Protect(http.HandlerFunc(func(writer http.ResponseWriter, request *http.Request) {
+		if inner := writer.(interface{ Unwrap() http.ResponseWriter }).Unwrap(); inner == nil {
+			t.Error("http.NewResponseController finds no writer")
+		}
+		connection, _, err := writer.(http.Hijacker).Hijack()
+		if err != nil {
+			t.Error(err)
+			return
+		}
+		_, _ = io.WriteString(connection, "HTTP/1.1 418 own\r\nConnection: close\r\n\r\n")
+		_ = connection.Close()
+	}), nil)
+	server := httptest.NewServer(http.HandlerFunc(func(writer http.ResponseWriter, request *http.Request) {
+		protected.ServeHTTP(wrapper{writer}, request)
+	}))
+	defer server.Close()
+	request, _ := http.NewRequest("GET", server.URL, nil)
+	request.Header = bearing(minted).Header
+	response, err := http.DefaultClient.Do(request)
+	if err != nil || response.StatusCode != http.StatusTeapot {
+		t.Error(response, err)
+	}
+	if _, _, err := (responseWriter{httptest.NewRecorder()}).Hijack(); err != http.ErrNotSupported {
+		t.Error(err)
 	}
 }
 

@@ -27,6 +27,8 @@ func main() {
 	}
 	whole := http.HandlerFunc(func(writer http.ResponseWriter, request *http.Request) {
 		writer.Header().Set("Content-Type", "application/json")
+		// A response with a token is not stored all the same.
+		writer.Header().Set("Cache-Control", "public, max-age=60")
 		_, _ = writer.Write(jwtkeeper.Of(request).Claims)
 	})
 	regenerate := func(request *http.Request, old []byte) []byte {

@@ -15,4 +15,5 @@ $keeper = new JwtKeeper(
 );
 $session = $keeper->protect(fn (string $old): ?string => $_SERVER['HTTP_X_REGENERATE'] ?? null);
 header('Content-Type: application/json');
+header('Cache-Control: public, max-age=60'); // a response with a token is not stored all the same
 echo $session->claims;
