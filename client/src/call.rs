@@ -14,8 +14,8 @@ use jwtkeeper_wire::{
 use crate::config::Config;
 use crate::error::{Error, Fault};
 use crate::lock_cookie::{Announced, LockCookie};
-use crate::operation::{Operation, can_be_cookie};
-use crate::request::presented;
+use crate::operations::presented;
+use crate::operations::{Operation, can_be_cookie};
 
 /// The first pause before another attempt, and the longest; each is twice the one before, less a random part.
 const FIRST_PAUSE: Duration = Duration::from_millis(4);
@@ -284,7 +284,7 @@ fn asked_first(op: &mut Op<'_>, first: u64) {
 #[allow(clippy::unwrap_used)]
 mod tests {
     use super::*;
-    use crate::request::Ping;
+    use crate::operations::Ping;
 
     #[test]
     fn pauses_grow_and_stay_bounded() {

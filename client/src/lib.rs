@@ -33,9 +33,8 @@ mod error;
 mod given;
 mod greeting;
 mod lock_cookie;
-mod operation;
+mod operations;
 mod peer;
-mod request;
 
 pub use answer::{Claims, Cookie, Document, Health, Imported, Minted, Reloaded, Revoked, Rotation, Status, Verdict};
 pub use config::Config;
@@ -43,8 +42,5 @@ pub use error::{Error, ErrorKind};
 pub use given::{Before, NewClaims};
 pub use jwtkeeper_wire::{Cause, ClientCode, CodeRow, DEFAULT_REALM, DEFAULT_SOCKET, ErrorCode, Reason, State};
 pub use lock_cookie::LockCookie;
-pub use operation::Operation;
+pub use operations::*;
 pub use peer::{BadServer, Server};
-pub use request::{
-    Flag, GetHealth, GetJwks, GetStatus, Import, Issue, Ping, Reload, ReloadReport, Revoke, Rotate, Validate,
-};

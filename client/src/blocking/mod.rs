@@ -16,8 +16,8 @@ use crate::config::Config;
 use crate::error::Error;
 use crate::given::Before;
 use crate::lock_cookie::{Learned, LockCookie};
-use crate::operation::{Learn, Operation};
-use crate::request::{Flag, GetHealth, GetJwks, GetStatus, Import, Issue, Ping, Reload, Revoke, Rotate, Validate};
+use crate::operations::{Flag, GetHealth, GetJwks, GetStatus, Import, Issue, Ping, Reload, Revoke, Rotate, Validate};
+use crate::operations::{Learn, Operation};
 
 use connection::Connection;
 use pool::{Pool, Pools};

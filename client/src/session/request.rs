@@ -8,7 +8,7 @@ use serde_json::{Map, Value};
 
 use super::LockCookie;
 use crate::answer::{Claims, Minted};
-use crate::request::Revoke;
+use crate::operations::Revoke;
 
 /// The session of a request that is authenticated, as it is from now on: after a rotation it is the successor's. Debug
 /// shows no token, no cookie secret and no claims.

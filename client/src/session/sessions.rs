@@ -15,7 +15,7 @@ use super::{LockCookie, clears_cookie, goes_on, headers};
 use crate::answer::{Claims, Minted, Rotation, Verdict};
 use crate::error::Error;
 use crate::given::NewClaims;
-use crate::request::{Rotate, Validate};
+use crate::operations::{Rotate, Validate};
 use crate::tokio::Client;
 
 /// The result of an app's hook for new claims.

@@ -19,7 +19,7 @@ use crate::config::Config;
 use crate::error::Fault;
 use crate::greeting;
 use crate::lock_cookie::Announced;
-use crate::operation::Operation;
+use crate::operations::Operation;
 
 /// How many requests wait to be written before callers are made to wait.
 const OUTBOX: usize = 1024;
