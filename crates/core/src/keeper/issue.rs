@@ -3,10 +3,10 @@
 use jwtkeeper_wire::Reason;
 use zeroize::Zeroizing;
 
-use super::admission::{Admitted, LockState, read_own};
 use super::claims::{Draft, OwnDraft, Wanted};
 use super::jti::new_jti;
 use super::validate::{judge, seconds, session_end};
+use super::verification::{LockState, VerifiedToken, read_own};
 use super::{Keeper, Refusal, Rejection, Served, Unsigned};
 use crate::denylist::{Kind, Level, Lock, MAX_SEQUENCE};
 use crate::jwt::Member;
@@ -136,16 +136,16 @@ fn finish(
         draft.own(own);
         private.iter().for_each(|(name, value)| draft.raw(name, value.get()));
         let claims = draft.finish();
-        let mut admitted = as_minted(served, &claims, lock)?;
-        match judge(served, now, &mut admitted) {
+        let mut verified = as_minted(served, &claims, lock)?;
+        match judge(served, now, &mut verified) {
             Ok(_) => {
-                let jti = admitted.jti;
+                let jti = verified.jti;
                 return Ok((claims, jti));
             }
             Err(Rejection {
                 reason: Reason::Revoked,
                 ..
-            }) if !index.token_revoked(&admitted.jti) && !index.session_revoked(&admitted.jti) => {}
+            }) if !index.token_revoked(&verified.jti) && !index.session_revoked(&verified.jti) => {}
             Err(rejection) => return Err(Refusal::DeadOnArrival(rejection.reason)),
         }
     }
@@ -182,15 +182,15 @@ fn successor_room(own: &OwnDraft<'_>, jti: &Id) -> usize {
 }
 
 /// Claims in the making as validate will see them, with the cookie that goes with them.
-pub(super) fn as_minted<'c>(served: &Served, claims: &'c str, lock: Lock) -> Result<Admitted<'c>, Refusal> {
-    let mut admitted = read_own(claims.as_bytes(), &served.realm.policy).map_err(Refusal::DeadOnArrival)?;
-    if let Ok(own) = &mut admitted.claims.own {
+pub(super) fn as_minted<'c>(served: &Served, claims: &'c str, lock: Lock) -> Result<VerifiedToken<'c>, Refusal> {
+    let mut verified = read_own(claims.as_bytes(), &served.realm.policy).map_err(Refusal::DeadOnArrival)?;
+    if let Ok(own) = &mut verified.claims.own {
         own.lock = None; // made a moment ago, of that cookie
     }
     if lock != Lock::None {
-        admitted.lock = LockState::Locked(0);
+        verified.lock = LockState::Locked(0);
     }
-    Ok(admitted)
+    Ok(verified)
 }
 
 /// How the realm locks with this key.

@@ -1,8 +1,8 @@
 //! The four operations of the mission and what belongs to them. Every rule of the product lives here, and is
 //! tested here with a fixed clock: no socket, no file, no ambient time.
 
-mod admission;
 mod claims;
+mod examine;
 mod issue;
 mod jti;
 mod names;
@@ -12,6 +12,7 @@ mod seal;
 mod self_test;
 mod unsigned;
 mod validate;
+mod verification;
 
 use std::sync::Arc;
 
@@ -22,6 +23,7 @@ use crate::keyring::KeyId;
 use crate::realm::Realm;
 use crate::types::{Id, IdError, Seconds};
 
+pub use examine::Examined;
 pub use names::Names;
 pub use revoke::{Before, Flag, Revoke, State};
 pub use self_test::SelfTestError;

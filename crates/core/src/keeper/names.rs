@@ -1,7 +1,7 @@
-//! Whom a token speaks of, for records of what was done with it. Proven by whoever minted or admitted it, not here.
+//! Whom a token speaks of, for records of what was done with it. Proven by whoever minted or verified it, not here.
 
 use super::Served;
-use super::admission::read_own;
+use super::verification::read_own;
 use crate::jwt::Compact;
 use crate::types::Id;
 
@@ -18,11 +18,11 @@ pub struct Names {
 impl Names {
     /// Of claims.
     pub fn of_claims(served: &Served, claims: &[u8]) -> Option<Self> {
-        let admitted = read_own(claims, &served.realm.policy).ok()?;
+        let verified = read_own(claims, &served.realm.policy).ok()?;
         Some(Self {
-            subject: admitted.subject().map(str::to_owned),
-            jti: admitted.jti,
-            session: admitted.session,
+            subject: verified.subject().map(str::to_owned),
+            jti: verified.jti,
+            session: verified.session,
         })
     }
 

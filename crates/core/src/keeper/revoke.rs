@@ -2,7 +2,7 @@
 
 use jwtkeeper_wire::Reason;
 
-use super::admission::{Admitted, admit};
+use super::verification::{VerifiedToken, verify_token};
 use super::{Keeper, Refusal, Rejection, Reuse, Served};
 use crate::denylist::{Change, Kind, Level, MARGIN, Raise};
 use crate::keyring::Effort;
@@ -74,27 +74,27 @@ impl Keeper {
         let entries = match target {
             Revoke::Token { token, cookie } => {
                 let mut buffer = Vec::new();
-                let admitted = match in_hand(served, token, cookie, &mut buffer, effort) {
-                    Ok(admitted) => admitted,
+                let verified = match in_hand(served, token, cookie, &mut buffer, effort) {
+                    Ok(verified) => verified,
                     Err(reason) => return Ok(Err(reason.into())),
                 };
                 // Bounded by its exp alone: one without iat may come to be valid later than others can.
-                let until = admitted.claims.exp.saturating_add(MARGIN);
-                let (has_session, has_jti) = (!admitted.session.is_absent(), !admitted.jti.is_absent());
+                let until = verified.claims.exp.saturating_add(MARGIN);
+                let (has_session, has_jti) = (!verified.session.is_absent(), !verified.jti.is_absent());
                 if !has_session && !has_jti {
                     return Err(Refusal::NoId);
                 }
                 let mut entries = Vec::new();
                 if has_session {
                     // A token from the future may begin to be rotated later than any that is minted now.
-                    let entry = hard(Kind::Session, admitted.session);
+                    let entry = hard(Kind::Session, verified.session);
                     let until = entry.until.max(until);
                     entries.push(Raise { until, ..entry });
                 }
                 if has_jti && until > now.seconds() {
                     entries.push(Raise {
                         until,
-                        ..hard(Kind::Token, admitted.jti)
+                        ..hard(Kind::Token, verified.jti)
                     });
                 }
                 entries
@@ -236,11 +236,11 @@ fn in_hand<'b>(
     cookie: Option<&str>,
     buffer: &'b mut Vec<u8>,
     effort: &mut Effort,
-) -> Result<Admitted<'b>, Reason> {
-    let mut admitted = admit(served, token, cookie, buffer, effort)?;
-    admitted.check_names(&served.realm.policy)?;
-    admitted.check_lock(&served.realm.policy)?;
-    Ok(admitted)
+) -> Result<VerifiedToken<'b>, Reason> {
+    let mut verified = verify_token(served, token, cookie, buffer, effort)?;
+    verified.check_names(&served.realm.policy)?;
+    verified.check_lock(&served.realm.policy)?;
+    Ok(verified)
 }
 
 fn id(what: &'static str, text: &str) -> Result<Id, Refusal> {

@@ -6,12 +6,12 @@ use aws_lc_rs::rand;
 use jwtkeeper_wire::Reason;
 use zeroize::Zeroizing;
 
-use super::admission::{Admitted, LockState, Origin, session_start, subject_of};
 use super::claims::{Draft, OwnDraft, Wanted, form};
 use super::issue::{as_minted, check_size, lock_of};
 use super::jti::new_jti;
 use super::seal::{has_forged_end, sealed, sealed_end};
 use super::validate::{judge_claims, life_of_successor, reused, seconds, session_end};
+use super::verification::{LockState, Origin, VerifiedToken, session_start, subject_of};
 use super::{HandOut, Keeper, Refusal, Rotated, Served, Unsigned};
 use crate::denylist::{Change, Kind, Level, Lock, MARGIN, Outcome, Record, Rotate, Rotation};
 use crate::jwt::read_claims;
@@ -32,38 +32,38 @@ impl Keeper {
         effort: &mut Effort,
     ) -> Result<Rotated, Refusal> {
         let mut buffer = Vec::new();
-        let (admitted, cause) = match self.accept(served, now, token, cookie, &mut buffer, effort) {
+        let (verified, cause) = match self.accept(served, now, token, cookie, &mut buffer, effort) {
             Ok(accepted) => accepted,
             Err(rejection) => return Ok(Rotated::Invalid(rejection)),
         };
-        if admitted.origin == Origin::Foreign {
+        if verified.origin == Origin::Foreign {
             return Err(Refusal::ForeignToken);
         }
         let policy = &served.realm.policy;
         // Who comes after the first is not made to think of a successor of his own; the store decides all the same.
         let record = match served
             .index
-            .rotation(&admitted.jti)
+            .rotation(&verified.jti)
             .and_then(|rotation| rotation.record)
         {
             Some(record) => record,
-            None => Arc::new(self.draft(served, now, &admitted, claims)?),
+            None => Arc::new(self.draft(served, now, &verified, claims)?),
         };
-        let subject = admitted.subject().map(Id::parse).transpose();
+        let subject = verified.subject().map(Id::parse).transpose();
         // As long as the successor may live, a revoked jti must lead to it.
-        let until = admitted
+        let until = verified
             .claims
             .exp
             .max(now.seconds().saturating_add(seconds(policy.expiry)));
         let rotate = Rotate {
-            old: admitted.jti.clone(),
+            old: verified.jti.clone(),
             until: until.saturating_add(MARGIN),
-            session: admitted.session.clone(),
+            session: verified.session.clone(),
             subject: subject.map_err(|problem| Refusal::BadId {
                 what: "the subject",
                 problem,
             })?,
-            start: admitted.start,
+            start: verified.start,
             now,
             record,
         };
@@ -75,19 +75,19 @@ impl Keeper {
         {
             Outcome::First(record) | Outcome::Already(record) => {
                 // The store may have learned only now, from another host, when its grace ends.
-                let known = served.index.rotation(&admitted.jti);
-                if known.is_some_and(|rotation| has_forged_end(served, &admitted, &rotation)) {
+                let known = served.index.rotation(&verified.jti);
+                if known.is_some_and(|rotation| has_forged_end(served, &verified, &rotation)) {
                     return Err(Refusal::BadSeal);
                 }
                 let hand_out = HandOut {
-                    old: admitted.jti.clone(),
+                    old: verified.jti.clone(),
                     session,
                     until,
                     key: record.key,
                 };
-                successor(served, &admitted, record).map(|successor| Rotated::Successor(successor, cause, hand_out))
+                successor(served, &verified, record).map(|successor| Rotated::Successor(successor, cause, hand_out))
             }
-            Outcome::Reused => Ok(Rotated::Invalid(reused(&admitted))),
+            Outcome::Reused => Ok(Rotated::Invalid(reused(&verified))),
             Outcome::Revoked | Outcome::Done => Ok(Rotated::Invalid(Reason::Revoked.into())),
         }
     }
@@ -121,7 +121,7 @@ impl Keeper {
         &self,
         served: &Served,
         now: Millis,
-        old: &Admitted<'_>,
+        old: &VerifiedToken<'_>,
         claims: Option<&[u8]>,
     ) -> Result<Record, Refusal> {
         let policy = &served.realm.policy;
@@ -158,7 +158,7 @@ impl Keeper {
 fn compose(
     served: &Served,
     now: Millis,
-    old: &Admitted<'_>,
+    old: &VerifiedToken<'_>,
     wanted: &Wanted<'_>,
     jti: &Id,
     lock_claim: Option<String>,
@@ -218,7 +218,7 @@ fn compose(
 
 /// A successor lives no longer than the old token did, than the realm's `expiry`, than the caller asks, and than the
 /// session may.
-fn expiry(policy: &Policy, now: Millis, old: &Admitted<'_>, wanted: Option<Seconds>) -> Result<Seconds, Refusal> {
+fn expiry(policy: &Policy, now: Millis, old: &VerifiedToken<'_>, wanted: Option<Seconds>) -> Result<Seconds, Refusal> {
     let iat = now.seconds();
     let mut exp = iat.saturating_add(life_of_successor(policy, now, old));
     if let Some(wanted) = wanted {
@@ -247,7 +247,7 @@ fn successor_lock(key: &SigningKey, lock: Lock, nonce: &[u8; 16]) -> Result<Opti
 
 /// Makes the recorded successor: the same claims and cookie secret each time, and the same bytes where the algorithm
 /// is deterministic.
-fn successor(served: &Served, old: &Admitted<'_>, record: Arc<Record>) -> Result<Unsigned, Refusal> {
+fn successor(served: &Served, old: &VerifiedToken<'_>, record: Arc<Record>) -> Result<Unsigned, Refusal> {
     let key = served.realm.keyring.signed_with(&record.key).ok_or(Refusal::KeyGone)?;
     if !sealed(old, &record, |parts| key.has_sealed(parts, &record.seal)) {
         return Err(Refusal::BadSeal);
@@ -277,7 +277,7 @@ fn successor(served: &Served, old: &Admitted<'_>, record: Arc<Record>) -> Result
 
 /// The value to set: `new.old` while an old tab may still send the old token with the new cookie; the new one alone
 /// where the gem must read it, or where there was none before.
-fn cookie_value(new: &CookieSecret, old: &Admitted<'_>, lock: Lock) -> String {
+fn cookie_value(new: &CookieSecret, old: &VerifiedToken<'_>, lock: Lock) -> String {
     let part = match old.lock {
         LockState::Locked(part) | LockState::LockedOldWay(part) => old.cookies.get(part),
         LockState::Unlocked => None,

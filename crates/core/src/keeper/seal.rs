@@ -2,14 +2,14 @@
 //! right ones is worth.
 
 use super::Served;
-use super::admission::Admitted;
+use super::verification::VerifiedToken;
 use crate::denylist::{Record, Rotation};
 use crate::keyring::Role;
 use crate::types::{Id, Millis};
 
 /// What a seal is on: which token of which session leads to which claims, and how they are locked.
 /// The end of the grace has a seal of its own: it is known only once the successor is handed out.
-pub(super) fn sealed<T>(old: &Admitted<'_>, record: &Record, with: impl FnOnce(&[&[u8]]) -> T) -> T {
+pub(super) fn sealed<T>(old: &VerifiedToken<'_>, record: &Record, with: impl FnOnce(&[&[u8]]) -> T) -> T {
     let (jti, session) = (old.jti.to_string(), old.session.to_string());
     let successor = record.successor.to_string();
     with(&[
@@ -25,7 +25,7 @@ pub(super) fn sealed<T>(old: &Admitted<'_>, record: &Record, with: impl FnOnce(&
 
 /// Whether none of the realm's keys made this record: then it says only that its token is used up. Of a key whose public
 /// half alone is here, that cannot be told.
-pub(super) fn is_forged(served: &Served, old: &Admitted<'_>, record: &Record) -> bool {
+pub(super) fn is_forged(served: &Served, old: &VerifiedToken<'_>, record: &Record) -> bool {
     let keyring = &served.realm.keyring;
     match keyring.signed_with(&record.key) {
         Some(key) => !sealed(old, record, |parts| key.has_sealed(parts, &record.seal)),
@@ -54,7 +54,7 @@ pub(super) fn sealed_end<T>(
 
 /// Returns true if the realm's key did not seal this end of the grace: the token is used up then. Nothing is told of an end by
 /// a key whose public half alone is here.
-pub(super) fn has_forged_end(served: &Served, old: &Admitted<'_>, rotation: &Rotation) -> bool {
+pub(super) fn has_forged_end(served: &Served, old: &VerifiedToken<'_>, rotation: &Rotation) -> bool {
     let Some(record) = rotation.record.as_ref().filter(|_| !rotation.is_pending()) else {
         return false;
     };

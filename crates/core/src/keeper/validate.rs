@@ -3,8 +3,8 @@
 
 use jwtkeeper_wire::{Cause, Reason};
 
-use super::admission::{Admitted, LockState, Origin, admit};
 use super::seal::{has_forged_end, is_forged};
+use super::verification::{LockState, Origin, VerifiedToken, verify_token};
 use super::{Keeper, Rejection, Reuse, Served, Verdict};
 use crate::denylist::{Change, EarlyToken, Kind, Level, MARGIN, Raise, Rotation, Stands};
 use crate::jwt::Version;
@@ -29,8 +29,8 @@ impl Keeper {
         effort: &mut Effort,
     ) -> Verdict<'b> {
         match self.accept(served, now, token, cookie, buffer, effort) {
-            Ok((admitted, rotation)) => Verdict::Valid {
-                claims: admitted.bytes,
+            Ok((verified, rotation)) => Verdict::Valid {
+                claims: verified.bytes,
                 rotation,
             },
             Err(rejection) => Verdict::Invalid(rejection),
@@ -46,28 +46,28 @@ impl Keeper {
         cookie: Option<&str>,
         buffer: &'b mut Vec<u8>,
         effort: &mut Effort,
-    ) -> Result<(Admitted<'b>, Cause), Rejection> {
-        let mut admitted = admit(served, token, cookie, buffer, effort)?;
-        let cause = judge(served, now, &mut admitted).inspect_err(|rejection| {
+    ) -> Result<(VerifiedToken<'b>, Cause), Rejection> {
+        let mut verified = verify_token(served, token, cookie, buffer, effort)?;
+        let cause = judge(served, now, &mut verified).inspect_err(|rejection| {
             if rejection.reason == Reason::NotYetValid {
-                self.note_early(served, now, &admitted);
+                self.note_early(served, now, &verified);
             }
         })?;
-        Ok((admitted, cause))
+        Ok((verified, cause))
     }
 
     /// Sees to it that entries which revoke a token that is not yet valid last until it expires: those made from now on,
     /// and those made before.
-    fn note_early(&self, served: &Served, now: Millis, admitted: &Admitted<'_>) {
-        let (index, exp) = (&served.index, admitted.claims.exp);
+    fn note_early(&self, served: &Served, now: Millis, verified: &VerifiedToken<'_>) {
+        let (index, exp) = (&served.index, verified.claims.exp);
         index.note_future(exp, now);
         let until = exp.saturating_add(MARGIN);
-        let ids = [(Kind::Session, &admitted.session), (Kind::Token, &admitted.jti)];
+        let ids = [(Kind::Session, &verified.session), (Kind::Token, &verified.jti)];
         let ids = ids.into_iter().filter(|(_, id)| !id.is_absent());
         let entries: Vec<_> = ids.map(|(kind, id)| Raise::hard(kind, id.clone(), until)).collect();
         if let Some(entry) = entries.first().cloned() {
-            let subject = admitted.subject().and_then(|subject| Id::parse(subject).ok());
-            let start = admitted.start.at;
+            let subject = verified.subject().and_then(|subject| Id::parse(subject).ok());
+            let start = verified.start.at;
             index.note_early(EarlyToken { subject, start, entry }, now);
         }
         let short = index.too_short(entries);
@@ -79,22 +79,22 @@ impl Keeper {
 }
 
 /// The checks that follow the signature.
-pub(super) fn judge(served: &Served, now: Millis, admitted: &mut Admitted<'_>) -> Result<Cause, Rejection> {
-    judge_claims(served, now, admitted)?;
-    let stands = check_denylist(served, now, admitted)?;
-    Ok(rotation_cause(served, now, admitted, &stands))
+pub(super) fn judge(served: &Served, now: Millis, verified: &mut VerifiedToken<'_>) -> Result<Cause, Rejection> {
+    judge_claims(served, now, verified)?;
+    let stands = check_denylist(served, now, verified)?;
+    Ok(rotation_cause(served, now, verified, &stands))
 }
 
 /// Those of them that rest on the claims alone.
-pub(super) fn judge_claims(served: &Served, now: Millis, admitted: &mut Admitted<'_>) -> Result<(), Reason> {
-    check_times(served, now, admitted)?;
-    admitted.check_names(&served.realm.policy)?;
-    admitted.check_lock(&served.realm.policy)
+pub(super) fn judge_claims(served: &Served, now: Millis, verified: &mut VerifiedToken<'_>) -> Result<(), Reason> {
+    check_times(served, now, verified)?;
+    verified.check_names(&served.realm.policy)?;
+    verified.check_lock(&served.realm.policy)
 }
 
-fn check_times(served: &Served, now: Millis, admitted: &Admitted<'_>) -> Result<(), Reason> {
+fn check_times(served: &Served, now: Millis, verified: &VerifiedToken<'_>) -> Result<(), Reason> {
     let policy = &served.realm.policy;
-    let claims = &admitted.claims;
+    let claims = &verified.claims;
     let lifetime = claims.exp.saturating_sub(claims.iat.unwrap_or(now.seconds()));
     if lifetime > seconds(policy.max_lifetime) {
         return Err(Reason::LifetimeTooLong);
@@ -104,14 +104,14 @@ fn check_times(served: &Served, now: Millis, admitted: &Admitted<'_>) -> Result<
     }
     if policy
         .session_lifetime
-        .is_some_and(|span| now >= session_end(admitted.start.at, span))
+        .is_some_and(|span| now >= session_end(verified.start.at, span))
     {
         return Err(Reason::Expired);
     }
     let latest = now.plus(policy.clock_skew_ms);
     let future = |date: Option<Seconds>| date.is_some_and(|date| Millis::from_seconds(date) > latest);
     // A start later than any host's clock would escape cutoffs to come.
-    let is_early = admitted.issued.max(admitted.start.at) > latest;
+    let is_early = verified.issued.max(verified.start.at) > latest;
     if is_early || future(claims.nbf) || future(claims.iat) {
         return Err(Reason::NotYetValid);
     }
@@ -124,10 +124,10 @@ pub(super) fn session_end(start: Millis, span: u64) -> Millis {
 }
 
 /// Checks the denylist; a token that passes is valid.
-fn check_denylist(served: &Served, now: Millis, admitted: &Admitted<'_>) -> Result<Stands, Rejection> {
+fn check_denylist(served: &Served, now: Millis, verified: &VerifiedToken<'_>) -> Result<Stands, Rejection> {
     let index = &served.index;
-    let stands = index.look(&admitted.jti, &admitted.session, admitted.subject());
-    let start = admitted.start;
+    let stands = index.look(&verified.jti, &verified.session, verified.subject());
+    let start = verified.start;
     let revoked = stands.token == Some(Level::Hard)
         || stands.session_revoked
         || index.realm_cutoff().covers(start.at, start.seen_realm)
@@ -136,11 +136,11 @@ fn check_denylist(served: &Served, now: Millis, admitted: &Admitted<'_>) -> Resu
         return Err(Reason::Revoked.into());
     }
     match &stands.rotation {
-        Some(rotation) if now >= rotation.grace_until => Err(reused(admitted)),
-        Some(rotation) if is_overtaken(served, now, rotation) => Err(reused(admitted)),
+        Some(rotation) if now >= rotation.grace_until => Err(reused(verified)),
+        Some(rotation) if is_overtaken(served, now, rotation) => Err(reused(verified)),
         Some(rotation) if index.token(&rotation.successor) == Some(Level::Hard) => Err(Reason::Revoked.into()),
         // Who can write to a shared store must not turn a revoked token into a rotated one.
-        Some(rotation) if is_rotation_forged(served, admitted, rotation) => Err(Reason::Revoked.into()),
+        Some(rotation) if is_rotation_forged(served, verified, rotation) => Err(Reason::Revoked.into()),
         _ => Ok(stands),
     }
 }
@@ -159,16 +159,16 @@ fn is_overtaken(served: &Served, now: Millis, rotation: &Rotation) -> bool {
     now >= handed_out.plus(UNDER_WAY_MS).plus(policy.clock_skew_ms)
 }
 
-fn is_rotation_forged(served: &Served, admitted: &Admitted<'_>, rotation: &Rotation) -> bool {
+fn is_rotation_forged(served: &Served, verified: &VerifiedToken<'_>, rotation: &Rotation) -> bool {
     let record = rotation.record.as_ref();
-    record.is_some_and(|record| is_forged(served, admitted, record)) || has_forged_end(served, admitted, rotation)
+    record.is_some_and(|record| is_forged(served, verified, record)) || has_forged_end(served, verified, rotation)
 }
 
 /// The rejection of a rotated token after its grace.
-pub(super) fn reused(admitted: &Admitted<'_>) -> Rejection {
+pub(super) fn reused(verified: &VerifiedToken<'_>) -> Rejection {
     let reuse = Reuse {
-        jti: admitted.jti.clone(),
-        session: admitted.session.clone(),
+        jti: verified.jti.clone(),
+        session: verified.session.clone(),
     };
     Rejection {
         reason: Reason::Revoked,
@@ -176,8 +176,8 @@ pub(super) fn reused(admitted: &Admitted<'_>) -> Rejection {
     }
 }
 
-fn rotation_cause(served: &Served, now: Millis, admitted: &Admitted<'_>, stands: &Stands) -> Cause {
-    if admitted.origin == Origin::Foreign {
+fn rotation_cause(served: &Served, now: Millis, verified: &VerifiedToken<'_>, stands: &Stands) -> Cause {
+    if verified.origin == Origin::Foreign {
         return Cause::None;
     }
     if stands.rotation.is_some() {
@@ -185,24 +185,24 @@ fn rotation_cause(served: &Served, now: Millis, admitted: &Admitted<'_>, stands:
     }
     let policy = &served.realm.policy;
     // Who ignores a new token would be locked out at the end of the grace.
-    if policy.rotate_on == RotateOn::Cookie && admitted.cookies.is_empty() {
+    if policy.rotate_on == RotateOn::Cookie && verified.cookies.is_empty() {
         return Cause::None;
     }
-    if is_flagged(admitted, stands) {
+    if is_flagged(verified, stands) {
         return Cause::Flagged;
     }
     // Two hosts on two versions, or on two keys, must not rotate a session on every request.
-    let fresh = admitted.session != admitted.jti && now.since(admitted.issued) < policy.rotation_grace_ms;
-    if !fresh && !same_version(&admitted.claims.ver, &served.realm.version) {
+    let fresh = verified.session != verified.jti && now.since(verified.issued) < policy.rotation_grace_ms;
+    if !fresh && !same_version(&verified.claims.ver, &served.realm.version) {
         return Cause::StaleVersion;
     }
-    if !fresh && admitted.retired {
+    if !fresh && verified.retired {
         return Cause::RetiredKey;
     }
-    if is_unlocked(policy, admitted.lock) {
+    if is_unlocked(policy, verified.lock) {
         return Cause::Unlocked;
     }
-    if is_expiring(served, now, admitted) {
+    if is_expiring(served, now, verified) {
         return Cause::Expiring;
     }
     Cause::None
@@ -210,29 +210,29 @@ fn rotation_cause(served: &Served, now: Millis, admitted: &Admitted<'_>, stands:
 
 /// Returns true in the last `renew_before` of a token's life, if a successor would outlive it. That is never in the first
 /// half of its life: a short-lived token would be rotated by each request.
-fn is_expiring(served: &Served, now: Millis, admitted: &Admitted<'_>) -> bool {
+fn is_expiring(served: &Served, now: Millis, verified: &VerifiedToken<'_>) -> bool {
     let policy = &served.realm.policy;
     let Some(span) = policy.renew_before else { return false };
-    let (exp, now_s) = (admitted.claims.exp, now.seconds());
-    let life = life_of_successor(policy, now, admitted);
+    let (exp, now_s) = (verified.claims.exp, now.seconds());
+    let life = life_of_successor(policy, now, verified);
     let left = exp.saturating_sub(now_s);
     let mut outlives = now_s.saturating_add(life) > exp;
     if let Some(span) = policy.session_lifetime {
-        outlives &= session_end(admitted.start.at, span).seconds() > exp;
+        outlives &= session_end(verified.start.at, span).seconds() > exp;
     }
     outlives && left <= seconds(span).min(life / 2) && served.realm.keyring.signing().is_some()
 }
 
 /// The lifetime of a successor in seconds, if nothing else bounds it: as long as the old token did, and no longer than
 /// the realm's `expiry`.
-pub(super) fn life_of_successor(policy: &Policy, now: Millis, old: &Admitted<'_>) -> Seconds {
+pub(super) fn life_of_successor(policy: &Policy, now: Millis, old: &VerifiedToken<'_>) -> Seconds {
     let lived = old.claims.exp.saturating_sub(old.claims.iat.unwrap_or(now.seconds()));
     lived.min(seconds(policy.expiry))
 }
 
-fn is_flagged(admitted: &Admitted<'_>, stands: &Stands) -> bool {
-    let seen = admitted.own(|own| own.seen_flag).unwrap_or(0);
-    stands.token == Some(Level::Soft) || stands.subject.soft.covers(admitted.issued, seen)
+fn is_flagged(verified: &VerifiedToken<'_>, stands: &Stands) -> bool {
+    let seen = verified.own(|own| own.seen_flag).unwrap_or(0);
+    stands.token == Some(Level::Soft) || stands.subject.soft.covers(verified.issued, seen)
 }
 
 fn same_version(token: &Version<'_>, realm: &Version<'_>) -> bool {

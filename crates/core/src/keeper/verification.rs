@@ -12,7 +12,7 @@ use crate::realm::{CookieLock, ForeignIssuer, Policy};
 use crate::types::{Id, Millis, Seconds};
 
 /// A token whose signature holds.
-pub(super) struct Admitted<'b> {
+pub(super) struct VerifiedToken<'b> {
     /// The claims, as read.
     pub(super) claims: Claims<'b>,
     /// The claims, as bytes.
@@ -59,13 +59,13 @@ pub(super) enum LockState {
 }
 
 /// Takes the token apart and proves its signature: the first half of the checks, in their order.
-pub(super) fn admit<'b>(
+pub(super) fn verify_token<'b>(
     served: &Served,
     token: &[u8],
     cookie: Option<&str>,
     buffer: &'b mut Vec<u8>,
     effort: &mut Effort,
-) -> Result<Admitted<'b>, Reason> {
+) -> Result<VerifiedToken<'b>, Reason> {
     let policy = &served.realm.policy;
     if token.len() > policy.max_token {
         return Err(Reason::Malformed);
@@ -75,21 +75,21 @@ pub(super) fn admit<'b>(
     let cookies = cookie.map(CookieSecret::parse_value).unwrap_or_default();
     let locks = if cookies.is_empty() { Vec::new() } else { policy.locks() };
     let proof = served.realm.keyring.verify(&compact, &cookies, &locks, effort)?;
-    let mut admitted = read(compact.claims, policy)?;
-    admitted.retired = proof.role == Role::Retired;
-    admitted.origin = origin(policy, proof.role, admitted.claims.iss.as_deref());
-    check_typ(policy, admitted.claims.iss.as_deref(), proof.typ.as_deref())?;
-    if admitted.origin != Origin::Realm {
-        admitted.claims.own = Ok(OwnClaims::default()); // another's claim of the same name
+    let mut verified = read(compact.claims, policy)?;
+    verified.retired = proof.role == Role::Retired;
+    verified.origin = origin(policy, proof.role, verified.claims.iss.as_deref());
+    check_typ(policy, verified.claims.iss.as_deref(), proof.typ.as_deref())?;
+    if verified.origin != Origin::Realm {
+        verified.claims.own = Ok(OwnClaims::default()); // another's claim of the same name
     }
-    admitted.read_own()?;
-    admitted.lock = match proof.locked {
+    verified.read_own()?;
+    verified.lock = match proof.locked {
         Some(locked) if locked.lock == policy.lock_key => LockState::Locked(locked.part),
         Some(locked) => LockState::LockedOldWay(locked.part),
         None => LockState::Unlocked,
     };
-    admitted.cookies = cookies;
-    Ok(admitted)
+    verified.cookies = cookies;
+    Ok(verified)
 }
 
 /// Checks the header's `typ`, `None` for a plain JWT: the realm's tokens are plain JWTs, those of a foreign issuer what its
@@ -103,14 +103,14 @@ fn check_typ(policy: &Policy, iss: Option<&str>, typ: Option<&str>) -> Result<()
 }
 
 /// Reads the claims of a token that the realm makes or made; what a signature would tell is left at its plainest.
-pub(super) fn read_own<'b>(bytes: &'b [u8], policy: &Policy) -> Result<Admitted<'b>, Reason> {
-    let mut admitted = read(bytes, policy)?;
-    admitted.read_own()?;
-    Ok(admitted)
+pub(super) fn read_own<'b>(bytes: &'b [u8], policy: &Policy) -> Result<VerifiedToken<'b>, Reason> {
+    let mut verified = read(bytes, policy)?;
+    verified.read_own()?;
+    Ok(verified)
 }
 
 /// Reads claims and the ids in them, but for the daemon's own claim: what that is worth depends on who signed.
-fn read<'b>(bytes: &'b [u8], policy: &Policy) -> Result<Admitted<'b>, Reason> {
+fn read<'b>(bytes: &'b [u8], policy: &Policy) -> Result<VerifiedToken<'b>, Reason> {
     let mut claims = read_claims(bytes, &policy.subject_claim).map_err(|_| Reason::Malformed)?;
     if policy.require_iat && claims.iat.is_none() {
         return Err(Reason::Malformed);
@@ -129,7 +129,7 @@ fn read<'b>(bytes: &'b [u8], policy: &Policy) -> Result<Admitted<'b>, Reason> {
         Id::check(subject).map_err(|_| Reason::Malformed)?;
     }
     let issued = issued(&jti, claims.iat);
-    Ok(Admitted {
+    Ok(VerifiedToken {
         claims,
         bytes,
         session,
@@ -182,7 +182,7 @@ pub(super) fn subject_of<'c>(claims: &'c Claims<'_>) -> Option<&'c str> {
     claims.subject.as_deref().filter(|text| !text.is_empty())
 }
 
-impl Admitted<'_> {
+impl VerifiedToken<'_> {
     /// Returns the subject, which can be an id.
     pub(super) fn subject(&self) -> Option<&str> {
         subject_of(&self.claims)
