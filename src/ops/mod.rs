@@ -6,6 +6,7 @@ mod entries;
 mod flag;
 mod health;
 mod import;
+mod introspect;
 mod issue;
 mod jwks;
 pub(crate) mod outcome;
@@ -293,6 +294,7 @@ impl Dispatch {
             Op::ReloadReport { dry_run: false } => Ok(self.reload_with_report(&call)),
             Op::ReloadReport { dry_run: true } => Ok(self.dry_run(&call)),
             Op::Import => Ok(self.import(&call)),
+            Op::Introspect { token, cookie, .. } => self.introspect(&call, token, cookie, out),
         }
     }
 

@@ -29,6 +29,7 @@ mod fork;
 mod full_disk;
 mod hangup;
 mod hostile;
+mod introspect;
 mod limits;
 mod lock_cookies;
 mod log_floods;

@@ -5,7 +5,7 @@ use std::path::Path;
 use std::time::Duration;
 
 use jwtkeeper_client::blocking::Client;
-use jwtkeeper_client::{Before, Config, Error, Flag, GetJwks, GetStatus, Issue, Revoke, Rotate, Validate};
+use jwtkeeper_client::{Before, Config, Error, Flag, GetJwks, GetStatus, Introspect, Issue, Revoke, Rotate, Validate};
 use jwtkeeper_sys::testing::fork_run;
 use nix::unistd::{Gid, Uid, setgid, setgroups, setuid};
 
@@ -15,7 +15,7 @@ use jwtkeeper_testkit::daemons::{Daemon, Setup, exit_of, until};
 const REALMS: [&str; 2] = ["default", "shop"];
 
 /// What each right is for.
-const OPERATIONS: [&str; 14] = [
+const OPERATIONS: [&str; 15] = [
     "issue",
     "validate",
     "rotate",
@@ -29,11 +29,12 @@ const OPERATIONS: [&str; 14] = [
     "revoke before",
     "status",
     "jwks",
+    "introspect",
     "reload",
 ];
 
 /// Rights, and the operations that they are enough for.
-const RIGHTS: [(&[&str], &[&str]); 14] = [
+const RIGHTS: [(&[&str], &[&str]); 15] = [
     (&["issue"], &["issue"]),
     (&["validate"], &["validate"]),
     (&["rotate"], &["rotate"]),
@@ -47,6 +48,7 @@ const RIGHTS: [(&[&str], &[&str]); 14] = [
     (&["status"], &["status"]),
     (&["jwks"], &["jwks"]),
     (&["validate", "issue"], &["issue", "validate"]),
+    (&["introspect"], &["introspect"]),
     (&["reload"], &["reload"]),
 ];
 
@@ -93,6 +95,7 @@ fn ask(client: &Client, operation: &str, realm: &str) -> Result<(), Error> {
         "revoke before" => client.revoke(Revoke::issued_before(Before::Now).realm(realm)).map(drop),
         "status" => client.call(&GetStatus::jti("a").realm(realm)).map(drop),
         "jwks" => client.call(&GetJwks::new().realm(realm)).map(drop),
+        "introspect" => client.call(&Introspect::new("a.b.c").realm(realm)).map(drop),
         "reload" => client.reload().map(drop),
         other => panic!("{other}"),
     }

@@ -1,8 +1,8 @@
 //! Replies as a client reads them.
 
 use jwtkeeper_client::{
-    Before, Flag, GetHealth, GetJwks, GetStatus, Import, Issue, Operation, Ping, Reload, ReloadReport, Revoke, Rotate,
-    Rotation, Validate, Verdict,
+    Before, Flag, GetHealth, GetJwks, GetStatus, Import, Introspect, Issue, Operation, Ping, Reload, ReloadReport,
+    Revoke, Rotate, Rotation, Validate, Verdict,
 };
 use jwtkeeper_wire::{Answer, Reply, decode};
 
@@ -50,5 +50,6 @@ pub fn run(data: &[u8]) {
     takers += usize::from(Reload.output(answer.clone()).is_some());
     takers += usize::from(ReloadReport::new().output(answer.clone()).is_some());
     takers += usize::from(Import.output(answer.clone()).is_some());
+    takers += usize::from(Introspect::new("token").output(answer.clone()).is_some());
     assert_eq!(takers == 0, matches!(answer, Answer::Error { .. }), "{answer:?}");
 }

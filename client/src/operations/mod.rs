@@ -53,6 +53,7 @@ operations! {
     flag: Flag<'_>;
     health: GetHealth;
     import: Import;
+    introspect: Introspect<'_>;
     issue: Issue<'_>;
     jwks: GetJwks<'_>;
     ping: Ping;

@@ -85,6 +85,17 @@ pub enum Op<'a> {
         /// Nothing is applied.
         dry_run: bool,
     },
+    /// Examines a token for an administrator, and changes nothing. Answered by [`Answer::Introspection`], also where the
+    /// token is not valid.
+    Introspect {
+        /// The realm that it should be of.
+        realm: &'a str,
+        /// Compact serialization.
+        #[serde(borrow, with = "serde_bytes")]
+        token: &'a [u8],
+        /// The value of the lock cookie, where one came along.
+        cookie: Option<&'a str>,
+    },
 }
 
 /// The right to an operation in a realm. docs/security.md explains each.
@@ -106,11 +117,13 @@ pub enum Right {
     Status,
     Jwks,
     Reload,
+    /// The claims and the state of a token in hand.
+    Introspect,
 }
 
 impl Right {
     /// All rights, with their names in the configuration and in errors.
-    pub const ALL: [(Right, &'static str); 12] = [
+    pub const ALL: [(Right, &'static str); 13] = [
         (Right::Issue, "issue"),
         (Right::Validate, "validate"),
         (Right::Rotate, "rotate"),
@@ -123,6 +136,7 @@ impl Right {
         (Right::Status, "status"),
         (Right::Jwks, "jwks"),
         (Right::Reload, "reload"),
+        (Right::Introspect, "introspect"),
     ];
 
     /// Returns the name.
@@ -234,6 +248,8 @@ operations! {
     9 Op::Reload | Op::ReloadReport { dry_run: false } => "reload", Some(Right::Reload), AUDITED, !DENYLIST, Cost::NONE;
     10 Op::Import => "import", Some(Right::Reload), AUDITED, !DENYLIST, Cost::NONE;
     11 Op::ReloadReport { dry_run: true } => "reload_dry_run", Some(Right::Reload), !AUDITED, !DENYLIST, Cost::NONE;
+    // As of a validate.
+    12 Op::Introspect { .. } => "introspect", Some(Right::Introspect), !AUDITED, DENYLIST, Cost::NONE;
 }
 
 /// The row of messages whose operation could not be read.
@@ -247,7 +263,7 @@ pub static UNKNOWN_OPERATION: OperationRow = OperationRow {
 };
 
 /// The number of operations on the wire: tags from here on are unknown.
-pub const OP_COUNT: u32 = 12;
+pub const OP_COUNT: u32 = 13;
 
 impl<'a> Op<'a> {
     /// Returns the realm that the operation names; `None` for one about the daemon.
@@ -259,7 +275,8 @@ impl<'a> Op<'a> {
             | Op::Flag { realm, .. }
             | Op::Revoke { realm, .. }
             | Op::Status { realm, .. }
-            | Op::Jwks { realm } => Some(realm),
+            | Op::Jwks { realm }
+            | Op::Introspect { realm, .. } => Some(realm),
             Op::Ping | Op::Health | Op::Reload | Op::Import | Op::ReloadReport { .. } => None,
         }
     }
@@ -416,6 +433,12 @@ pub enum Answer<'a> {
     ReloadReport {
         /// The generation in effect.
         generation: u64,
+        /// A JSON object; its members are listed in docs/protocol.md and only ever grow.
+        #[serde(with = "serde_bytes")]
+        document: &'a [u8],
+    },
+    /// To [`Op::Introspect`].
+    Introspection {
         /// A JSON object; its members are listed in docs/protocol.md and only ever grow.
         #[serde(with = "serde_bytes")]
         document: &'a [u8],

@@ -102,11 +102,11 @@ fn codes_are_golden() {
 fn every_variant_has_a_sample() {
     let requests = support::requests();
     let ops: BTreeSet<&str> = requests.iter().map(|(_, request)| op(&request.op)).collect();
-    assert_eq!(ops.len(), 17, "{ops:?}");
+    assert_eq!(ops.len(), 18, "{ops:?}");
 
     let replies = support::replies();
     let answers: BTreeSet<&str> = replies.iter().map(|(_, reply)| answer(&reply.answer)).collect();
-    assert_eq!(answers.len(), 13, "{answers:?}");
+    assert_eq!(answers.len(), 14, "{answers:?}");
 }
 
 fn op(op: &Op<'_>) -> &'static str {
@@ -149,6 +149,7 @@ fn op(op: &Op<'_>) -> &'static str {
         Op::Reload => "reload",
         Op::Import => "import",
         Op::ReloadReport { .. } => "reload_report",
+        Op::Introspect { .. } => "introspect",
     }
 }
 
@@ -167,5 +168,6 @@ fn answer(answer: &Answer<'_>) -> &'static str {
         Answer::Reloaded { .. } => "reloaded",
         Answer::Imported { .. } => "imported",
         Answer::ReloadReport { .. } => "reload_report",
+        Answer::Introspection { .. } => "introspection",
     }
 }

@@ -92,6 +92,7 @@ impl<'a> From<&wire::Request<'a>> for Request<'a> {
             wire::Op::Reload => Op::Reload,
             wire::Op::Import => Op::Import,
             wire::Op::ReloadReport { dry_run } => Op::ReloadReport { dry_run },
+            wire::Op::Introspect { realm, token, cookie } => Op::Introspect { realm, token, cookie },
         };
         Self { id: from.id, op }
     }
@@ -174,6 +175,7 @@ impl<'a> From<&wire::Reply<'a>> for Reply<'a> {
                 generation: *generation,
                 document,
             },
+            wire::Answer::Introspection { document } => Answer::Introspection { document },
         };
         Self { id: from.id, answer }
     }

@@ -123,6 +123,11 @@ enum Op<'a> {
     ReloadReport {
         dry_run: bool,
     },
+    Introspect {
+        realm: &'a str,
+        token: &'a [u8],
+        cookie: Option<&'a str>,
+    },
 }
 
 #[derive(Debug, PartialEq, SchemaRead, SchemaWrite)]
@@ -190,6 +195,9 @@ enum Answer<'a> {
     },
     ReloadReport {
         generation: u64,
+        document: &'a [u8],
+    },
+    Introspection {
         document: &'a [u8],
     },
 }

@@ -223,6 +223,14 @@ fn ops() -> Vec<Named<Op<'static>>> {
         named("reload", Op::Reload),
         named("import", Op::Import),
         named("reload_report", Op::ReloadReport { dry_run: true }),
+        named(
+            "introspect",
+            Op::Introspect {
+                realm: "shop",
+                token: b"a.b.c",
+                cookie: Some("secret"),
+            },
+        ),
     ]
 }
 
@@ -346,6 +354,7 @@ fn answers() -> Vec<Named<Answer<'static>>> {
                 document: b"{}",
             },
         ),
+        named("introspection", Answer::Introspection { document: b"{}" }),
     ]
 }
 
