@@ -8,9 +8,9 @@ use std::time::{Duration, Instant};
 use jsonwebtoken::{Algorithm, DecodingKey, Validation};
 use jwtkeeper::config::Settings;
 use jwtkeeper::files::Files;
-use jwtkeeper::reload::Live;
+use jwtkeeper::reload::SnapshotStore;
 use jwtkeeper_core::denylist::{Change, Cutoff, Denylist, Kind, Level, Memory, Raise};
-use jwtkeeper_core::keeper::{Keeper, Served, Verdict};
+use jwtkeeper_core::keeper::{Keeper, RealmState, Verdict};
 use jwtkeeper_core::keyring::Effort;
 use jwtkeeper_core::types::{Id, Millis};
 use serde_json::Value;
@@ -36,7 +36,7 @@ pub(crate) fn measure(config: &Path, counted: Duration) -> Result<InProcess> {
     let settings = Settings::read(config, &mut files).doing("the configuration")?;
     let denylist: Arc<dyn Denylist> = Arc::new(Memory::default());
     let live = runtime()?
-        .block_on(Live::start(settings, &mut files, denylist.clone(), 0, now))
+        .block_on(SnapshotStore::start(settings, &mut files, denylist.clone(), 0, now))
         .doing("the keeper in process")?;
     let snapshot = live.snapshot();
     let served = snapshot.realm("").ok_or("the realm default is missing")?;
@@ -78,7 +78,7 @@ pub(crate) fn runtime() -> Result<tokio::runtime::Runtime> {
     tokio::runtime::Builder::new_current_thread().build().doing("a runtime")
 }
 
-fn validate(keeper: &Keeper, served: &Served, now: Millis, tokens: &[String], counted: Duration) -> Result<f64> {
+fn validate(keeper: &Keeper, served: &RealmState, now: Millis, tokens: &[String], counted: Duration) -> Result<f64> {
     let mut buffer = Vec::new();
     time_each(tokens, counted, |token| {
         let verdict = keeper.validate(

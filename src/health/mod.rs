@@ -16,7 +16,7 @@ use self::self_test::Outcome;
 pub(crate) use self::self_test::SelfTests;
 use crate::audit::Audit;
 use crate::config::{Limits, Settings};
-use crate::reload::{InForce, Snapshot, Status};
+use crate::reload::{ActiveRealm, Snapshot, Status};
 use crate::server::Context;
 use crate::server::descriptors;
 use jwtkeeper_core::denylist::StoreHealth;
@@ -233,7 +233,7 @@ fn pending_restart(settings: &Settings) -> Option<String> {
 }
 
 /// All realms, by their names.
-pub(super) fn in_order(snapshot: &Snapshot) -> Vec<&InForce> {
+pub(super) fn in_order(snapshot: &Snapshot) -> Vec<&ActiveRealm> {
     let mut realms: Vec<_> = snapshot.realms().collect();
     realms.sort_unstable_by_key(|realm| &realm.served.realm.name);
     realms
@@ -347,7 +347,7 @@ pub(super) fn role_name(role: Role) -> &'static str {
     }
 }
 
-fn describe(context: &Context, realm: &InForce) -> Realm {
+fn describe(context: &Context, realm: &ActiveRealm) -> Realm {
     let served = &realm.served.realm;
     let keys = served.keyring.keys().map(|(role, key)| Key {
         role: role_name(role),

@@ -118,7 +118,7 @@ fn reload(snapshot: &Snapshot, condition: &Condition, families: &mut Families<'_
 
 fn realms(snapshot: &Snapshot, families: &mut Families<'_>) -> fmt::Result {
     let realms = in_order(snapshot);
-    let name = |realm: &&crate::reload::InForce| realm.served.realm.name.clone();
+    let name = |realm: &&crate::reload::ActiveRealm| realm.served.realm.name.clone();
     families.gauges(
         "jwtkeeper_realm_generation",
         "The generation that brought the realm as it is.",

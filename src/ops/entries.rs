@@ -8,7 +8,7 @@ use jwtkeeper_wire::ErrorCode;
 use super::{Call, Dispatch, No};
 use crate::server::quota::{Addition, Level, refusal};
 use crate::server::{Context, price};
-use jwtkeeper_core::keeper::Served;
+use jwtkeeper_core::keeper::RealmState;
 use jwtkeeper_core::types::{Id, Seconds};
 
 /// Room for new entries. It counts against the uid from the start, so that requests that run at the same time cannot exceed the
@@ -38,7 +38,7 @@ impl Drop for Granted {
 
 impl Dispatch {
     /// Reserves room for an addition, unless a limit of entries is reached.
-    pub(super) fn grant(&mut self, call: &Call<'_>, served: &Served, addition: Addition) -> Result<Granted, No> {
+    pub(super) fn grant(&mut self, call: &Call<'_>, served: &RealmState, addition: Addition) -> Result<Granted, No> {
         let moment = call.moment;
         let limits = &moment.snapshot.settings.limits;
         let uid = self.peer.uid;
@@ -70,7 +70,7 @@ impl Dispatch {
 }
 
 /// Returns true if the denylist has nothing about a subject.
-pub(super) fn is_new_subject(served: &Served, subject: &str) -> bool {
+pub(super) fn is_new_subject(served: &RealmState, subject: &str) -> bool {
     Id::parse(subject).is_ok_and(|subject| {
         let cutoffs = served.index.subject(&subject);
         cutoffs.hard.is_none() && cutoffs.soft.is_none()

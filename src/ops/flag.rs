@@ -1,6 +1,6 @@
 //! `flag`.
 
-use jwtkeeper_core::keeper::{Flag, Refusal, Served};
+use jwtkeeper_core::keeper::{Flag, RealmState, Refusal};
 use jwtkeeper_core::types::Id;
 use jwtkeeper_wire::{Answer, FlagTarget};
 
@@ -46,7 +46,7 @@ impl Dispatch {
 }
 
 /// The entries of a flag: none where there is one already.
-fn new_entries(served: &Served, target: &FlagTarget<'_>) -> Addition {
+fn new_entries(served: &RealmState, target: &FlagTarget<'_>) -> Addition {
     let index = &served.index;
     let is_new = match target {
         FlagTarget::Jti(jti) => Id::parse(jti).is_ok_and(|jti| index.token(&jti).is_none()),

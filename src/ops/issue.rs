@@ -1,6 +1,6 @@
 //! `issue`.
 
-use jwtkeeper_core::keeper::{Minted, Names, Served};
+use jwtkeeper_core::keeper::{Minted, Names, RealmState};
 
 use super::outcome::{Facts, Outcome, done, later, refused};
 use super::signing::sign_aside;
@@ -40,7 +40,7 @@ impl Dispatch {
     }
 }
 
-fn put_minted(context: &Context, served: &Served, id: u64, minted: &Minted, out: &mut Vec<u8>) -> (Outcome, Facts) {
+fn put_minted(context: &Context, served: &RealmState, id: u64, minted: &Minted, out: &mut Vec<u8>) -> (Outcome, Facts) {
     let outcome = put_issued(id, minted, &served.realm.policy.cookie, out);
     let names = || Facts::of(Names::of_claims(served, minted.claims.as_bytes()));
     (outcome, context.facts(names))

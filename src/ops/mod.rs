@@ -24,7 +24,7 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Instant;
 
-use jwtkeeper_core::keeper::Served;
+use jwtkeeper_core::keeper::RealmState;
 use jwtkeeper_core::types::{Millis, Peer};
 use jwtkeeper_log_limit::limited;
 use jwtkeeper_wire::{
@@ -299,7 +299,7 @@ impl Dispatch {
     }
 
     /// Returns the realm that a request names, and charges the request's work.
-    fn served<'m>(&mut self, call: &Call<'m>) -> Result<&'m Arc<Served>, No> {
+    fn served<'m>(&mut self, call: &Call<'m>) -> Result<&'m Arc<RealmState>, No> {
         let Some(served) = call.moment.snapshot.realm(call.realm) else {
             let text = format!("there is no realm {:?}", told(named(call.realm)));
             return Err((ErrorCode::UnknownRealm, text));

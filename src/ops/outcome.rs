@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use jwtkeeper_wire::{Cause, ErrorCode, Reason};
 
-use jwtkeeper_core::keeper::{HandOut, Names, Refusal, Served};
+use jwtkeeper_core::keeper::{HandOut, Names, RealmState, Refusal};
 use jwtkeeper_core::types::Id;
 
 use super::Answered;
@@ -77,7 +77,7 @@ pub(crate) struct Done {
 
 /// A successor, as [`jwtkeeper_core::keeper::Keeper::hand_out`] wants it.
 pub(crate) struct GivenSuccessor {
-    pub(crate) served: Arc<Served>,
+    pub(crate) served: Arc<RealmState>,
     pub(crate) jti: Id,
     pub(crate) hand_out: HandOut,
 }

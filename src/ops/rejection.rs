@@ -2,7 +2,7 @@
 
 use std::sync::atomic::Ordering;
 
-use jwtkeeper_core::keeper::{Rejection, Served};
+use jwtkeeper_core::keeper::{RealmState, Rejection};
 use jwtkeeper_core::realm::OnReuse;
 use jwtkeeper_core::types::Millis;
 use jwtkeeper_log_limit::limited;
@@ -13,7 +13,13 @@ use crate::server::Context;
 use crate::server::reply::put;
 
 /// Answers no. A rotated token presented after its grace is counted, logged, and acted on as the realm says.
-pub(super) async fn reject(context: &Context, served: &Served, now: Millis, id: u64, rejection: &Rejection) -> Done {
+pub(super) async fn reject(
+    context: &Context,
+    served: &RealmState,
+    now: Millis,
+    id: u64,
+    rejection: &Rejection,
+) -> Done {
     if let Some(reuse) = &rejection.reuse {
         context.reuses.fetch_add(1, Ordering::Relaxed);
         let (realm, jti, session) = (&served.realm.name, &reuse.jti, &reuse.session);

@@ -1,6 +1,6 @@
 //! `revoke`.
 
-use jwtkeeper_core::keeper::{Before, Names, Refusal, Rejection, Revoke, Served};
+use jwtkeeper_core::keeper::{Before, Names, RealmState, Refusal, Rejection, Revoke};
 use jwtkeeper_core::keyring::Effort;
 use jwtkeeper_core::types::{Id, Millis};
 use jwtkeeper_wire as wire;
@@ -75,7 +75,7 @@ impl Target {
     }
 
     /// What the audit tells of it; of a token only where it was proven to be the realm's.
-    fn facts(&self, served: &Served, proven: bool) -> Facts {
+    fn facts(&self, served: &RealmState, proven: bool) -> Facts {
         match self {
             Target::Token(token, _) if proven => Facts::of(Names::of_token(served, token)),
             Target::Token(..) => Facts::default(),
@@ -117,7 +117,7 @@ pub(super) fn moment(before: wire::Before) -> Before {
 }
 
 /// The entries of a revocation that are not there yet.
-fn new_entries(served: &Served, target: &RevokeTarget<'_>) -> Addition {
+fn new_entries(served: &RealmState, target: &RevokeTarget<'_>) -> Addition {
     let index = &served.index;
     let is_new_session = |session: &Id| usize::from(!index.session_revoked(session));
     let of_token = |jti: &Id, session: &Id| usize::from(index.token(jti).is_none()) + is_new_session(session);

@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use jwtkeeper_core::keeper::{Names, Refusal, Rotated, Served};
+use jwtkeeper_core::keeper::{Names, RealmState, Refusal, Rotated};
 use jwtkeeper_core::keyring::Effort;
 use jwtkeeper_wire::Right;
 
@@ -87,7 +87,7 @@ impl Dispatch {
 }
 
 /// The entries of a rotation: none where the token has its successor already.
-fn new_entries(served: &Served, token: &[u8]) -> Addition {
+fn new_entries(served: &RealmState, token: &[u8]) -> Addition {
     let names = Names::of_token(served, token);
     let is_new = names.is_none_or(|names| served.index.rotation(&names.jti).is_none());
     Addition {

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use jwtkeeper_core::keeper::{Minted, Refusal, Served, Unsigned};
+use jwtkeeper_core::keeper::{Minted, RealmState, Refusal, Unsigned};
 
 use crate::server::Context;
 use crate::server::rate::Bucket;
@@ -12,7 +12,7 @@ use crate::server::signers::is_slow;
 pub(super) async fn sign_aside(
     context: &Context,
     bucket: &Bucket,
-    served: &Arc<Served>,
+    served: &Arc<RealmState>,
     unsigned: Unsigned,
 ) -> Result<Minted, Refusal> {
     if !is_slow(unsigned.algorithm) {

@@ -23,7 +23,7 @@ use crate::audit::Audit;
 use crate::config::{self, Settings};
 use crate::files::Files;
 use crate::health::probe;
-use crate::reload::{Event, Follower, Live};
+use crate::reload::{Event, Follower, SnapshotStore};
 use crate::server::{Context, OfProcess, SocketFile, SocketWatch, serve, signers};
 use jwtkeeper_core::denylist::Change;
 use jwtkeeper_core::keeper::Keeper;
@@ -226,7 +226,7 @@ async fn context(
     let audit = audit.transpose()?;
     let denylist = state::shared(&settings, store)?;
     let own_uid = nix::unistd::geteuid().as_raw();
-    let live = Live::start(settings, files, denylist.clone(), own_uid, clock::now()).await?;
+    let live = SnapshotStore::start(settings, files, denylist.clone(), own_uid, clock::now()).await?;
     for warning in live.snapshot().key_warnings() {
         tracing::warn!("{warning}");
     }

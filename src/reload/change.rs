@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use crate::config::difference;
 use crate::config::settings::Settings;
-use crate::reload::snapshot::{InForce, Snapshot};
+use crate::reload::snapshot::{ActiveRealm, Snapshot};
 use jwtkeeper_core::jwt::Version;
 use jwtkeeper_core::keyring::{KeyId, Keyring, LockKey, Role};
 use jwtkeeper_core::realm::{CookieLock, Policy};
@@ -219,7 +219,7 @@ fn of_policy(realm: &str, before: &Policy, after: &Policy, changes: &mut Vec<Cha
     }
 }
 
-fn of_version(realm: &str, before: &InForce, after: &InForce, changes: &mut Vec<Change>) {
+fn of_version(realm: &str, before: &ActiveRealm, after: &ActiveRealm, changes: &mut Vec<Change>) {
     let (before, after) = (&before.served.realm.version, &after.served.realm.version);
     if before != after {
         let (before, after) = (in_words(before), in_words(after));
@@ -228,7 +228,7 @@ fn of_version(realm: &str, before: &InForce, after: &InForce, changes: &mut Vec<
     }
 }
 
-fn of_denylist(realm: &str, before: &InForce, after: &InForce, changes: &mut Vec<Change>) {
+fn of_denylist(realm: &str, before: &ActiveRealm, after: &ActiveRealm, changes: &mut Vec<Change>) {
     let (before, after) = (before.party().denylist, after.party().denylist);
     if before != after {
         changes.push(revives(format!(
@@ -238,9 +238,9 @@ fn of_denylist(realm: &str, before: &InForce, after: &InForce, changes: &mut Vec
 }
 
 /// A realm that is gone, which may have been renamed.
-fn of_removal(realm: &str, before: &InForce, after: &Snapshot, changes: &mut Vec<Change>) {
+fn of_removal(realm: &str, before: &ActiveRealm, after: &Snapshot, changes: &mut Vec<Change>) {
     let gone = before.party();
-    let mut heirs: Vec<_> = after.realms().map(InForce::party).collect();
+    let mut heirs: Vec<_> = after.realms().map(ActiveRealm::party).collect();
     heirs.retain(|heir| gone.shares_tokens(heir));
     heirs.sort_unstable_by_key(|heir| heir.name);
     if heirs.is_empty() {

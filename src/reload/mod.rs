@@ -28,7 +28,7 @@ use watch::Watch;
 pub(super) use change::changes;
 pub use change::{Change, Ends};
 pub use queue::{Made, Preview, Reloaded, Reloads};
-pub use snapshot::{InForce, Live, Snapshot, StartError, Status};
+pub use snapshot::{ActiveRealm, Snapshot, SnapshotStore, StartError, Status};
 
 /// A change is seldom one event, and SIGHUP seldom alone: what comes together is one reading.
 const TOGETHER: Duration = Duration::from_millis(2);
@@ -61,7 +61,7 @@ pub enum Event<'a> {
 }
 
 /// However the thread that follows the files ends, health tells of it.
-struct Ended(Arc<Live>, Reloads);
+struct Ended(Arc<SnapshotStore>, Reloads);
 
 impl Drop for Ended {
     fn drop(&mut self) {
@@ -81,7 +81,7 @@ struct Waiting {
 
 /// Follows the files.
 pub struct Follower {
-    live: Arc<Live>,
+    live: Arc<SnapshotStore>,
     files: Files,
     reloads: Reloads,
     watch: Watch,
@@ -107,7 +107,7 @@ pub struct Follower {
 impl Follower {
     /// One that follows what `live` was started with.
     pub fn new(
-        live: Arc<Live>,
+        live: Arc<SnapshotStore>,
         files: Files,
         reloads: Reloads,
         clock: fn() -> Millis,

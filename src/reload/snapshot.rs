@@ -15,7 +15,7 @@ use crate::config::settings::Settings;
 use crate::config::shared_keys::{self, Party};
 use crate::files::Files;
 use jwtkeeper_core::denylist::{Denylist, Memory, RealmIndex, StoreError};
-use jwtkeeper_core::keeper::Served;
+use jwtkeeper_core::keeper::RealmState;
 use jwtkeeper_core::keyring::KeyId;
 use jwtkeeper_core::realm::Realm;
 use jwtkeeper_core::types::Millis;
@@ -28,16 +28,16 @@ pub struct Snapshot {
     pub settings: Arc<Settings>,
     /// Who may do what.
     pub access: Access,
-    realms: HashMap<String, InForce>,
+    realms: HashMap<String, ActiveRealm>,
     /// The one that most requests mean.
-    default: Option<Arc<Served>>,
+    default: Option<Arc<RealmState>>,
     shared_keys: Vec<String>,
 }
 
 /// A realm in force.
-pub struct InForce {
+pub struct ActiveRealm {
     /// What requests are served by.
-    pub served: Arc<Served>,
+    pub served: Arc<RealmState>,
     /// The generation that brought it as it is.
     pub since: u64,
     pub(super) keys: Keys,
@@ -45,7 +45,7 @@ pub struct InForce {
     key_times: HashMap<KeyId, Millis>,
 }
 
-impl InForce {
+impl ActiveRealm {
     /// The realm as far as keys in common with others matter.
     pub(super) fn party(&self) -> Party<'_> {
         Party {
@@ -69,7 +69,7 @@ impl InForce {
 
 impl Snapshot {
     /// A realm by its name; an empty name is `default`.
-    pub fn realm(&self, name: &str) -> Option<&Arc<Served>> {
+    pub fn realm(&self, name: &str) -> Option<&Arc<RealmState>> {
         match name {
             "" => self.default.as_ref(),
             name => self.realms.get(name).map(|realm| &realm.served),
@@ -77,7 +77,7 @@ impl Snapshot {
     }
 
     /// All realms, in no order.
-    pub fn realms(&self) -> impl Iterator<Item = &InForce> {
+    pub fn realms(&self) -> impl Iterator<Item = &ActiveRealm> {
         self.realms.values()
     }
 
@@ -87,10 +87,10 @@ impl Snapshot {
         realms.sort_unstable_by_key(|realm| &realm.served.realm.name);
         self.shared_keys
             .iter()
-            .chain(realms.into_iter().flat_map(InForce::notes))
+            .chain(realms.into_iter().flat_map(ActiveRealm::notes))
     }
 
-    pub(super) fn in_force(&self, realm: &str) -> Option<&InForce> {
+    pub(super) fn in_force(&self, realm: &str) -> Option<&ActiveRealm> {
         self.realms.get(realm)
     }
 
@@ -113,7 +113,7 @@ impl Snapshot {
         for realm in settings.realms.values() {
             let Some(keys) = all.remove(&realm.name) else { continue };
             let standing = running.and_then(|running| running.realms.get(&realm.name));
-            let unchanged = |standing: &&InForce| {
+            let unchanged = |standing: &&ActiveRealm| {
                 let policy = &standing.served.realm.policy;
                 let same_denylist = standing.served.index.name() == realm.denylist;
                 standing.keys.same(&keys) && *policy == realm.policy && same_denylist
@@ -126,7 +126,7 @@ impl Snapshot {
                 let since = standing.and_then(|standing| standing.key_since(&key.id));
                 (key.id, since.unwrap_or(now))
             });
-            let in_force = InForce {
+            let in_force = ActiveRealm {
                 served,
                 since,
                 key_times: key_times.collect(),
@@ -136,7 +136,7 @@ impl Snapshot {
         }
         let default = realms.get(jwtkeeper_wire::DEFAULT_REALM);
         Snapshot {
-            shared_keys: shared_keys::warnings(realms.values().map(InForce::party)),
+            shared_keys: shared_keys::warnings(realms.values().map(ActiveRealm::party)),
             generation,
             access: Access {
                 own_uid,
@@ -149,7 +149,7 @@ impl Snapshot {
     }
 }
 
-fn serve(settings: &RealmSettings, keys: &Keys, denylist: &dyn Denylist) -> Arc<Served> {
+fn serve(settings: &RealmSettings, keys: &Keys, denylist: &dyn Denylist) -> Arc<RealmState> {
     let realm = Realm {
         name: settings.name.clone(),
         policy: settings.policy.clone(),
@@ -157,7 +157,7 @@ fn serve(settings: &RealmSettings, keys: &Keys, denylist: &dyn Denylist) -> Arc<
         version: keys.version.clone(),
     };
     let index = denylist.index().realm(&settings.denylist);
-    Arc::new(Served { realm, index })
+    Arc::new(RealmState { realm, index })
 }
 
 /// The keys of all realms, by their names.
@@ -185,7 +185,7 @@ pub struct Status {
 }
 
 /// The snapshot in force.
-pub struct Live {
+pub struct SnapshotStore {
     current: ArcSwap<Snapshot>,
     status: Mutex<Status>,
     denylist: Arc<dyn Denylist>,
@@ -194,7 +194,7 @@ pub struct Live {
     mixes: bool,
 }
 
-impl Live {
+impl SnapshotStore {
     /// The first snapshot: everything must be right.
     pub async fn start(
         settings: Settings,
@@ -381,7 +381,7 @@ impl From<Faults> for StartError {
 fn lifetimes(snapshot: &Snapshot) -> BTreeMap<&str, (&Arc<RealmIndex>, u64)> {
     let mut all = BTreeMap::new();
     for realm in snapshot.realms() {
-        let Served { realm, index } = &*realm.served;
+        let RealmState { realm, index } = &*realm.served;
         let (_, longest) = all.entry(index.name()).or_insert((index, 0));
         *longest = realm.policy.kept_lifetime().max(*longest);
     }

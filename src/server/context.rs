@@ -15,14 +15,14 @@ use crate::config::Fault;
 use crate::health;
 use crate::health::SelfTests;
 use crate::ops::outcome::Facts;
-use crate::reload::{Change, Live, Reloads, Snapshot};
+use crate::reload::{Change, Reloads, Snapshot, SnapshotStore};
 use jwtkeeper_core::keeper::Keeper;
 use jwtkeeper_core::types::Millis;
 
 /// What all connections share.
 pub struct Context {
     /// The snapshot in force.
-    pub live: Arc<Live>,
+    pub live: Arc<SnapshotStore>,
     /// What has the files read again.
     pub reloads: Reloads,
     /// The operations.
@@ -71,7 +71,7 @@ pub struct OfProcess {
 impl Context {
     /// The context of a life that begins now.
     pub fn new(
-        live: Live,
+        live: SnapshotStore,
         keeper: Keeper,
         process: OfProcess,
         instance: [u8; 16],

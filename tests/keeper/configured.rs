@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use jwtkeeper::config::Settings;
 use jwtkeeper::files::Files;
-use jwtkeeper::reload::Live;
+use jwtkeeper::reload::SnapshotStore;
 use jwtkeeper_core::denylist::{Denylist, Memory};
 use jwtkeeper_core::keeper::{Keeper, Verdict};
 use jwtkeeper_core::keyring::Effort;
@@ -50,7 +50,7 @@ impl Directory {
         std::fs::write(&path, format!("[realms.default]\n{lines}")).unwrap();
         let settings = Settings::read(&path, &mut Files::new()).map_err(|faults| faults.to_string())?;
         let denylist: Arc<dyn Denylist> = Arc::new(Memory::default());
-        let live = Live::start(settings, &mut Files::new(), denylist.clone(), 0, MOMENT)
+        let live = SnapshotStore::start(settings, &mut Files::new(), denylist.clone(), 0, MOMENT)
             .await
             .map_err(|error| error.to_string())?;
         Ok(Configured {
@@ -63,7 +63,7 @@ impl Directory {
 
 /// A realm as loaded.
 pub(crate) struct Configured {
-    pub(crate) live: Arc<Live>,
+    pub(crate) live: Arc<SnapshotStore>,
     pub(crate) keeper: Keeper,
     pub(crate) now: Millis,
 }

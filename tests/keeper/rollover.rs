@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use jwtkeeper::config::Settings;
 use jwtkeeper::files::Files;
-use jwtkeeper::reload::Live;
+use jwtkeeper::reload::SnapshotStore;
 use jwtkeeper_core::denylist::{Denylist, Memory};
 use jwtkeeper_core::jwt::Algorithm;
 use jwtkeeper_core::keeper::{Keeper, Verdict};
@@ -55,7 +55,7 @@ async fn tokens_locked_the_gems_way_survive_a_rollover_to_a_curve() {
     };
     let settings = config("accept_lock_keys = [\"concat\"]", "HS512").unwrap_or_else(|faults| panic!("{faults}"));
     let denylist: Arc<dyn Denylist> = Arc::new(Memory::default());
-    let live = Live::start(settings, &mut Files::new(), denylist.clone(), 0, MOMENT)
+    let live = SnapshotStore::start(settings, &mut Files::new(), denylist.clone(), 0, MOMENT)
         .await
         .unwrap_or_else(|error| panic!("{error}"));
     let keeper = Keeper::new(denylist);

@@ -4,7 +4,7 @@ use jwtkeeper_wire::{Cause, Reason};
 
 use super::validate::judge;
 use super::verification::verify_token;
-use super::{Keeper, Rejection, Served};
+use super::{Keeper, RealmState, Rejection};
 use crate::keyring::Effort;
 use crate::types::{Id, Millis};
 
@@ -28,7 +28,7 @@ impl Keeper {
     /// counted nor acted on.
     pub fn examine<'b>(
         &self,
-        served: &Served,
+        served: &RealmState,
         now: Millis,
         token: &[u8],
         cookie: Option<&str>,

@@ -7,7 +7,7 @@ use super::claims::{Draft, OwnDraft, Wanted};
 use super::jti::new_jti;
 use super::validate::{judge, seconds, session_end};
 use super::verification::{LockState, VerifiedToken, read_own};
-use super::{Keeper, Refusal, Rejection, Served, Unsigned};
+use super::{Keeper, RealmState, Refusal, Rejection, Unsigned};
 use crate::denylist::{Kind, Level, Lock, MAX_SEQUENCE};
 use crate::jwt::Member;
 use crate::keyring::{CookieSecret, LockKey, SigningKey};
@@ -17,7 +17,13 @@ use crate::types::{Id, Millis};
 impl Keeper {
     /// Makes a token with the caller's `claims` (a JSON object, or nothing) that lives `ttl` seconds, or as long as
     /// the realm says.
-    pub fn issue(&self, served: &Served, now: Millis, claims: &[u8], ttl: Option<u64>) -> Result<Unsigned, Refusal> {
+    pub fn issue(
+        &self,
+        served: &RealmState,
+        now: Millis,
+        claims: &[u8],
+        ttl: Option<u64>,
+    ) -> Result<Unsigned, Refusal> {
         served.index.note_minted(now);
         self.mint(served, now, claims, ttl)
     }
@@ -25,7 +31,7 @@ impl Keeper {
     /// The same for a token that nobody gets.
     pub(super) fn mint(
         &self,
-        served: &Served,
+        served: &RealmState,
         now: Millis,
         claims: &[u8],
         ttl: Option<u64>,
@@ -118,7 +124,7 @@ const TRIES: usize = 8;
 /// Adds the daemon's own claim and the private ones, and checks that validate would accept the token now; returns its
 /// claims and its jti.
 fn finish(
-    served: &Served,
+    served: &RealmState,
     now: Millis,
     draft: &Draft,
     own: &mut OwnDraft<'_>,
@@ -182,7 +188,7 @@ fn successor_room(own: &OwnDraft<'_>, jti: &Id) -> usize {
 }
 
 /// Claims in the making as validate will see them, with the cookie that goes with them.
-pub(super) fn as_minted<'c>(served: &Served, claims: &'c str, lock: Lock) -> Result<VerifiedToken<'c>, Refusal> {
+pub(super) fn as_minted<'c>(served: &RealmState, claims: &'c str, lock: Lock) -> Result<VerifiedToken<'c>, Refusal> {
     let mut verified = read_own(claims.as_bytes(), &served.realm.policy).map_err(Refusal::DeadOnArrival)?;
     if let Ok(own) = &mut verified.claims.own {
         own.lock = None; // made a moment ago, of that cookie

@@ -30,7 +30,7 @@ pub use self_test::SelfTestError;
 pub use unsigned::Unsigned;
 
 /// A realm together with what is denied in it.
-pub struct Served {
+pub struct RealmState {
     /// The policy and keys.
     pub realm: Realm,
     /// The denylist's copy in memory.

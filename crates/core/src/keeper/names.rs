@@ -1,6 +1,6 @@
 //! Whom a token speaks of, for records of what was done with it. Proven by whoever minted or verified it, not here.
 
-use super::Served;
+use super::RealmState;
 use super::verification::read_own;
 use crate::jwt::Compact;
 use crate::types::Id;
@@ -17,7 +17,7 @@ pub struct Names {
 
 impl Names {
     /// Of claims.
-    pub fn of_claims(served: &Served, claims: &[u8]) -> Option<Self> {
+    pub fn of_claims(served: &RealmState, claims: &[u8]) -> Option<Self> {
         let verified = read_own(claims, &served.realm.policy).ok()?;
         Some(Self {
             subject: verified.subject().map(str::to_owned),
@@ -27,7 +27,7 @@ impl Names {
     }
 
     /// Of a token in hand.
-    pub fn of_token(served: &Served, token: &[u8]) -> Option<Self> {
+    pub fn of_token(served: &RealmState, token: &[u8]) -> Option<Self> {
         let known = served.realm.keyring.signing().map(|key| key.header_segment());
         let mut buffer = Vec::new();
         let compact = Compact::parse(token, known, &mut buffer).ok()?;

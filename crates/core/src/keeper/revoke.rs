@@ -3,7 +3,7 @@
 use jwtkeeper_wire::Reason;
 
 use super::verification::{VerifiedToken, verify_token};
-use super::{Keeper, Refusal, Rejection, Reuse, Served};
+use super::{Keeper, RealmState, Refusal, Rejection, Reuse};
 use crate::denylist::{Change, Kind, Level, MARGIN, Raise};
 use crate::keyring::Effort;
 use crate::realm::OnReuse;
@@ -63,7 +63,7 @@ impl Keeper {
     /// Revokes; `Err(Rejection)` inside when a token in hand is not of this realm.
     pub async fn revoke(
         &self,
-        served: &Served,
+        served: &RealmState,
         now: Millis,
         target: Revoke<'_>,
         effort: &mut Effort,
@@ -132,7 +132,7 @@ impl Keeper {
     }
 
     /// Flags: rotation is due on next sight.
-    pub async fn flag(&self, served: &Served, now: Millis, target: Flag<'_>) -> Result<(), Refusal> {
+    pub async fn flag(&self, served: &RealmState, now: Millis, target: Flag<'_>) -> Result<(), Refusal> {
         let until = retention(served, now);
         let soft = |kind, id| Raise {
             level: Level::Soft,
@@ -152,7 +152,7 @@ impl Keeper {
 
     /// Acts on reuse as the realm says. What it revokes is in force when the call returns; it is made durable by
     /// awaiting the answer.
-    pub async fn on_reuse(&self, served: &Served, now: Millis, reuse: &Reuse) -> Result<(), Refusal> {
+    pub async fn on_reuse(&self, served: &RealmState, now: Millis, reuse: &Reuse) -> Result<(), Refusal> {
         if served.realm.policy.on_reuse == OnReuse::RevokeSession {
             self.revoke(
                 served,
@@ -167,7 +167,7 @@ impl Keeper {
     }
 
     /// Returns the state of a jti.
-    pub fn status(&self, served: &Served, now: Millis, jti: &str) -> Result<State, Refusal> {
+    pub fn status(&self, served: &RealmState, now: Millis, jti: &str) -> Result<State, Refusal> {
         use jwtkeeper_wire::State as Wire;
         let jti = id("the jti", jti)?;
         let index = &served.index;
@@ -196,13 +196,13 @@ impl Keeper {
 }
 
 /// The second until which an entry is kept, also where the clock was set back since tokens were minted.
-fn retention(served: &Served, now: Millis) -> Seconds {
+fn retention(served: &RealmState, now: Millis) -> Seconds {
     served.index.retention(now.max(served.index.minted()))
 }
 
 /// The raise that applies a cutoff. Clocks differ by `clock_skew` at most: a session that began by the time asked for
 /// began, by the clock of its own host, no later than that much after it.
-fn with_cutoff(served: &Served, now: Millis, before: Before, raise: Raise) -> Result<Raise, Refusal> {
+fn with_cutoff(served: &RealmState, now: Millis, before: Before, raise: Raise) -> Result<Raise, Refusal> {
     let (index, skew) = (&served.index, served.realm.policy.clock_skew_ms);
     let start = match before {
         Before::At(at) if at > now.plus(skew) => return Err(Refusal::CutoffInFuture),
@@ -220,7 +220,7 @@ fn with_cutoff(served: &Served, now: Millis, before: Before, raise: Raise) -> Re
 
 /// Adds the entries that end tokens which exist now and are not yet valid, as far as this host has seen them. A cutoff by a
 /// time ends none of them: they say of themselves that they begin later.
-fn with_early_tokens(served: &Served, before: Before, cutoff: Raise) -> Vec<Raise> {
+fn with_early_tokens(served: &RealmState, before: Before, cutoff: Raise) -> Vec<Raise> {
     let subject = (cutoff.kind == Kind::Subject).then_some(&cutoff.id);
     let early = match before {
         Before::At(_) => Vec::new(),
@@ -231,7 +231,7 @@ fn with_early_tokens(served: &Served, before: Before, cutoff: Raise) -> Vec<Rais
 
 /// A token in hand: form, signature, names and lock; its times and its state do not matter.
 fn in_hand<'b>(
-    served: &Served,
+    served: &RealmState,
     token: &[u8],
     cookie: Option<&str>,
     buffer: &'b mut Vec<u8>,

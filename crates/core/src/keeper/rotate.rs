@@ -12,7 +12,7 @@ use super::jti::new_jti;
 use super::seal::{has_forged_end, sealed, sealed_end};
 use super::validate::{judge_claims, life_of_successor, reused, seconds, session_end};
 use super::verification::{LockState, Origin, VerifiedToken, session_start, subject_of};
-use super::{HandOut, Keeper, Refusal, Rotated, Served, Unsigned};
+use super::{HandOut, Keeper, RealmState, Refusal, Rotated, Unsigned};
 use crate::denylist::{Change, Kind, Level, Lock, MARGIN, Outcome, Record, Rotate, Rotation};
 use crate::jwt::read_claims;
 use crate::keyring::{CookieSecret, Effort, Seal, SigningKey};
@@ -24,7 +24,7 @@ impl Keeper {
     /// token's. Its session and subject stay the old token's in any case.
     pub async fn rotate(
         &self,
-        served: &Served,
+        served: &RealmState,
         now: Millis,
         token: &[u8],
         cookie: Option<&str>,
@@ -94,7 +94,7 @@ impl Keeper {
 
     /// Starts the grace of a token whose successor `jti` was given to somebody. It is in effect on this host when the call
     /// returns; the future ends when it is durable.
-    pub async fn hand_out(&self, served: &Served, now: Millis, jti: Id, hand_out: HandOut) -> Result<(), Refusal> {
+    pub async fn hand_out(&self, served: &RealmState, now: Millis, jti: Id, hand_out: HandOut) -> Result<(), Refusal> {
         let HandOut {
             old,
             session,
@@ -119,7 +119,7 @@ impl Keeper {
     /// The successor as it will be, should this rotation be the first.
     fn draft(
         &self,
-        served: &Served,
+        served: &RealmState,
         now: Millis,
         old: &VerifiedToken<'_>,
         claims: Option<&[u8]>,
@@ -156,7 +156,7 @@ impl Keeper {
 
 /// The claims of a successor.
 fn compose(
-    served: &Served,
+    served: &RealmState,
     now: Millis,
     old: &VerifiedToken<'_>,
     wanted: &Wanted<'_>,
@@ -247,7 +247,7 @@ fn successor_lock(key: &SigningKey, lock: Lock, nonce: &[u8; 16]) -> Result<Opti
 
 /// Makes the recorded successor: the same claims and cookie secret each time, and the same bytes where the algorithm
 /// is deterministic.
-fn successor(served: &Served, old: &VerifiedToken<'_>, record: Arc<Record>) -> Result<Unsigned, Refusal> {
+fn successor(served: &RealmState, old: &VerifiedToken<'_>, record: Arc<Record>) -> Result<Unsigned, Refusal> {
     let key = served.realm.keyring.signed_with(&record.key).ok_or(Refusal::KeyGone)?;
     if !sealed(old, &record, |parts| key.has_sealed(parts, &record.seal)) {
         return Err(Refusal::BadSeal);

@@ -1,7 +1,7 @@
 //! The seals of a rotation, of its record and of the end of its grace: what they are on, and what a rotation without the
 //! right ones is worth.
 
-use super::Served;
+use super::RealmState;
 use super::verification::VerifiedToken;
 use crate::denylist::{Record, Rotation};
 use crate::keyring::Role;
@@ -25,7 +25,7 @@ pub(super) fn sealed<T>(old: &VerifiedToken<'_>, record: &Record, with: impl FnO
 
 /// Whether none of the realm's keys made this record: then it says only that its token is used up. Of a key whose public
 /// half alone is here, that cannot be told.
-pub(super) fn is_forged(served: &Served, old: &VerifiedToken<'_>, record: &Record) -> bool {
+pub(super) fn is_forged(served: &RealmState, old: &VerifiedToken<'_>, record: &Record) -> bool {
     let keyring = &served.realm.keyring;
     match keyring.signed_with(&record.key) {
         Some(key) => !sealed(old, record, |parts| key.has_sealed(parts, &record.seal)),
@@ -54,7 +54,7 @@ pub(super) fn sealed_end<T>(
 
 /// Returns true if the realm's key did not seal this end of the grace: the token is used up then. Nothing is told of an end by
 /// a key whose public half alone is here.
-pub(super) fn has_forged_end(served: &Served, old: &VerifiedToken<'_>, rotation: &Rotation) -> bool {
+pub(super) fn has_forged_end(served: &RealmState, old: &VerifiedToken<'_>, rotation: &Rotation) -> bool {
     let Some(record) = rotation.record.as_ref().filter(|_| !rotation.is_pending()) else {
         return false;
     };

@@ -2,7 +2,7 @@
 
 use jwtkeeper_wire::Reason;
 
-use super::{Keeper, Refusal, Served, Verdict};
+use super::{Keeper, RealmState, Refusal, Verdict};
 use crate::keyring::Effort;
 use crate::types::Millis;
 
@@ -18,7 +18,7 @@ pub enum SelfTestError {
 
 impl Keeper {
     /// Whether a token can be issued now, and is valid then. A realm that only validates has nothing to show.
-    pub fn self_test(&self, served: &Served, now: Millis) -> Result<(), SelfTestError> {
+    pub fn self_test(&self, served: &RealmState, now: Millis) -> Result<(), SelfTestError> {
         if served.realm.keyring.signing().is_none() {
             return Ok(());
         }
@@ -35,7 +35,7 @@ impl Keeper {
         }
     }
 
-    fn mint_and_validate(&self, served: &Served, now: Millis) -> Result<(), SelfTestError> {
+    fn mint_and_validate(&self, served: &RealmState, now: Millis) -> Result<(), SelfTestError> {
         let minted = self.mint(served, now, b"", None)?.sign(served)?;
         let cookie = minted.cookie.as_ref().map(|cookie| cookie.as_str());
         match self.validate(

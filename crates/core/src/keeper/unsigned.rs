@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use zeroize::Zeroizing;
 
-use super::{Minted, Refusal, Served};
+use super::{Minted, RealmState, Refusal};
 use crate::denylist::Lock;
 use crate::jwt::Algorithm;
 use crate::keyring::{CookieSecret, KeyId, LockKey};
@@ -29,7 +29,7 @@ pub struct Unsigned {
 
 impl Unsigned {
     /// Signs it.
-    pub fn sign(self, served: &Served) -> Result<Minted, Refusal> {
+    pub fn sign(self, served: &RealmState) -> Result<Minted, Refusal> {
         let key = served.realm.keyring.signed_with(&self.key).ok_or(Refusal::KeyGone)?;
         let secret = || self.cookie.as_ref().ok_or(Refusal::Crypto);
         let by_key = match self.lock {

@@ -5,7 +5,7 @@ use jwtkeeper_wire::{Cause, Reason};
 
 use super::seal::{has_forged_end, is_forged};
 use super::verification::{LockState, Origin, VerifiedToken, verify_token};
-use super::{Keeper, Rejection, Reuse, Served, Verdict};
+use super::{Keeper, RealmState, Rejection, Reuse, Verdict};
 use crate::denylist::{Change, EarlyToken, Kind, Level, MARGIN, Raise, Rotation, Stands};
 use crate::jwt::Version;
 use crate::keyring::Effort;
@@ -21,7 +21,7 @@ impl Keeper {
     /// blocks.
     pub fn validate<'b>(
         &self,
-        served: &Served,
+        served: &RealmState,
         now: Millis,
         token: &[u8],
         cookie: Option<&str>,
@@ -40,7 +40,7 @@ impl Keeper {
     /// Makes all checks.
     pub(super) fn accept<'b>(
         &self,
-        served: &Served,
+        served: &RealmState,
         now: Millis,
         token: &[u8],
         cookie: Option<&str>,
@@ -58,7 +58,7 @@ impl Keeper {
 
     /// Sees to it that entries which revoke a token that is not yet valid last until it expires: those made from now on,
     /// and those made before.
-    fn note_early(&self, served: &Served, now: Millis, verified: &VerifiedToken<'_>) {
+    fn note_early(&self, served: &RealmState, now: Millis, verified: &VerifiedToken<'_>) {
         let (index, exp) = (&served.index, verified.claims.exp);
         index.note_future(exp, now);
         let until = exp.saturating_add(MARGIN);
@@ -79,20 +79,20 @@ impl Keeper {
 }
 
 /// The checks that follow the signature.
-pub(super) fn judge(served: &Served, now: Millis, verified: &mut VerifiedToken<'_>) -> Result<Cause, Rejection> {
+pub(super) fn judge(served: &RealmState, now: Millis, verified: &mut VerifiedToken<'_>) -> Result<Cause, Rejection> {
     judge_claims(served, now, verified)?;
     let stands = check_denylist(served, now, verified)?;
     Ok(rotation_cause(served, now, verified, &stands))
 }
 
 /// Those of them that rest on the claims alone.
-pub(super) fn judge_claims(served: &Served, now: Millis, verified: &mut VerifiedToken<'_>) -> Result<(), Reason> {
+pub(super) fn judge_claims(served: &RealmState, now: Millis, verified: &mut VerifiedToken<'_>) -> Result<(), Reason> {
     check_times(served, now, verified)?;
     verified.check_names(&served.realm.policy)?;
     verified.check_lock(&served.realm.policy)
 }
 
-fn check_times(served: &Served, now: Millis, verified: &VerifiedToken<'_>) -> Result<(), Reason> {
+fn check_times(served: &RealmState, now: Millis, verified: &VerifiedToken<'_>) -> Result<(), Reason> {
     let policy = &served.realm.policy;
     let claims = &verified.claims;
     let lifetime = claims.exp.saturating_sub(claims.iat.unwrap_or(now.seconds()));
@@ -124,7 +124,7 @@ pub(super) fn session_end(start: Millis, span: u64) -> Millis {
 }
 
 /// Checks the denylist; a token that passes is valid.
-fn check_denylist(served: &Served, now: Millis, verified: &VerifiedToken<'_>) -> Result<Stands, Rejection> {
+fn check_denylist(served: &RealmState, now: Millis, verified: &VerifiedToken<'_>) -> Result<Stands, Rejection> {
     let index = &served.index;
     let stands = index.look(&verified.jti, &verified.session, verified.subject());
     let start = verified.start;
@@ -147,7 +147,7 @@ fn check_denylist(served: &Served, now: Millis, verified: &VerifiedToken<'_>) ->
 
 /// Returns true if the successor was itself rotated so long ago that no request with the old token can be under way any
 /// more. Whoever presents the old token then did not hear of the rotations, or stole it (RFC 9700 section 4.14.2).
-fn is_overtaken(served: &Served, now: Millis, rotation: &Rotation) -> bool {
+fn is_overtaken(served: &RealmState, now: Millis, rotation: &Rotation) -> bool {
     let policy = &served.realm.policy;
     let next = served.index.rotation(&rotation.successor);
     let Some(next) = next.filter(|next| !next.is_pending()) else {
@@ -159,7 +159,7 @@ fn is_overtaken(served: &Served, now: Millis, rotation: &Rotation) -> bool {
     now >= handed_out.plus(UNDER_WAY_MS).plus(policy.clock_skew_ms)
 }
 
-fn is_rotation_forged(served: &Served, verified: &VerifiedToken<'_>, rotation: &Rotation) -> bool {
+fn is_rotation_forged(served: &RealmState, verified: &VerifiedToken<'_>, rotation: &Rotation) -> bool {
     let record = rotation.record.as_ref();
     record.is_some_and(|record| is_forged(served, verified, record)) || has_forged_end(served, verified, rotation)
 }
@@ -176,7 +176,7 @@ pub(super) fn reused(verified: &VerifiedToken<'_>) -> Rejection {
     }
 }
 
-fn rotation_cause(served: &Served, now: Millis, verified: &VerifiedToken<'_>, stands: &Stands) -> Cause {
+fn rotation_cause(served: &RealmState, now: Millis, verified: &VerifiedToken<'_>, stands: &Stands) -> Cause {
     if verified.origin == Origin::Foreign {
         return Cause::None;
     }
@@ -210,7 +210,7 @@ fn rotation_cause(served: &Served, now: Millis, verified: &VerifiedToken<'_>, st
 
 /// Returns true in the last `renew_before` of a token's life, if a successor would outlive it. That is never in the first
 /// half of its life: a short-lived token would be rotated by each request.
-fn is_expiring(served: &Served, now: Millis, verified: &VerifiedToken<'_>) -> bool {
+fn is_expiring(served: &RealmState, now: Millis, verified: &VerifiedToken<'_>) -> bool {
     let policy = &served.realm.policy;
     let Some(span) = policy.renew_before else { return false };
     let (exp, now_s) = (verified.claims.exp, now.seconds());

@@ -4,7 +4,7 @@
 use jwtkeeper_wire::Reason;
 use subtle::ConstantTimeEq;
 
-use super::Served;
+use super::RealmState;
 use crate::denylist::SessionStart;
 use crate::jwt::{Claims, Compact, OwnClaims, read_claims};
 use crate::keyring::{CookieSecret, Effort, Role};
@@ -60,7 +60,7 @@ pub(super) enum LockState {
 
 /// Takes the token apart and proves its signature: the first half of the checks, in their order.
 pub(super) fn verify_token<'b>(
-    served: &Served,
+    served: &RealmState,
     token: &[u8],
     cookie: Option<&str>,
     buffer: &'b mut Vec<u8>,

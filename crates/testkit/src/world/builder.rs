@@ -5,7 +5,7 @@ use std::sync::Arc;
 use futures_util::FutureExt;
 use jwtkeeper_core::denylist::{Change, Denylist, Memory};
 use jwtkeeper_core::jwt::Version;
-use jwtkeeper_core::keeper::{Keeper, Served};
+use jwtkeeper_core::keeper::{Keeper, RealmState};
 use jwtkeeper_core::keyring::{Keyring, Role};
 use jwtkeeper_core::realm::{Policy, Realm};
 
@@ -97,14 +97,14 @@ impl Builder {
         self
     }
 
-    /// Served over a new denylist.
+    /// RealmState over a new denylist.
     pub fn serve(self) -> World {
         let denylist: Arc<dyn Denylist> = Arc::new(Memory::default());
         let keeper = Arc::new(Keeper::new(denylist));
         self.serve_by(&keeper)
     }
 
-    /// Served by a keeper that serves others too: the same realm on another host, or after a reload.
+    /// RealmState by a keeper that serves others too: the same realm on another host, or after a reload.
     pub fn serve_by(self, keeper: &Arc<Keeper>) -> World {
         let max_lifetime = self.policy.max_lifetime;
         let realm = Realm {
@@ -128,7 +128,7 @@ impl Builder {
             .unwrap();
         World {
             keeper: keeper.clone(),
-            served: Served { realm, index },
+            served: RealmState { realm, index },
             now: MOMENT,
             hands_out: true,
             key: self.key,

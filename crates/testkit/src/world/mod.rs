@@ -11,7 +11,7 @@ use futures_util::FutureExt;
 use jwtkeeper_core::denylist::Change;
 use jwtkeeper_core::jwt::{Algorithm, encode_base64url, sign_compact};
 use jwtkeeper_core::keeper::{
-    Before, Flag, Keeper, Minted, Refusal, Rejection, Revoke, Rotated, Served, State, Verdict,
+    Before, Flag, Keeper, Minted, RealmState, Refusal, Rejection, Revoke, Rotated, State, Verdict,
 };
 use jwtkeeper_core::keyring::Effort;
 use jwtkeeper_core::types::Millis;
@@ -48,7 +48,7 @@ pub fn refused(reason: Reason) -> Said {
 /// A realm, its keeper, and the time.
 pub struct World {
     pub keeper: Arc<Keeper>,
-    pub served: Served,
+    pub served: RealmState,
     pub now: Millis,
     /// True if successors reach those who ask for them.
     pub hands_out: bool,
