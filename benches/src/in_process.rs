@@ -9,7 +9,7 @@ use jsonwebtoken::{Algorithm, DecodingKey, Validation};
 use jwtkeeper::config::Settings;
 use jwtkeeper::files::Files;
 use jwtkeeper::reload::SnapshotStore;
-use jwtkeeper_core::denylist::{Change, Cutoff, Denylist, Kind, Level, Memory, Raise};
+use jwtkeeper_core::denylist::{Change, Cutoff, Denylist, Kind, Level, Memory, Revocation};
 use jwtkeeper_core::keeper::{Keeper, RealmState, Verdict};
 use jwtkeeper_core::keyring::Effort;
 use jwtkeeper_core::types::{Id, Millis};
@@ -63,7 +63,7 @@ pub(crate) fn measure(config: &Path, counted: Duration) -> Result<InProcess> {
 
 /// Revokes tokens by their jtis, for a month.
 pub(crate) fn revoke(jtis: impl IntoIterator<Item = Id>, now: Millis) -> Change {
-    let raise = |id| Raise {
+    let raise = |id| Revocation {
         kind: Kind::Token,
         id,
         level: Level::Hard,

@@ -21,7 +21,7 @@ use crate::config::settings::{ReloadSettings, Settings};
 use crate::config::tree;
 use crate::files::{Files, Trail, pause};
 use jwtkeeper_core::types::Millis;
-use next::{Next, Standing};
+use next::{KnownFaults, Next};
 use together::hold_together;
 use watch::Watch;
 
@@ -88,7 +88,7 @@ pub struct Follower {
     clock: fn() -> Millis,
     listener: Box<dyn Fn(Event<'_>) + Send>,
     /// What is wrong with files that are being written.
-    standing: Standing,
+    standing: KnownFaults,
     /// All is to be read at the next look, whether it has changed or not.
     unfinished: bool,
     /// The store did not take note of what it must.
@@ -121,7 +121,7 @@ impl Follower {
             reloads,
             clock,
             listener: Box::new(listener),
-            standing: Standing::default(),
+            standing: KnownFaults::default(),
             unfinished: false,
             store_failed: false,
             looked: Instant::now(),
@@ -403,7 +403,7 @@ impl Follower {
     fn preview(&self, answer: oneshot::Sender<Preview>) {
         let preview = catch_unwind(AssertUnwindSafe(|| {
             let running = self.live.snapshot().clone();
-            let next = Next::read(&mut self.files.afresh(), &running, &Standing::default());
+            let next = Next::read(&mut self.files.afresh(), &running, &KnownFaults::default());
             let pending_restart = next.settings.pending_restart.clone();
             Preview {
                 generation: running.generation,

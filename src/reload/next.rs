@@ -17,12 +17,12 @@ pub(super) struct Next {
     pub(super) keys: AllKeys,
     pub(super) faults: Faults,
     /// What is wrong with what is not read anew while it is being written.
-    pub(super) standing: Standing,
+    pub(super) standing: KnownFaults,
 }
 
 /// Faults that stand until the files that have them have been read again.
 #[derive(Clone, Default)]
-pub(super) struct Standing {
+pub(super) struct KnownFaults {
     /// Of the configuration as it is in its files.
     configuration: Faults,
     /// Of the key files of realms.
@@ -31,7 +31,7 @@ pub(super) struct Standing {
 
 impl Next {
     /// Reads it all; `standing` is what was wrong before.
-    pub(super) fn read(files: &mut Files, running: &Snapshot, standing: &Standing) -> Self {
+    pub(super) fn read(files: &mut Files, running: &Snapshot, standing: &KnownFaults) -> Self {
         let configuration = match Candidate::read(files, running, standing) {
             Candidate::Right(settings, loaded) => return Self::of(settings, loaded, Faults::default()),
             Candidate::Waits => standing.configuration.clone(),
@@ -55,7 +55,7 @@ impl Next {
             settings,
             keys: loaded.keys,
             faults,
-            standing: Standing {
+            standing: KnownFaults {
                 configuration,
                 realms: loaded.faults,
             },
@@ -74,7 +74,7 @@ enum Candidate {
 }
 
 impl Candidate {
-    fn read(files: &mut Files, running: &Snapshot, standing: &Standing) -> Self {
+    fn read(files: &mut Files, running: &Snapshot, standing: &KnownFaults) -> Self {
         let file = &running.settings.file;
         if Settings::files(file, files).iter().any(|file| files.waits(file)) {
             return Candidate::Waits;
@@ -118,7 +118,7 @@ struct AllLoaded {
     waits: bool,
 }
 
-fn load(settings: &Settings, files: &mut Files, running: &Snapshot, standing: &Standing) -> AllLoaded {
+fn load(settings: &Settings, files: &mut Files, running: &Snapshot, standing: &KnownFaults) -> AllLoaded {
     let mut all = AllLoaded::default();
     for (name, realm) in &settings.realms {
         let before = running.keys(name, settings);

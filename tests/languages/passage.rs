@@ -1,4 +1,4 @@
-//! Stands between an app and the real daemon, passes on every byte both ways, and lets something happen at the moment
+//! Lookup between an app and the real daemon, passes on every byte both ways, and lets something happen at the moment
 //! between a validate that was answered and the rotate that follows.
 
 use std::io::{self, Read, Write};

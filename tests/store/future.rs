@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use jwtkeeper_core::denylist::{Denylist, Kind, Level, Raise};
+use jwtkeeper_core::denylist::{Denylist, Kind, Level, Revocation};
 use jwtkeeper_core::types::Millis;
 
 use crate::redis::{host, host_by};
@@ -20,8 +20,8 @@ fn clock() -> Millis {
 /// Twice what clocks may differ by.
 const AHEAD_MS: u64 = 4000;
 
-fn cutoff_at(moment: Millis) -> Raise {
-    Raise {
+fn cutoff_at(moment: Millis) -> Revocation {
+    Revocation {
         until: NOW + 7200,
         ..cutoff(Kind::Realm, &uuid(0), Level::Hard, moment)
     }

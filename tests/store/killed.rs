@@ -5,7 +5,7 @@ use std::io::{BufRead, BufReader, Write};
 use std::path::Path;
 use std::process::{Command, Stdio};
 
-use jwtkeeper_core::denylist::{Denylist, Kind, Level, Raise};
+use jwtkeeper_core::denylist::{Denylist, Kind, Level, Revocation};
 use jwtkeeper_store::Embedded;
 
 use crate::support::{
@@ -27,7 +27,7 @@ fn revoke_until_killed(state_dir: &Path) {
     drop(store.apply(&realm, tick(2000))); // asked for, and not waited for
     let mut out = std::io::stdout().lock();
     for number in 1_000_000.. {
-        let entry = Raise {
+        let entry = Revocation {
             until: NOW + 1_000_000,
             ..hard(Kind::Token, &uuid(number))
         };

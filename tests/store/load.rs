@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use jwtkeeper_core::denylist::{Change, Denylist, Kind, Level, Raise, Record};
+use jwtkeeper_core::denylist::{Change, Denylist, Kind, Level, Record, Revocation};
 use jwtkeeper_store::Embedded;
 
 use crate::support::{
@@ -119,7 +119,7 @@ fn a_deadline_beyond_2106_is_kept() {
     let all = vec![
         raise(Kind::Token, &uuid(1), Level::Hard, until),
         raise(Kind::Session, &uuid(2), Level::Hard, until),
-        Raise {
+        Revocation {
             until,
             ..cutoff(Kind::Subject, &uuid(3), Level::Hard, moment(1))
         },

@@ -1,7 +1,7 @@
 //! The marks that the embedded store keeps beside its entries: lifetimes, the high mark of minting, and when a cutoff was
 //! first seen.
 
-use jwtkeeper_core::denylist::{Change, Denylist, Kind, Level, MARGIN, Raise};
+use jwtkeeper_core::denylist::{Change, Denylist, Kind, Level, MARGIN, Revocation};
 use jwtkeeper_core::types::Millis;
 use jwtkeeper_store::Embedded;
 
@@ -158,7 +158,7 @@ fn a_cutoff_from_the_future_is_reported_and_counts_from_when_it_was_first_seen()
     let store = open(&directory);
     for (kind, cutoff_id) in [(Kind::Subject, id("u")), (Kind::Realm, uuid(0))] {
         let until = NOW + 1_000_000;
-        let change = entries(vec![Raise {
+        let change = entries(vec![Revocation {
             until,
             ..cutoff(kind, &cutoff_id, Level::Hard, moment(100_000))
         }]);
@@ -186,7 +186,12 @@ fn a_clock_that_is_behind_lowers_no_cutoff() {
     let store = open(&directory);
     let hard = cutoff(Kind::Subject, &id("u"), Level::Hard, moment(100_000));
     let until = NOW + 1_000_000;
-    apply(&store, &realm(store.index()), entries(vec![Raise { until, ..hard }])).unwrap();
+    apply(
+        &store,
+        &realm(store.index()),
+        entries(vec![Revocation { until, ..hard }]),
+    )
+    .unwrap();
     realm(store.index()).note_minted(moment(99_998));
     let tick = Change::Tick {
         now: moment(99_998),

@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use std::path::Path;
 use std::time::{Duration, Instant};
 
-use jwtkeeper_core::denylist::{Denylist, Index, Kind, Level, Raise};
+use jwtkeeper_core::denylist::{Denylist, Index, Kind, Level, Revocation};
 use jwtkeeper_store::Embedded;
 use nix::time::{ClockId, clock_gettime};
 
@@ -28,7 +28,7 @@ fn size(ordinary: u64) -> (u64, bool) {
     (many.unwrap_or(ordinary), many.is_some())
 }
 
-fn entry(number: u64) -> Raise {
+fn entry(number: u64) -> Revocation {
     raise(Kind::Token, &uuid(number), Level::Hard, LAST)
 }
 
@@ -110,7 +110,7 @@ fn revoke_while(store: &Embedded, number: &mut u64, mut more: impl FnMut() -> bo
     while more() {
         *number += 1;
         let begun = Instant::now();
-        let one = Raise {
+        let one = Revocation {
             until: NOW + 1_000_000,
             ..hard(Kind::Token, &uuid(*number))
         };

@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 
-use jwtkeeper_core::denylist::{Change, Cutoff, Denylist, Kind, Level, Outcome, Raise};
+use jwtkeeper_core::denylist::{Change, Cutoff, Denylist, Kind, Level, Outcome, Revocation};
 use jwtkeeper_core::types::Id;
 use jwtkeeper_store::Embedded;
 
@@ -60,7 +60,7 @@ fn changes(work: u64) -> Vec<Vec<Change>> {
         ],
         vec![
             entries(vec![
-                Raise {
+                Revocation {
                     until: NOW + 100,
                     ..hard(Kind::Token, &n(41))
                 },
@@ -74,7 +74,7 @@ fn changes(work: u64) -> Vec<Vec<Change>> {
 impl Acknowledged {
     fn note(&mut self, change: &Change, outcome: &Outcome) {
         match change {
-            Change::Raise { entries, .. } => {
+            Change::Revoke { entries, .. } => {
                 entries
                     .iter()
                     .filter(|entry| entry.until > NOW + 1000)

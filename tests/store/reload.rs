@@ -1,6 +1,6 @@
 //! The embedded store across restarts: it says what it said.
 
-use jwtkeeper_core::denylist::{Change, Denylist, Kind, Level, MARGIN, Outcome, Raise, Rotate, SessionStart};
+use jwtkeeper_core::denylist::{Change, Denylist, Kind, Level, MARGIN, Outcome, Revocation, Rotate, SessionStart};
 use jwtkeeper_core::types::{Id, Millis, Seconds};
 use jwtkeeper_store::Embedded;
 
@@ -32,16 +32,16 @@ fn any(random: &mut Random, second: i64) -> Change {
     match random.below(12) {
         0..=2 => entries(vec![raise(Kind::Token, &pick(random), level, until)]),
         3 => entries(vec![raise(Kind::Session, &pick(random), Level::Hard, until)]),
-        4 | 5 => entries(vec![Raise {
+        4 | 5 => entries(vec![Revocation {
             until,
             ..cutoff(Kind::Subject, &pick(random), level, at)
         }]),
         // A realm's one cutoff stays in memory past its deadline, when it speaks of nobody any more; its row does not.
-        6 if random.below(20) == 0 => entries(vec![Raise {
+        6 if random.below(20) == 0 => entries(vec![Revocation {
             until: NOW + 1_000_000,
             ..cutoff(Kind::Realm, &uuid(0), Level::Hard, at)
         }]),
-        6 | 7 => Change::Raise {
+        6 | 7 => Change::Revoke {
             entries: vec![raise(Kind::Token, &pick(random), Level::Hard, until)],
             ends_session_of: Some(pick(random)),
         },
@@ -136,11 +136,11 @@ fn what_is_raised_again_for_less_does_not_fall_when_the_longer_entry_is_forgotte
         entries(vec![raise(Kind::Token, &uuid(1), Level::Hard, NOW + 1000)]),
     )
     .unwrap();
-    let short = Raise {
+    let short = Revocation {
         until: NOW + 1000,
         ..cutoff(Kind::Subject, &id("u"), Level::Hard, moment(-5))
     };
-    let long = Raise {
+    let long = Revocation {
         until: NOW + 5000,
         ..cutoff(Kind::Subject, &id("u"), Level::Hard, moment(-9))
     };
@@ -161,7 +161,7 @@ fn every_application_of_a_cutoff_survives_a_restart() {
     let (subject, realm_of) = (id("u"), |store: &Embedded| realm(store.index()));
     for second in [-8, -9] {
         let cutoff = realm_of(&store).next_cutoff(Kind::Subject, &subject, Level::Hard, moment(second), moment(-10));
-        let raise = Raise {
+        let raise = Revocation {
             cutoff,
             ..hard(Kind::Subject, &subject)
         };

@@ -3,8 +3,8 @@
 use std::sync::Arc;
 
 use jwtkeeper_core::denylist::{
-    Change, Cutoff, Cutoffs, Denylist, Index, Kind, Level, Lock, Outcome, Raise, RealmIndex, Record, Rotate, Rotation,
-    SessionStart, StoreError,
+    Change, Cutoff, Cutoffs, Denylist, Index, Kind, Level, Lock, Outcome, RealmIndex, Record, Revocation, Rotate,
+    Rotation, SessionStart, StoreError,
 };
 use jwtkeeper_core::keyring::KeyId;
 use jwtkeeper_core::types::{Id, Millis, Seconds};
@@ -46,8 +46,8 @@ pub(crate) fn apply(store: &dyn Denylist, realm: &Arc<RealmIndex>, change: Chang
     outcome
 }
 
-pub(crate) fn raise(kind: Kind, id: &Id, level: Level, until: Seconds) -> Raise {
-    Raise {
+pub(crate) fn raise(kind: Kind, id: &Id, level: Level, until: Seconds) -> Revocation {
+    Revocation {
         kind,
         id: id.clone(),
         level,
@@ -57,7 +57,7 @@ pub(crate) fn raise(kind: Kind, id: &Id, level: Level, until: Seconds) -> Raise 
 }
 
 /// An entry that stands for an hour.
-pub(crate) fn hard(kind: Kind, id: &Id) -> Raise {
+pub(crate) fn hard(kind: Kind, id: &Id) -> Revocation {
     raise(kind, id, Level::Hard, NOW + 3600)
 }
 
@@ -66,19 +66,19 @@ pub(crate) fn by(start: Millis) -> Cutoff {
     Cutoff::new(start, start.micros())
 }
 
-pub(crate) fn cutoff(kind: Kind, id: &Id, level: Level, start: Millis) -> Raise {
-    Raise {
+pub(crate) fn cutoff(kind: Kind, id: &Id, level: Level, start: Millis) -> Revocation {
+    Revocation {
         cutoff: by(start),
         ..raise(kind, id, level, NOW + 3600)
     }
 }
 
-pub(crate) fn entries(entries: Vec<Raise>) -> Change {
+pub(crate) fn entries(entries: Vec<Revocation>) -> Change {
     Change::raise(entries)
 }
 
 pub(crate) fn revoke_jti(jti: &Id) -> Change {
-    Change::Raise {
+    Change::Revoke {
         entries: vec![hard(Kind::Token, jti)],
         ends_session_of: Some(jti.clone()),
     }

@@ -6,7 +6,7 @@
 use std::collections::HashMap;
 use std::sync::{Mutex, PoisonError};
 
-use jwtkeeper_core::denylist::{Kind, Level, Raise};
+use jwtkeeper_core::denylist::{Kind, Level, Revocation};
 use jwtkeeper_core::types::{Id, Millis};
 
 type Key = (String, Kind, Id, Level);
@@ -25,7 +25,7 @@ pub(super) struct Request<'a> {
 
 impl Applying {
     /// Begins a request that applies cutoffs of realms.
-    pub(super) fn enter<'r>(&self, cutoffs: impl Iterator<Item = (&'r str, &'r Raise)>) -> Request<'_> {
+    pub(super) fn enter<'r>(&self, cutoffs: impl Iterator<Item = (&'r str, &'r Revocation)>) -> Request<'_> {
         let cutoffs: Vec<_> = cutoffs
             .map(|(realm, raise)| (key(realm, raise), raise.cutoff.start()))
             .collect();
@@ -42,7 +42,7 @@ impl Applying {
     }
 
     /// Returns the starts that requests apply to what this raise speaks of.
-    pub(super) fn starts(&self, realm: &str, raise: &Raise) -> Vec<Millis> {
+    pub(super) fn starts(&self, realm: &str, raise: &Revocation) -> Vec<Millis> {
         let requests = self.requests.lock().unwrap_or_else(PoisonError::into_inner);
         requests.get(&key(realm, raise)).cloned().unwrap_or_default()
     }
@@ -67,7 +67,7 @@ impl Drop for Request<'_> {
     }
 }
 
-fn key(realm: &str, raise: &Raise) -> Key {
+fn key(realm: &str, raise: &Revocation) -> Key {
     (realm.to_owned(), raise.kind, raise.id.clone(), raise.level)
 }
 
@@ -76,10 +76,10 @@ mod tests {
     use super::*;
     use jwtkeeper_core::denylist::Cutoff;
 
-    fn cutoff(start: u64) -> Raise {
-        let raise = Raise::hard(Kind::Subject, Id::parse("u").unwrap(), 0);
+    fn cutoff(start: u64) -> Revocation {
+        let raise = Revocation::hard(Kind::Subject, Id::parse("u").unwrap(), 0);
         let cutoff = Cutoff::new(Millis(start), 1);
-        Raise { cutoff, ..raise }
+        Revocation { cutoff, ..raise }
     }
 
     #[test]

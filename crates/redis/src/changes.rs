@@ -19,7 +19,7 @@ use super::value::Decided;
 use super::{naming, value};
 use jwtkeeper_core::denylist::RealmIndex;
 use jwtkeeper_core::denylist::add_session;
-use jwtkeeper_core::denylist::{Kind, Level, Outcome, Raise, Rotate};
+use jwtkeeper_core::denylist::{Kind, Level, Outcome, Revocation, Rotate};
 use jwtkeeper_core::denylist::{Rotation, StoreError};
 use jwtkeeper_core::types::{Id, Millis};
 
@@ -55,9 +55,9 @@ impl Fleet {
     pub(super) async fn raise(
         &self,
         realm: &Arc<RealmIndex>,
-        mut entries: Vec<Raise>,
+        mut entries: Vec<Revocation>,
         ends_session_of: Option<Id>,
-    ) -> (Result<(), StoreError>, Vec<Raise>) {
+    ) -> (Result<(), StoreError>, Vec<Revocation>) {
         let mut told = Vec::new();
         let shared = match self.shared(realm) {
             Ok(shared) => shared,
@@ -78,7 +78,7 @@ impl Fleet {
         };
         let unknown: Vec<_> = found.flat_map(of).filter(|entry| !known.contains(entry)).collect();
         if !unknown.is_empty() {
-            let raise = |(kind, id): &(Kind, Id)| Raise::hard(*kind, id.clone(), first.until);
+            let raise = |(kind, id): &(Kind, Id)| Revocation::hard(*kind, id.clone(), first.until);
             told.extend(unknown.iter().map(raise));
             for raise in &told {
                 realm.raise(raise);

@@ -12,7 +12,7 @@ use super::naming;
 use super::node::{Job, Node};
 use super::value::{self, Decided};
 use jwtkeeper_core::denylist::RealmIndex;
-use jwtkeeper_core::denylist::{Kind, Level, Raise};
+use jwtkeeper_core::denylist::{Kind, Level, Revocation};
 use jwtkeeper_core::denylist::{MARGIN, PENDING, Rotation};
 use jwtkeeper_core::types::{Id, Millis, Seconds};
 
@@ -44,7 +44,7 @@ pub(super) struct Sharing {
 
 /// What Redis has of one entry.
 struct Found {
-    raises: Vec<Raise>,
+    raises: Vec<Revocation>,
     decided: Option<Decided>,
     /// It is none that can be read: hard here, and to be so there.
     unknown: bool,
@@ -215,7 +215,7 @@ fn follow(fleet: &Fleet, job: &Job, decided: &Decided) {
     };
     let (session, successor) = (decided.session.clone(), decided.record.successor.clone());
     for (kind, id) in [(Kind::Session, session), (Kind::Token, successor)] {
-        if job.shared.realm.raise(&Raise::hard(kind, id.clone(), until)) {
+        if job.shared.realm.raise(&Revocation::hard(kind, id.clone(), until)) {
             let shared = job.shared.clone();
             fleet.repair(Job { shared, kind, id });
         }
@@ -229,10 +229,17 @@ pub(super) fn soon(fleet: &Fleet, now: Millis) -> Seconds {
 
 impl Found {
     /// Whether nothing more stands here.
-    fn is_all(&self, stands: &[Raise], rotation: Option<(&Id, &Rotation)>, token: Option<Level>, now: Millis) -> bool {
-        let has = |standing: &Raise| {
-            let covers =
-                |raise: &Raise| raise.includes(standing) && raise.until.saturating_add(TOLERANCE) >= standing.until;
+    fn is_all(
+        &self,
+        stands: &[Revocation],
+        rotation: Option<(&Id, &Rotation)>,
+        token: Option<Level>,
+        now: Millis,
+    ) -> bool {
+        let has = |standing: &Revocation| {
+            let covers = |raise: &Revocation| {
+                raise.includes(standing) && raise.until.saturating_add(TOLERANCE) >= standing.until
+            };
             self.raises.iter().any(covers)
         };
         let all_raised = stands.iter().all(has);
@@ -243,7 +250,7 @@ impl Found {
                 decided.record.successor != rotation.successor || decided.grace_until <= rotation.grace_until
             };
             let recorded = self.decided.as_ref().map_or(!needs_record, ends);
-            has(&Raise::hard(Kind::Token, old.clone(), rotation.until())) && recorded
+            has(&Revocation::hard(Kind::Token, old.clone(), rotation.until())) && recorded
         });
         all_raised && rotated && !self.unknown
     }
@@ -268,7 +275,7 @@ fn deadline(fleet: &Fleet, ttl: i64, now: Millis) -> Seconds {
 }
 
 /// Joins in what Redis has of an entry; where that is `valid`, the numbers of its cutoffs are confirmed by it.
-pub(super) fn join_all(fleet: &Fleet, job: &Job, raises: &[Raise], valid: bool, now: Millis) {
+pub(super) fn join_all(fleet: &Fleet, job: &Job, raises: &[Revocation], valid: bool, now: Millis) {
     for raise in raises {
         join(fleet, job, raise, now);
         if valid {
@@ -278,19 +285,19 @@ pub(super) fn join_all(fleet: &Fleet, job: &Job, raises: &[Raise], valid: bool, 
 }
 
 /// Joins a raise in; for no longer than any token can live.
-fn join(fleet: &Fleet, job: &Job, raise: &Raise, now: Millis) {
+fn join(fleet: &Fleet, job: &Job, raise: &Revocation, now: Millis) {
     let realm = &job.shared.realm;
     if raise.until < realm.forgotten().saturating_add(MARGIN) {
         return; // forgotten here already
     }
-    let raise = Raise {
+    let raise = Revocation {
         cutoff: fleet.judge_cutoff(job, raise, now),
         until: raise.until.min(realm.retention(now)),
         ..raise.clone()
     };
     // A deadline that differs by rounding alone is none that grew.
     let stands = realm.raises_of(job.kind, &job.id);
-    let known = |standing: &Raise| {
+    let known = |standing: &Revocation| {
         let skew = Seconds::try_from(fleet.terms.clock_skew_ms / 1000).unwrap_or(0) + 2;
         standing.includes(&raise) && standing.until.saturating_add(skew) >= raise.until
     };

@@ -23,7 +23,7 @@ use super::node::{Job, Node};
 use super::servers::{Reach, Servers};
 use jwtkeeper_core::denylist::StoreError;
 use jwtkeeper_core::denylist::{Cutoff, Step};
-use jwtkeeper_core::denylist::{Kind, Level, Raise};
+use jwtkeeper_core::denylist::{Kind, Level, Revocation};
 use jwtkeeper_core::denylist::{NONE, Reading, RealmIndex};
 use jwtkeeper_core::types::{Id, Millis};
 use jwtkeeper_log_limit::limited;
@@ -250,7 +250,7 @@ impl Fleet {
 
     /// As of when a cutoff is applied: one that lies further in the future than clocks may differ, as of when it was
     /// first seen.
-    pub(super) fn judge_cutoff(&self, job: &Job, raise: &Raise, now: Millis) -> Cutoff {
+    pub(super) fn judge_cutoff(&self, job: &Job, raise: &Revocation, now: Millis) -> Cutoff {
         let steps = raise.cutoff.steps().iter();
         let judged = steps.map(|step| Step {
             start: self.judge_start(job, raise.level, step.start, now),

@@ -39,7 +39,7 @@ impl Foreign {
             return;
         }
         let dated =
-            |raise: &&mut jwtkeeper_core::denylist::Raise| !raise.cutoff.is_none() && raise.level == Level::Hard;
+            |raise: &&mut jwtkeeper_core::denylist::Revocation| !raise.cutoff.is_none() && raise.level == Level::Hard;
         for raise in said.raises.iter_mut().filter(dated) {
             let start = *remember(&mut first_seen, key, now);
             raise.cutoff = Cutoff::new(start, start.micros());

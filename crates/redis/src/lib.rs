@@ -78,12 +78,12 @@ impl Redis {
     /// Makes a change, as [`Denylist::apply`] says.
     fn make(&self, realm: &Arc<RealmIndex>, change: Change) -> Applied<'_> {
         match change {
-            Change::Raise {
+            Change::Revoke {
                 entries,
                 ends_session_of,
             } => {
                 let (realm, fleet) = (realm.clone(), self.fleet.clone());
-                let again = Change::Raise {
+                let again = Change::Revoke {
                     entries: entries.clone(),
                     ends_session_of: ends_session_of.clone(),
                 };

@@ -5,14 +5,14 @@ use std::sync::Arc;
 use serde::{Deserialize, Serialize};
 
 use jwtkeeper_core::denylist::{Cutoff, MAX_SEQUENCE, Step};
-use jwtkeeper_core::denylist::{Kind, Level, Lock, Raise, Record};
+use jwtkeeper_core::denylist::{Kind, Level, Lock, Record, Revocation};
 use jwtkeeper_core::denylist::{PENDING, Rotation};
 use jwtkeeper_core::keyring::{KeyId, Seal};
 use jwtkeeper_core::types::{Id, Millis, Seconds};
 
 /// What a value says of an entry.
 pub(super) struct Said {
-    pub(super) raises: Vec<Raise>,
+    pub(super) raises: Vec<Revocation>,
     /// Whether it is none that we or a gem write: it counts as hard.
     pub(super) unknown: bool,
 }
@@ -20,7 +20,7 @@ pub(super) struct Said {
 /// Reads an entry's value. `until` is its deadline as its time to live says. What cannot be read counts as hard: for a
 /// subject, or a realm, as of `now`.
 pub(super) fn read(kind: Kind, id: &Id, value: &str, until: Seconds, now: Millis) -> Said {
-    let raise = |level, cutoff, until| Raise {
+    let raise = |level, cutoff, until| Revocation {
         kind,
         id: id.clone(),
         level,

@@ -208,7 +208,7 @@ impl Denylist for Embedded {
     }
 
     fn apply(&self, realm: &Arc<RealmIndex>, change: Change) -> Applied<'_> {
-        if let Change::Raise {
+        if let Change::Revoke {
             entries,
             ends_session_of,
         } = &change

@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use jwtkeeper_core::denylist::Cutoff;
 use jwtkeeper_core::denylist::{Index, Rotation, record_until};
-use jwtkeeper_core::denylist::{Kind, Level, Lock, Raise, Record};
+use jwtkeeper_core::denylist::{Kind, Level, Lock, Record, Revocation};
 use jwtkeeper_core::keyring::{KeyId, Seal};
 use jwtkeeper_core::types::{Id, Millis, Seconds};
 
@@ -16,7 +16,7 @@ use jwtkeeper_core::types::{Id, Millis, Seconds};
 #[derive(Serialize, Deserialize)]
 enum Row<'a> {
     /// An entry of a token or a session. That of a subject or a realm, by a time alone, is no longer written.
-    Raise {
+    Revocation {
         realm: &'a str,
         kind: u8,
         id: &'a str,
@@ -72,7 +72,7 @@ pub(crate) struct BadRow;
 pub(crate) type Rows = Vec<(Seconds, Vec<u8>)>;
 
 /// Appends the rows of a raise: of a cutoff one for each of its applications.
-pub(crate) fn put_raise(realm: &str, raise: &Raise, rows: &mut Rows) -> Result<(), EncodeError> {
+pub(crate) fn put_raise(realm: &str, raise: &Revocation, rows: &mut Rows) -> Result<(), EncodeError> {
     let id = if raise.kind == Kind::Realm {
         String::new()
     } else {
@@ -80,7 +80,7 @@ pub(crate) fn put_raise(realm: &str, raise: &Raise, rows: &mut Rows) -> Result<(
     };
     let (kind, level) = (kind_code(raise.kind), level_code(raise.level));
     if let Kind::Token | Kind::Session = raise.kind {
-        let row = Row::Raise {
+        let row = Row::Revocation {
             realm,
             kind,
             id: &id,
@@ -158,7 +158,7 @@ fn put(until: Seconds, row: &Row<'_>, rows: &mut Rows) -> Result<(), EncodeError
 /// A cutoff later than could be, applied as of the latest that can: what its row should have said.
 pub(crate) struct FutureCutoff {
     pub(crate) realm: String,
-    pub(crate) raise: Raise,
+    pub(crate) raise: Revocation,
 }
 
 /// Joins one row into the index. A cutoff later than `latest` is applied as of `latest`, and returned.
@@ -169,7 +169,7 @@ pub(crate) fn load(
     latest: Millis,
 ) -> Result<Option<FutureCutoff>, BadRow> {
     let raised = match jwtkeeper_wire::decode(bytes).map_err(|_| BadRow)? {
-        Row::Raise {
+        Row::Revocation {
             realm,
             kind,
             id,
@@ -215,7 +215,7 @@ pub(crate) fn load(
     };
     let (realm, kind, id, level, start, sequence) = raised;
     let kind = kind_of(kind).ok_or(BadRow)?;
-    let raise = Raise {
+    let raise = Revocation {
         kind,
         id: if kind == Kind::Realm { Id::Uuid(0) } else { id_of(id)? },
         level: level_of(level).ok_or(BadRow)?,

@@ -13,7 +13,7 @@ use crate::row::{self, Rows};
 use crate::sweep::Sweeper;
 use crate::upkeep::Upkeep;
 use jwtkeeper_core::denylist::add_session;
-use jwtkeeper_core::denylist::{Change, Kind, Level, Outcome, Raise};
+use jwtkeeper_core::denylist::{Change, Kind, Level, Outcome, Revocation};
 use jwtkeeper_core::denylist::{Index, MintedMark, RealmIndex, Rotation};
 use jwtkeeper_core::denylist::{MARGIN, StoreError};
 use jwtkeeper_core::types::{Id, Millis};
@@ -63,7 +63,7 @@ pub(crate) struct Writer {
     pub(crate) written: Arc<Written>,
     pub(crate) fault: Arc<Mutex<Option<StoreError>>>,
     /// In force in memory, and in no commit that succeeded.
-    pub(crate) unsaved: HashMap<Standing, (Arc<RealmIndex>, Raise)>,
+    pub(crate) unsaved: HashMap<Standing, (Arc<RealmIndex>, Revocation)>,
     /// Rotations in effect in memory that no commit has, or not with the end of their grace.
     pub(crate) unsaved_rotations: Vec<(Arc<RealmIndex>, Id)>,
     /// The rows of records that are kept until their successor is handed out, and then no longer than the grace.
@@ -86,7 +86,7 @@ pub(crate) struct Batch {
     rows: Rows,
     marks: Vec<(String, u64)>,
     pub(crate) forget: Option<Forget>,
-    raised: Vec<(Arc<RealmIndex>, Raise)>,
+    raised: Vec<(Arc<RealmIndex>, Revocation)>,
     rotated: Vec<(Arc<RealmIndex>, Id)>,
     kept: Vec<(Arc<RealmIndex>, Id)>,
     /// Which of the rows are records of successors that were not handed out.
@@ -186,7 +186,7 @@ impl Writer {
                 self.rewrite_minted = true;
                 batch.rotated.iter().for_each(|(realm, old)| realm.remove_rotation(old));
                 self.unsaved_rotations = std::mem::take(&mut batch.kept);
-                let key = |realm: &RealmIndex, raise: &Raise| {
+                let key = |realm: &RealmIndex, raise: &Revocation| {
                     (realm.name().to_owned(), raise.kind, raise.id.clone(), raise.level)
                 };
                 self.unsaved = batch
@@ -204,7 +204,7 @@ impl Writer {
     fn step(&mut self, realm: &Arc<RealmIndex>, change: Change, batch: &mut Batch) -> Result<Outcome, StoreError> {
         let too_large = |error: jwtkeeper_wire::EncodeError| StoreError::Failed(error.to_string());
         match change {
-            Change::Raise {
+            Change::Revoke {
                 mut entries,
                 ends_session_of,
             } => {

@@ -1,7 +1,7 @@
 //! A rotated token after its grace: someone kept it, or stole it.
 
 use futures_util::FutureExt;
-use jwtkeeper_core::denylist::{Change, Kind, Raise};
+use jwtkeeper_core::denylist::{Change, Kind, Revocation};
 use jwtkeeper_core::jwt::Algorithm;
 use jwtkeeper_core::keeper::Revoke;
 use jwtkeeper_core::realm::OnReuse;
@@ -47,7 +47,11 @@ fn a_reused_token_is_told_of_whatever_became_of_its_successors() {
     let second = world.rotate(&first);
     // Its own entry alone, as a gem writes it: `revoke --jti` would end the session, and reuse would not be told.
     let until = second.expires_at;
-    world.apply(Change::raise(vec![Raise::hard(Kind::Token, second.jti.clone(), until)]));
+    world.apply(Change::raise(vec![Revocation::hard(
+        Kind::Token,
+        second.jti.clone(),
+        until,
+    )]));
     assert_eq!(world.say(&first.token), refused(Revoked), "in the grace");
     assert!(world.rejection(&first.token, None).unwrap().reuse.is_none());
     world.now = at(30_000);

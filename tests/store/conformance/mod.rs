@@ -5,7 +5,7 @@ mod rotation;
 use std::sync::Arc;
 
 use jwtkeeper_core::denylist::{
-    Change, Cutoffs, Denylist, Kind, Level, MARGIN, Memory, Outcome, Raise, RealmIndex, Rotate, SessionStart,
+    Change, Cutoffs, Denylist, Kind, Level, MARGIN, Memory, Outcome, RealmIndex, Revocation, Rotate, SessionStart,
 };
 
 use crate::support::{
@@ -209,7 +209,7 @@ fn each_application_of_a_cutoff_has_a_number_of_its_own(store: &Store) {
     for _ in 0..3 {
         let realm = store.realm();
         let cutoff = realm.next_cutoff(Kind::Subject, &subject, Level::Hard, start, moment(7));
-        store.apply(entries(vec![Raise {
+        store.apply(entries(vec![Revocation {
             cutoff,
             ..hard(Kind::Subject, &subject)
         }]));
@@ -228,7 +228,7 @@ fn an_earlier_cutoff_spares_what_followed_a_later_one(store: &Store) {
         let cutoff = store
             .realm()
             .next_cutoff(Kind::Subject, &subject, Level::Hard, start, moment(-10));
-        store.apply(entries(vec![Raise {
+        store.apply(entries(vec![Revocation {
             cutoff,
             ..hard(Kind::Subject, &subject)
         }]));
@@ -256,7 +256,7 @@ fn what_is_past_is_forgotten_and_nothing_else(store: &Store) {
     for n in 0..50 {
         let until = NOW + 100 * i64::try_from(n).unwrap();
         store.apply(entries(vec![raise(Kind::Token, &uuid(n), Level::Hard, until)]));
-        store.apply(entries(vec![Raise {
+        store.apply(entries(vec![Revocation {
             until,
             ..cutoff(Kind::Subject, &uuid(n), Level::Hard, moment(1))
         }]));

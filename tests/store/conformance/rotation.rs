@@ -2,7 +2,7 @@
 
 use std::collections::HashSet;
 
-use jwtkeeper_core::denylist::{Kind, Level, Outcome, Raise, Rotation};
+use jwtkeeper_core::denylist::{Kind, Level, Outcome, Revocation, Rotation};
 use jwtkeeper_core::types::Id;
 
 use super::Store;
@@ -49,7 +49,7 @@ pub(super) fn the_grace_starts_when_a_successor_is_handed_out(store: &Store) {
 }
 
 pub(super) fn what_is_revoked_is_not_rotated(store: &Store) {
-    let reasons: [fn(&Id, &Id) -> Raise; 4] = [
+    let reasons: [fn(&Id, &Id) -> Revocation; 4] = [
         |old, _| hard(Kind::Token, old),
         |old, _| hard(Kind::Session, old),
         |_, _| cutoff(Kind::Subject, &id("u"), Level::Hard, moment(0)),

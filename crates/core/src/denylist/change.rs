@@ -7,7 +7,7 @@ use super::index::Rotation;
 use crate::keyring::{KeyId, Seal};
 use crate::types::{Id, Millis, Seconds};
 
-/// How far an entry has climbed.
+/// The level of an entry.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Level {
     /// Flagged: rotation is due on next sight.
@@ -16,7 +16,7 @@ pub enum Level {
     Hard,
 }
 
-/// What an entry speaks of.
+/// The kind of an entry.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Kind {
     /// One token, by its jti.
@@ -29,14 +29,14 @@ pub enum Kind {
     Realm,
 }
 
-/// Raises an entry to a level; what stands higher or longer stays.
+/// A revocation or a flag of an entry. Levels and deadlines only rise: a lower level or an earlier deadline changes nothing.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Raise {
-    /// What it speaks of.
+pub struct Revocation {
+    /// The kind of the entry.
     pub kind: Kind,
-    /// Whose; any for `Kind::Realm`.
+    /// The id; any for `Kind::Realm`.
     pub id: Id,
-    /// How far.
+    /// The level.
     pub level: Level,
     /// For subjects and realms: which sessions or tokens it covers.
     pub cutoff: Cutoff,
@@ -44,7 +44,7 @@ pub struct Raise {
     pub until: Seconds,
 }
 
-impl Raise {
+impl Revocation {
     /// Revokes a token or a session.
     pub fn hard(kind: Kind, id: Id, until: Seconds) -> Self {
         Self {
@@ -138,11 +138,11 @@ pub struct Rotate {
 /// One atomic step.
 #[derive(Debug, Clone)]
 pub enum Change {
-    /// Raise entries; with `ends_session_of`, also revoke the session of this jti where the store knows it, until the
+    /// Revocation entries; with `ends_session_of`, also revoke the session of this jti where the store knows it, until the
     /// same time as the first entry.
-    Raise {
+    Revoke {
         /// The entries.
-        entries: Vec<Raise>,
+        entries: Vec<Revocation>,
         /// The jti whose session ends.
         ends_session_of: Option<Id>,
     },
@@ -174,8 +174,8 @@ pub enum Change {
 
 impl Change {
     /// Raises entries, and nothing beside them.
-    pub fn raise(entries: Vec<Raise>) -> Self {
-        Change::Raise {
+    pub fn raise(entries: Vec<Revocation>) -> Self {
+        Change::Revoke {
             entries,
             ends_session_of: None,
         }
@@ -183,7 +183,7 @@ impl Change {
 
     /// Whether somebody asked for it: a revocation, a flag or a rotation.
     pub fn is_asked_for(&self) -> bool {
-        matches!(self, Change::Raise { .. } | Change::Rotate(_))
+        matches!(self, Change::Revoke { .. } | Change::Rotate(_))
     }
 }
 

@@ -3,7 +3,7 @@
 
 use std::sync::{Arc, Mutex, PoisonError};
 
-use super::change::{Change, Kind, Outcome, Raise};
+use super::change::{Change, Kind, Outcome, Revocation};
 use super::index::{Index, RealmIndex, Rotation};
 use super::{Applied, Denylist, StoreHealth};
 use crate::types::Id;
@@ -23,7 +23,7 @@ impl Denylist for Memory {
     fn apply(&self, realm: &Arc<RealmIndex>, change: Change) -> Applied<'_> {
         let step = self.step.lock().unwrap_or_else(PoisonError::into_inner);
         let outcome = match change {
-            Change::Raise {
+            Change::Revoke {
                 mut entries,
                 ends_session_of,
             } => {
@@ -65,7 +65,7 @@ impl Denylist for Memory {
 
 /// Adds the revocation of the session that `token` belongs to, for as long as the first entry stands, and that of the
 /// session's last token: a gem knows no sessions. Two entries, however often the session was rotated.
-pub fn add_session(realm: &RealmIndex, entries: &mut Vec<Raise>, token: Option<&Id>) {
+pub fn add_session(realm: &RealmIndex, entries: &mut Vec<Revocation>, token: Option<&Id>) {
     let session = token.and_then(|token| realm.session_of(token));
     let (Some(session), Some(first)) = (session, entries.first()) else {
         return;
@@ -73,8 +73,11 @@ pub fn add_session(realm: &RealmIndex, entries: &mut Vec<Raise>, token: Option<&
     let until = first.until;
     let head = realm
         .head_of(&session)
-        .map(|head| Raise::hard(Kind::Token, head, until));
-    for raise in head.into_iter().chain([Raise::hard(Kind::Session, session, until)]) {
+        .map(|head| Revocation::hard(Kind::Token, head, until));
+    for raise in head
+        .into_iter()
+        .chain([Revocation::hard(Kind::Session, session, until)])
+    {
         if !entries.contains(&raise) {
             entries.push(raise);
         }

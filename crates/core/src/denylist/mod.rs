@@ -13,10 +13,10 @@ use std::time::Duration;
 
 use crate::types::{Durations, Millis};
 
-pub use change::{Change, Kind, Level, Lock, Outcome, Raise, Record, Rotate};
+pub use change::{Change, Kind, Level, Lock, Outcome, Record, Revocation, Rotate};
 pub use cutoff::{Cutoff, MAX_SEQUENCE, SessionStart, Step};
 pub use index::{
-    Cutoffs, EarlyToken, Index, MintedMark, NONE, PARTS, PENDING, Reading, RealmIndex, Rotation, Stands, record_until,
+    Cutoffs, EarlyToken, Index, Lookup, MintedMark, NONE, PARTS, PENDING, Reading, RealmIndex, Rotation, record_until,
 };
 pub use memory::{Memory, add_session};
 

@@ -4,7 +4,7 @@ use jwtkeeper_wire::Reason;
 
 use super::verification::{VerifiedToken, verify_token};
 use super::{Keeper, RealmState, Refusal, Rejection, Reuse};
-use crate::denylist::{Change, Kind, Level, MARGIN, Raise};
+use crate::denylist::{Change, Kind, Level, MARGIN, Revocation};
 use crate::keyring::Effort;
 use crate::realm::OnReuse;
 use crate::types::{Id, Millis, Seconds};
@@ -69,7 +69,7 @@ impl Keeper {
         effort: &mut Effort,
     ) -> Result<Result<(), Rejection>, Refusal> {
         let until = retention(served, now);
-        let hard = |kind, id| Raise::hard(kind, id, until);
+        let hard = |kind, id| Revocation::hard(kind, id, until);
         let mut ends_session_of = None;
         let entries = match target {
             Revoke::Token { token, cookie } => {
@@ -89,10 +89,10 @@ impl Keeper {
                     // A token from the future may begin to be rotated later than any that is minted now.
                     let entry = hard(Kind::Session, verified.session);
                     let until = entry.until.max(until);
-                    entries.push(Raise { until, ..entry });
+                    entries.push(Revocation { until, ..entry });
                 }
                 if has_jti && until > now.seconds() {
-                    entries.push(Raise {
+                    entries.push(Revocation {
                         until,
                         ..hard(Kind::Token, verified.jti)
                     });
@@ -122,7 +122,7 @@ impl Keeper {
         self.denylist
             .apply(
                 &served.index,
-                Change::Raise {
+                Change::Revoke {
                     entries,
                     ends_session_of,
                 },
@@ -134,9 +134,9 @@ impl Keeper {
     /// Flags: rotation is due on next sight.
     pub async fn flag(&self, served: &RealmState, now: Millis, target: Flag<'_>) -> Result<(), Refusal> {
         let until = retention(served, now);
-        let soft = |kind, id| Raise {
+        let soft = |kind, id| Revocation {
             level: Level::Soft,
-            ..Raise::hard(kind, id, until)
+            ..Revocation::hard(kind, id, until)
         };
         let raise = match target {
             Flag::Jti(jti) => soft(Kind::Token, id("the jti", jti)?),
@@ -202,7 +202,7 @@ fn retention(served: &RealmState, now: Millis) -> Seconds {
 
 /// The raise that applies a cutoff. Clocks differ by `clock_skew` at most: a session that began by the time asked for
 /// began, by the clock of its own host, no later than that much after it.
-fn with_cutoff(served: &RealmState, now: Millis, before: Before, raise: Raise) -> Result<Raise, Refusal> {
+fn with_cutoff(served: &RealmState, now: Millis, before: Before, raise: Revocation) -> Result<Revocation, Refusal> {
     let (index, skew) = (&served.index, served.realm.policy.clock_skew_ms);
     let start = match before {
         Before::At(at) if at > now.plus(skew) => return Err(Refusal::CutoffInFuture),
@@ -215,12 +215,12 @@ fn with_cutoff(served: &RealmState, now: Millis, before: Before, raise: Raise) -
         Before::Now { first_asked: None } => now.plus(skew).max(index.minted()),
     };
     let cutoff = index.next_cutoff(raise.kind, &raise.id, raise.level, start, now);
-    Ok(Raise { cutoff, ..raise })
+    Ok(Revocation { cutoff, ..raise })
 }
 
 /// Adds the entries that end tokens which exist now and are not yet valid, as far as this host has seen them. A cutoff by a
 /// time ends none of them: they say of themselves that they begin later.
-fn with_early_tokens(served: &RealmState, before: Before, cutoff: Raise) -> Vec<Raise> {
+fn with_early_tokens(served: &RealmState, before: Before, cutoff: Revocation) -> Vec<Revocation> {
     let subject = (cutoff.kind == Kind::Subject).then_some(&cutoff.id);
     let early = match before {
         Before::At(_) => Vec::new(),

@@ -6,7 +6,7 @@ use jwtkeeper_wire::{Cause, Reason};
 use super::seal::{has_forged_end, is_forged};
 use super::verification::{LockState, Origin, VerifiedToken, verify_token};
 use super::{Keeper, RealmState, Rejection, Reuse, Verdict};
-use crate::denylist::{Change, EarlyToken, Kind, Level, MARGIN, Raise, Rotation, Stands};
+use crate::denylist::{Change, EarlyToken, Kind, Level, Lookup, MARGIN, Revocation, Rotation};
 use crate::jwt::Version;
 use crate::keyring::Effort;
 use crate::realm::{CookieLock, Policy, RotateOn};
@@ -64,7 +64,9 @@ impl Keeper {
         let until = exp.saturating_add(MARGIN);
         let ids = [(Kind::Session, &verified.session), (Kind::Token, &verified.jti)];
         let ids = ids.into_iter().filter(|(_, id)| !id.is_absent());
-        let entries: Vec<_> = ids.map(|(kind, id)| Raise::hard(kind, id.clone(), until)).collect();
+        let entries: Vec<_> = ids
+            .map(|(kind, id)| Revocation::hard(kind, id.clone(), until))
+            .collect();
         if let Some(entry) = entries.first().cloned() {
             let subject = verified.subject().and_then(|subject| Id::parse(subject).ok());
             let start = verified.start.at;
@@ -124,7 +126,7 @@ pub(super) fn session_end(start: Millis, span: u64) -> Millis {
 }
 
 /// Checks the denylist; a token that passes is valid.
-fn check_denylist(served: &RealmState, now: Millis, verified: &VerifiedToken<'_>) -> Result<Stands, Rejection> {
+fn check_denylist(served: &RealmState, now: Millis, verified: &VerifiedToken<'_>) -> Result<Lookup, Rejection> {
     let index = &served.index;
     let stands = index.look(&verified.jti, &verified.session, verified.subject());
     let start = verified.start;
@@ -176,7 +178,7 @@ pub(super) fn reused(verified: &VerifiedToken<'_>) -> Rejection {
     }
 }
 
-fn rotation_cause(served: &RealmState, now: Millis, verified: &VerifiedToken<'_>, stands: &Stands) -> Cause {
+fn rotation_cause(served: &RealmState, now: Millis, verified: &VerifiedToken<'_>, stands: &Lookup) -> Cause {
     if verified.origin == Origin::Foreign {
         return Cause::None;
     }
@@ -230,7 +232,7 @@ pub(super) fn life_of_successor(policy: &Policy, now: Millis, old: &VerifiedToke
     lived.min(seconds(policy.expiry))
 }
 
-fn is_flagged(verified: &VerifiedToken<'_>, stands: &Stands) -> bool {
+fn is_flagged(verified: &VerifiedToken<'_>, stands: &Lookup) -> bool {
     let seen = verified.own(|own| own.seen_flag).unwrap_or(0);
     stands.token == Some(Level::Soft) || stands.subject.soft.covers(verified.issued, seen)
 }

@@ -49,7 +49,7 @@ impl Id {
         Ok(Id::Text(text.into()))
     }
 
-    /// Stands for an id that a foreign token lacks. No request can name it, so no entry is ever made for it.
+    /// Lookup for an id that a foreign token lacks. No request can name it, so no entry is ever made for it.
     pub fn absent() -> Self {
         Id::Text(FOREIGN.into())
     }

@@ -4,7 +4,7 @@
 use std::collections::HashMap;
 
 use super::{RealmIndex, clamp, lock};
-use crate::denylist::change::{Kind, Level, Raise};
+use crate::denylist::change::{Kind, Level, Revocation};
 use crate::types::{Id, Millis, Seconds};
 
 /// The most early tokens that a realm remembers.
@@ -18,7 +18,7 @@ pub struct EarlyToken {
     /// The start of its session.
     pub start: Millis,
     /// The entry that revokes it.
-    pub entry: Raise,
+    pub entry: Revocation,
 }
 
 #[derive(Default)]
@@ -40,7 +40,7 @@ impl RealmIndex {
     }
 
     /// Returns the entries that revoke early tokens whose sessions start after `start`: those of a subject, or all.
-    pub fn early_tokens(&self, subject: Option<&Id>, start: Millis) -> Vec<Raise> {
+    pub fn early_tokens(&self, subject: Option<&Id>, start: Millis) -> Vec<Revocation> {
         let tokens = lock(&self.early);
         let is_meant =
             |token: &&EarlyToken| token.start > start && (subject.is_none() || token.subject.as_ref() == subject);
@@ -53,8 +53,8 @@ impl RealmIndex {
     }
 
     /// Returns the revocations among these entries that exist and end before them.
-    pub fn too_short(&self, entries: Vec<Raise>) -> Vec<Raise> {
-        let is_short = |entry: &Raise| {
+    pub fn too_short(&self, entries: Vec<Revocation>) -> Vec<Revocation> {
+        let is_short = |entry: &Revocation| {
             let found = self.standing(entry.kind, &entry.id);
             found.is_some_and(|(level, until)| level == Level::Hard && until < Seconds::from(clamp(entry.until)))
         };

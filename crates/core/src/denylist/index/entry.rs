@@ -4,7 +4,7 @@ use std::collections::HashMap;
 
 use super::clamp;
 use super::rotation::Rotation;
-use crate::denylist::change::{Level, Raise};
+use crate::denylist::change::{Level, Revocation};
 use crate::denylist::cutoff::Cutoff;
 use crate::types::{Id, Millis};
 
@@ -12,7 +12,7 @@ use crate::types::{Id, Millis};
 pub type Reading = u16;
 
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Standing {
+pub(super) struct Entry {
     pub(super) level: Level,
     /// The store has it.
     pub(super) saved: bool,
@@ -32,7 +32,7 @@ pub(super) struct Mark {
 }
 
 impl Mark {
-    pub(super) fn join(&mut self, raise: &Raise) -> bool {
+    pub(super) fn join(&mut self, raise: &Revocation) -> bool {
         let until = clamp(raise.until);
         let grew = !self.cutoff.includes(&raise.cutoff) || until > self.until;
         self.cutoff.join(&raise.cutoff);
@@ -43,11 +43,11 @@ impl Mark {
         grew
     }
 
-    pub(super) fn covers(&self, raise: &Raise) -> bool {
+    pub(super) fn covers(&self, raise: &Revocation) -> bool {
         self.saved && self.cutoff.includes(&raise.cutoff) && self.until >= clamp(raise.until)
     }
 
-    pub(super) fn mark_saved(&mut self, raise: &Raise) {
+    pub(super) fn mark_saved(&mut self, raise: &Revocation) {
         self.saved |= self.cutoff == raise.cutoff && self.until == clamp(raise.until);
     }
 }
@@ -81,8 +81,8 @@ impl Marks {
 
 #[derive(Default)]
 pub(super) struct Shard {
-    pub(super) tokens: Map<Standing>,
-    pub(super) sessions: Map<Standing>,
+    pub(super) tokens: Map<Entry>,
+    pub(super) sessions: Map<Entry>,
     pub(super) subjects: HashMap<Id, Marks>,
     pub(super) rotations: HashMap<Id, Rotation>,
     /// The sessions of successors that were not rotated themselves: a rotation knows its own.

@@ -22,7 +22,7 @@ use crate::types::{Millis, Seconds};
 pub use early::EarlyToken;
 pub use entry::Reading;
 pub use minted::MintedMark;
-pub use realm::{RealmIndex, Stands};
+pub use realm::{Lookup, RealmIndex};
 pub use rotation::record_until;
 pub use rotation::{PENDING, Rotation};
 pub use shared::{NONE, PARTS};

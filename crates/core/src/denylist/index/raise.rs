@@ -3,14 +3,14 @@
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
-use super::entry::{Expiring, Mark, Standing};
+use super::entry::{Entry, Expiring, Mark};
 use super::{RealmIndex, clamp, lock, read, row_until, write};
-use crate::denylist::change::{Kind, Level, Raise};
+use crate::denylist::change::{Kind, Level, Revocation};
 use crate::types::Id;
 
 impl RealmIndex {
     /// Joins an entry. Returns true if its level, cutoff or deadline grew.
-    pub fn raise(&self, raise: &Raise) -> bool {
+    pub fn raise(&self, raise: &Revocation) -> bool {
         let until = clamp(raise.until);
         match raise.kind {
             Kind::Token => self.raise_standing(Expiring::Token, &raise.id, raise.level, until),
@@ -45,13 +45,13 @@ impl RealmIndex {
 
     /// Returns the entry that `raise` was joined to, as it is now. The store writes this one, so that no row is lower than the
     /// entry in memory, and none outlives a higher one.
-    pub fn stands(&self, raise: &Raise) -> Raise {
-        let standing = |standing: Standing| Raise {
+    pub fn stands(&self, raise: &Revocation) -> Revocation {
+        let standing = |standing: Entry| Revocation {
             level: standing.level,
             until: row_until(standing.until),
             ..raise.clone()
         };
-        let mark = |mark: &Mark| Raise {
+        let mark = |mark: &Mark| Revocation {
             cutoff: mark.cutoff.clone(),
             until: row_until(mark.until),
             ..raise.clone()
@@ -69,9 +69,9 @@ impl RealmIndex {
     }
 
     /// Returns true if the store has an entry that includes this raise.
-    pub fn is_saved(&self, raise: &Raise) -> bool {
+    pub fn is_saved(&self, raise: &Revocation) -> bool {
         let until = clamp(raise.until);
-        let covers = |standing: Standing| standing.saved && standing.level >= raise.level && standing.until >= until;
+        let covers = |standing: Entry| standing.saved && standing.level >= raise.level && standing.until >= until;
         match raise.kind {
             Kind::Token => read(self.shard(&raise.id)).tokens.get(&raise.id).is_some_and(covers),
             Kind::Session => read(self.shard(&raise.id)).sessions.get(&raise.id).is_some_and(covers),
@@ -84,7 +84,7 @@ impl RealmIndex {
     }
 
     /// Records that the store has this raise.
-    pub fn mark_saved(&self, raise: &Raise) {
+    pub fn mark_saved(&self, raise: &Revocation) {
         let until = clamp(raise.until);
         let mut shard = write(self.shard(&raise.id));
         let map = match raise.kind {
@@ -104,7 +104,7 @@ impl RealmIndex {
         {
             map.insert(
                 &raise.id,
-                Standing {
+                Entry {
                     saved: true,
                     ..standing
                 },
@@ -121,13 +121,13 @@ impl RealmIndex {
         };
         let before = map.get(id);
         let after = match before {
-            None => Standing {
+            None => Entry {
                 level,
                 saved: false,
                 shared: 0,
                 until,
             },
-            Some(stands) => Standing {
+            Some(stands) => Entry {
                 level: stands.level.max(level),
                 saved: false,
                 shared: 0,

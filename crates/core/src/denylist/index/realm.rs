@@ -24,7 +24,7 @@ pub(super) const SHARDS: usize = 1024;
 
 /// What stands for a token, its session and its subject.
 #[derive(Debug, Default)]
-pub struct Stands {
+pub struct Lookup {
     /// How far the token's own entry has climbed.
     pub token: Option<Level>,
     /// Whether its session is revoked.
@@ -82,8 +82,8 @@ impl RealmIndex {
     }
 
     /// Looks up everything that applies to a token. A first token and its session share an id, and so one lookup in a shard.
-    pub fn look(&self, jti: &Id, session: &Id, subject: Option<&str>) -> Stands {
-        let mut stands = Stands::default();
+    pub fn look(&self, jti: &Id, session: &Id, subject: Option<&str>) -> Lookup {
+        let mut stands = Lookup::default();
         let empty = |kind| self.none(kind);
         if !(empty(Expiring::Token) && empty(Expiring::Session) && empty(Expiring::Rotation)) {
             let shard = read(self.shard(jti));

@@ -3,10 +3,10 @@
 
 use std::sync::atomic::Ordering;
 
-use super::entry::{Mark, Marks, Reading, Standing};
+use super::entry::{Entry, Mark, Marks, Reading};
 use super::realm::SHARDS;
 use super::{RealmIndex, Rotation, lock, read, write};
-use crate::denylist::change::{Kind, Level, Raise};
+use crate::denylist::change::{Kind, Level, Revocation};
 use crate::denylist::cutoff::Cutoff;
 use crate::types::{Id, Seconds};
 
@@ -28,20 +28,20 @@ impl RealmIndex {
     }
 
     /// Returns the raises that make the entries of an id the same elsewhere.
-    pub fn raises_of(&self, kind: Kind, id: &Id) -> Vec<Raise> {
-        let raise = |level, cutoff, until| Raise {
+    pub fn raises_of(&self, kind: Kind, id: &Id) -> Vec<Revocation> {
+        let raise = |level, cutoff, until| Revocation {
             kind,
             id: id.clone(),
             level,
             cutoff,
             until: Seconds::from(until),
         };
-        let of_marks = |marks: [(Level, &Mark); 2]| -> Vec<Raise> {
+        let of_marks = |marks: [(Level, &Mark); 2]| -> Vec<Revocation> {
             let some = marks.into_iter().filter(|(_, mark)| !mark.cutoff.is_none());
             some.map(|(level, mark)| raise(level, mark.cutoff.clone(), mark.until))
                 .collect()
         };
-        let of_standing = |standing: Option<Standing>| -> Vec<Raise> {
+        let of_standing = |standing: Option<Entry>| -> Vec<Revocation> {
             let all = standing.into_iter();
             all.map(|standing| raise(standing.level, Cutoff::default(), standing.until))
                 .collect()
@@ -61,14 +61,14 @@ impl RealmIndex {
     }
 
     /// Records the scan that found these raises of an id, and its rotation. Entries that have grown since stay missing.
-    pub fn set_shared(&self, kind: Kind, id: &Id, reading: Reading, seen: &[Raise], rotated: Option<&Rotation>) {
+    pub fn set_shared(&self, kind: Kind, id: &Id, reading: Reading, seen: &[Revocation], rotated: Option<&Rotation>) {
         let same_end = |rotation: &Rotation| {
             rotated
                 .is_some_and(|seen| (&seen.successor, seen.grace_until) == (&rotation.successor, rotation.grace_until))
         };
         let until = |until: u32| Seconds::from(until);
         let saw = |level, cutoff: &Cutoff, last: u32| {
-            let same = |raise: &Raise| (raise.level, &raise.cutoff, raise.until) == (level, cutoff, until(last));
+            let same = |raise: &Revocation| (raise.level, &raise.cutoff, raise.until) == (level, cutoff, until(last));
             seen.iter().any(same)
         };
         let mark = |level, mark: &mut Mark| {
@@ -103,7 +103,7 @@ impl RealmIndex {
     }
 
     /// Takes note of the number of a cutoff that a shared store has.
-    pub fn confirm(&self, raise: &Raise) {
+    pub fn confirm(&self, raise: &Revocation) {
         let confirm = |mark: &mut Mark| mark.confirmed = mark.confirmed.max(raise.cutoff.sequence());
         match raise.kind {
             Kind::Realm => confirm(&mut lock(&self.realm_mark)),
@@ -219,7 +219,7 @@ impl Unshared {
         shared != self.reading && Seconds::from(until) > self.now
     }
 
-    fn standing(&self, standing: &Standing) -> bool {
+    fn standing(&self, standing: &Entry) -> bool {
         self.since(standing.shared, standing.until)
     }
 
