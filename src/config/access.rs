@@ -54,7 +54,7 @@ pub struct Access {
 
 impl Access {
     /// Whether `peer` is root or the daemon's own user, who can do anything to the daemon by other means.
-    pub fn mends(&self, peer: &Peer) -> bool {
+    pub fn is_administrator(&self, peer: &Peer) -> bool {
         peer.is_user(0) || peer.is_user(self.own_uid)
     }
 
@@ -62,8 +62,8 @@ impl Access {
     pub fn permits(&self, peer: &Peer, right: Right, realm: &str) -> bool {
         match right {
             // They can do that by a signal, whatever the rules say.
-            Right::Reload if self.mends(peer) => true,
-            Right::RevokeBefore | Right::Reload if self.rules.is_empty() => self.mends(peer),
+            Right::Reload if self.is_administrator(peer) => true,
+            Right::RevokeBefore | Right::Reload if self.rules.is_empty() => self.is_administrator(peer),
             _ if self.rules.is_empty() => true,
             right => self
                 .rules

@@ -218,7 +218,7 @@ fn faults(context: &Context, status: &Status, store: &StoreHealth, self_tests: &
 /// What is wrong with how many connections there can be, or are.
 fn crowd(context: &Context, limits: &Limits) -> Option<String> {
     let most = descriptors::connections(limits);
-    if context.census.served() >= most {
+    if context.connections.served() >= most {
         let text = "all {most} connections are taken, others wait: jwtkeeper_connections tells whose they are, \
                     limits.connections and limits.connections_per_uid how many there may be";
         return Some(text.replace("{most}", &most.to_string()));
@@ -357,7 +357,7 @@ fn describe(context: &Context, realm: &ActiveRealm) -> Realm {
     Realm {
         name: served.name.clone(),
         generation: realm.since,
-        issued: context.tally.minted(&served.name),
+        issued: context.request_metrics.minted(&served.name),
         version: match &served.version {
             Version::None | Version::Other => None,
             Version::Number(number) => Some((*number).into()),

@@ -244,7 +244,7 @@ fn shared(snapshot: &Snapshot, store: &StoreHealth, families: &mut Families<'_>)
 }
 
 fn requests(context: &Context, families: &mut Families<'_>) -> fmt::Result {
-    let counts = context.tally.counts();
+    let counts = context.request_metrics.counts();
     families.counters(
         "jwtkeeper_requests",
         "Requests by what they came to; why, where that is no plain yes.",
@@ -262,12 +262,12 @@ fn requests(context: &Context, families: &mut Families<'_>) -> fmt::Result {
         "jwtkeeper_request_duration_seconds",
         "How long requests took from when they were read until their reply was there.",
         context
-            .tally
+            .request_metrics
             .durations()
             .into_iter()
             .map(|(operation, took)| ([("operation", operation)], took)),
     )?;
-    let revocations = context.tally.revocations();
+    let revocations = context.request_metrics.revocations();
     families.counters(
         "jwtkeeper_revocations",
         "Revocations that were done, by what they name.",
@@ -292,7 +292,7 @@ fn audit(context: &Context, families: &mut Families<'_>) -> fmt::Result {
 }
 
 fn connections(context: &Context, snapshot: &Snapshot, families: &mut Families<'_>) -> fmt::Result {
-    let all = context.census.by_uid();
+    let all = context.connections.by_uid();
     let others: usize = all.iter().skip(UIDS).map(|(_, count)| count).sum();
     let others = (others > 0).then(|| ([("uid", "other".to_owned())], others as u64));
     let told = all.iter().take(UIDS);
@@ -310,7 +310,7 @@ fn connections(context: &Context, snapshot: &Snapshot, families: &mut Families<'
     families.counter(
         "jwtkeeper_connections_refused",
         "Connections refused: their uid had all that it may have, or too many waited.",
-        context.census.refused(),
+        context.connections.refused(),
     )
 }
 

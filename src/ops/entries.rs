@@ -51,7 +51,7 @@ impl Dispatch {
             limit: limits.entries_per_uid,
         };
         if let Some(why) = refusal(addition, &served.realm.name, in_realm, uid, of_uid) {
-            if !(addition.is_revocation && moment.snapshot.access.mends(&self.peer)) {
+            if !(addition.is_revocation && moment.snapshot.access.is_administrator(&self.peer)) {
                 return Err((ErrorCode::Overloaded, why));
             }
             self.cost += price::BEYOND_LIMIT;

@@ -35,8 +35,8 @@ use jwtkeeper_wire::{
 use crate::audit::{Entry, is_audited};
 use crate::reload::Snapshot;
 use crate::server::rate::Bucket;
-use crate::server::reply::{put, put_error, told};
-use crate::server::tally::{Counter, Ticket};
+use crate::server::reply::{put, put_error, truncated};
+use crate::server::request_metrics::{Counter, Ticket};
 use crate::server::{Context, price};
 use outcome::{Done, Facts, GivenSuccessor, Outcome};
 
@@ -103,7 +103,7 @@ type No = (ErrorCode, String);
 impl Dispatch {
     pub(crate) fn new(context: Arc<Context>, peer: Peer, bucket: Arc<Bucket>) -> Self {
         Self {
-            counter: Counter::new(&context.tally),
+            counter: Counter::new(&context.request_metrics),
             context,
             peer,
             bucket,
@@ -231,7 +231,7 @@ impl Dispatch {
     ) -> Later {
         let (context, peer) = (self.context.clone(), self.peer.id());
         let (at, generation) = (moment.now, moment.snapshot.generation);
-        let realm = realm.map_or_else(String::new, |realm| told(named(realm)));
+        let realm = realm.map_or_else(String::new, |realm| truncated(named(realm)));
         Box::pin(async move {
             let done = work.await;
             let Some(audit) = context.audit.as_ref() else {
@@ -301,7 +301,7 @@ impl Dispatch {
     /// Returns the realm that a request names, and charges the request's work.
     fn served<'m>(&mut self, call: &Call<'m>) -> Result<&'m Arc<RealmState>, No> {
         let Some(served) = call.moment.snapshot.realm(call.realm) else {
-            let text = format!("there is no realm {:?}", told(named(call.realm)));
+            let text = format!("there is no realm {:?}", truncated(named(call.realm)));
             return Err((ErrorCode::UnknownRealm, text));
         };
         if call.row.needs_denylist
@@ -325,7 +325,7 @@ impl Dispatch {
         let (uid, right) = (self.peer.uid, right.name());
         let text = match realm {
             "" => format!("the uid {uid} may not {right}"),
-            realm => format!("the uid {uid} may not {right} in realm {:?}", told(realm)),
+            realm => format!("the uid {uid} may not {right} in realm {:?}", truncated(realm)),
         };
         Err((ErrorCode::NotPermitted, text))
     }

@@ -9,7 +9,7 @@ use jwtkeeper_core::keeper::{HandOut, Names, RealmState, Refusal};
 use jwtkeeper_core::types::Id;
 
 use super::Answered;
-use crate::server::reply::{no_token, put_error, put_refusal};
+use crate::server::reply::{put_error, put_refusal, redacted};
 
 /// What a request came to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -98,8 +98,8 @@ impl Facts {
 
     /// What the audit tells of what is named by its id.
     pub(super) fn named(target: &'static str, id: &str) -> Self {
-        // An id can be as long as a frame; what is longer than any that is taken is told in part.
-        let id = Some(no_token(id).chars().take(1024).collect());
+        // An id can be as long as a frame; what is longer than any that is taken is truncated in part.
+        let id = Some(redacted(id).chars().take(1024).collect());
         let facts = Facts {
             target: Some(target),
             ..Facts::default()

@@ -63,7 +63,7 @@ impl Target {
         }
     }
 
-    /// What it names: one of the tally's targets.
+    /// What it names: one of the request_metrics's targets.
     fn name(&self) -> &'static str {
         match self {
             Target::Token(..) => "token",

@@ -12,8 +12,8 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use super::Context;
-use super::census::{Counted, Refusing};
 use super::connection;
+use super::connection_tracker::{Counted, Refusing};
 use super::descriptors::{Trouble, connections};
 use super::door::{Door, Waiting};
 use super::rate::Bucket;
@@ -57,17 +57,17 @@ pub async fn serve(listener: UnixListener, mut probes: Probes, context: Arc<Cont
             tokio::select! {
                 biased;
                 stream = probes.next() => admit_own(stream, &context, &stop, &tasks),
-                () = context.census.room(room), if !door.is_empty() => {
+                () = context.connections.room(room), if !door.is_empty() => {
                     door.pop().into_iter().for_each(|next| begin(next, &context, &stop, &tasks));
                 }
                 accepted = listener.accept() => {
                     let Some((stream, _)) = trouble.judge(accepted).await else { continue };
                     let Some(arrived) = arrive(stream, &context, &stop, &tasks) else { continue };
-                    if arrived.is_administrator && context.census.served() < room() + KEPT_FREE {
+                    if arrived.is_administrator && context.connections.served() < room() + KEPT_FREE {
                         begin(arrived, &context, &stop, &tasks);
                     } else if let Some(Arrived { stream, peer, counted, .. }) = door.push(arrived) {
                         drop(counted);
-                        context.census.count_refused();
+                        context.connections.count_refused();
                         refuse(stream, peer, &context, &stop, &tasks);
                     }
                 }
@@ -75,9 +75,9 @@ pub async fn serve(listener: UnixListener, mut probes: Probes, context: Arc<Cont
         }
     };
     stop.run_until_cancelled(accepting).await;
-    std::iter::from_fn(|| door.pop()).for_each(|next| begin(next, &context, &stop, &tasks)); // to be told that we stop
+    std::iter::from_fn(|| door.pop()).for_each(|next| begin(next, &context, &stop, &tasks)); // to be truncated that we stop
     context.stopping.store(true, Ordering::Relaxed); // for connections too busy to be woken
-    drop(listener); // who connects from here on is told at once, and comes back to the next daemon
+    drop(listener); // who connects from here on is truncated at once, and comes back to the next daemon
     tasks.close();
     let grace = context.live.snapshot().settings.limits.shutdown_grace;
     tokio::time::timeout(grace, tasks.wait()).await.is_ok()
@@ -105,7 +105,7 @@ fn arrive(
     let snapshot = context.live.snapshot();
     let limit = snapshot.settings.limits.connections_per_uid;
     if let Some(counted) = Counted::new(context.clone(), peer.uid, limit) {
-        let is_administrator = snapshot.access.mends(&peer);
+        let is_administrator = snapshot.access.is_administrator(&peer);
         return Some(Arrived {
             stream,
             peer,
@@ -124,8 +124,8 @@ fn refuse(stream: UnixStream, peer: Peer, context: &Arc<Context>, stop: &Cancell
     };
     let (context, stop) = (context.clone(), stop.clone());
     tasks.spawn(async move {
-        let told = connection::refuse(stream, peer, context, stop, ErrorCode::Overloaded);
-        let _ = tokio::time::timeout(REFUSAL, told).await; // a peer that does not read is not waited for
+        let truncated = connection::refuse(stream, peer, context, stop, ErrorCode::Overloaded);
+        let _ = tokio::time::timeout(REFUSAL, truncated).await; // a peer that does not read is not waited for
         drop(refusing);
     });
 }

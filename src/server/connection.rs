@@ -25,8 +25,8 @@ use super::clock::Clock;
 use super::inbox::Inbox;
 use super::price;
 use super::rate::{Bucket, Turn};
-use super::reply::told;
-use super::tally::Ticket;
+use super::reply::truncated;
+use super::request_metrics::Ticket;
 use crate::config::Limits;
 use crate::ops::{Dispatch, Handled, Later, Moment};
 use jwtkeeper_core::types::Peer;
@@ -125,7 +125,7 @@ enum Flow {
     Full,
     /// More may be there, and it is the turn of others.
     Turn,
-    /// The peer does not speak our protocol, or was told by the greeting what is no longer right.
+    /// The peer does not speak our protocol, or was truncated by the greeting what is no longer right.
     Broken,
 }
 
@@ -162,7 +162,7 @@ impl Connection {
             Err(_) => Some(ErrorCode::MalformedMessage),
             Ok(hello) if hello.protocol < PROTOCOL => Some(ErrorCode::UnsupportedProtocol),
             Ok(hello) => {
-                tracing::debug!(client = ?told(hello.client), "a connection begins");
+                tracing::debug!(client = ?truncated(hello.client), "a connection begins");
                 refusal.or(stop.is_cancelled().then_some(ErrorCode::ShuttingDown))
             }
         };

@@ -6,10 +6,10 @@ use std::time::Instant;
 
 use tokio::runtime::Handle;
 
-use super::census::Census;
+use super::connection_tracker::ConnectionTracker;
 use super::listener::SocketWatch;
 use super::quota::Quotas;
-use super::tally::Tally;
+use super::request_metrics::RequestMetrics;
 use crate::audit::{Audit, Entry};
 use crate::config::Fault;
 use crate::health;
@@ -40,12 +40,12 @@ pub struct Context {
     /// What was found wrong at start and still is, each with its remedy.
     pub warnings: Vec<String>,
     /// What requests came to.
-    pub tally: Arc<Tally>,
-    /// What is told of what was done.
+    pub request_metrics: Arc<RequestMetrics>,
+    /// What is truncated of what was done.
     pub audit: Option<Audit>,
     /// Where slow signatures are made.
     pub(crate) signers: Handle,
-    pub(crate) census: Census,
+    pub(crate) connections: ConnectionTracker,
     pub(crate) quotas: Quotas,
     pub(crate) self_tests: SelfTests,
     /// Rotated tokens presented after their grace.
@@ -93,10 +93,10 @@ impl Context {
             started: Instant::now(),
             began: clock(),
             warnings,
-            tally: Arc::default(),
+            request_metrics: Arc::default(),
             audit,
             signers,
-            census: Census::default(),
+            connections: ConnectionTracker::default(),
             quotas: Quotas::default(),
             self_tests: SelfTests::default(),
             reuses: AtomicU64::new(0),
@@ -143,7 +143,7 @@ impl Context {
 
     /// Takes note that another snapshot is in force, and what that changes.
     pub fn changed(&self, snapshot: &Snapshot, changes: &[Change]) {
-        self.census.limits_changed();
+        self.connections.limits_changed();
         (self.set_log_level)(&snapshot.settings.log_level);
         for change in changes {
             self.tell_of_reload(snapshot.generation, &change.realm, "ok", &change.text);

@@ -39,7 +39,7 @@ fn most() -> usize {
     files.saturating_sub(RESERVE.min(files / 2)).max(1)
 }
 
-/// Whether an accept loop fails. It is told when that begins and when it ends.
+/// Whether an accept loop fails. It is truncated when that begins and when it ends.
 pub(crate) struct Trouble {
     what: &'static str,
     fails: bool,

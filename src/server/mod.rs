@@ -3,9 +3,9 @@
 
 mod accept;
 mod announced;
-pub(crate) mod census;
 pub(crate) mod clock;
 mod connection;
+pub(crate) mod connection_tracker;
 pub(crate) mod context;
 pub(crate) mod cookie;
 pub(crate) mod descriptors;
@@ -16,11 +16,11 @@ pub(crate) mod price;
 pub(crate) mod quota;
 pub(crate) mod rate;
 pub(crate) mod reply;
+pub(crate) mod request_metrics;
 pub(crate) mod signers;
-pub(crate) mod tally;
 
 pub use accept::serve;
 pub use context::{Context, OfProcess};
 pub use listener::{BindError, SocketFile, SocketWatch};
+pub use request_metrics::{Count, RequestMetrics};
 pub use signers::signers;
-pub use tally::{Count, Tally};

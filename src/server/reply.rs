@@ -70,13 +70,13 @@ fn with_wire(minted: &Minted, policy: &CookiePolicy, put: impl FnOnce(wire::Mint
     })
 }
 
-/// As much of a name that a peer gave as may be told of.
-pub(crate) fn told(name: &str) -> String {
-    no_token(name).chars().take(64).collect()
+/// As much of a name that a peer gave as may be truncated of.
+pub(crate) fn truncated(name: &str) -> String {
+    redacted(name).chars().take(64).collect()
 }
 
 /// What was given in the place of a name; of a token, given there by mistake, only that it was one.
-pub(crate) fn no_token(text: &str) -> &str {
+pub(crate) fn redacted(text: &str) -> &str {
     // The beginning of a base64url object, and the dots of a compact serialization (RFC 7515 section 7.1), perhaps behind
     // its scheme (RFC 6750 section 2.1).
     let bare = text.trim_start().trim_start_matches("Bearer").trim_start();

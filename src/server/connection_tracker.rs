@@ -12,7 +12,7 @@ use super::rate::Bucket;
 
 /// The count.
 #[derive(Default)]
-pub(crate) struct Census {
+pub(crate) struct ConnectionTracker {
     present: Mutex<Present>,
     left: Notify,
     /// How many connections are being refused.
@@ -21,15 +21,15 @@ pub(crate) struct Census {
     refused: AtomicU64,
 }
 
-/// A connection beyond its uid's share, told so outside of the count: it takes nobody's place.
+/// A connection beyond its uid's share, truncated so outside of the count: it takes nobody's place.
 pub(crate) struct Refusing(Arc<Context>);
 
 impl Refusing {
-    /// How many are told at a time; more are closed without a word.
+    /// How many are truncated at a time; more are closed without a word.
     const MOST: usize = 32;
 
     pub(crate) fn new(context: Arc<Context>) -> Option<Self> {
-        let refusing = &context.census.refusing;
+        let refusing = &context.connections.refusing;
         let one_more = |now: usize| (now < Self::MOST).then_some(now + 1);
         refusing
             .fetch_update(Ordering::AcqRel, Ordering::Acquire, one_more)
@@ -40,7 +40,7 @@ impl Refusing {
 
 impl Drop for Refusing {
     fn drop(&mut self) {
-        self.0.census.refusing.fetch_sub(1, Ordering::AcqRel);
+        self.0.connections.refusing.fetch_sub(1, Ordering::AcqRel);
     }
 }
 
@@ -60,7 +60,7 @@ struct Of {
 /// Beyond so many uids, those that have left and owe nothing are looked for.
 const KEPT: usize = 1024;
 
-impl Census {
+impl ConnectionTracker {
     /// There may be room now.
     pub(crate) fn limits_changed(&self) {
         self.left.notify_one();
@@ -114,7 +114,11 @@ pub(crate) struct Counted {
 impl Counted {
     /// Counts a connection of `uid`, if that has fewer than `limit`.
     pub(crate) fn new(context: Arc<Context>, uid: u32, limit: usize) -> Option<Self> {
-        let mut present = context.census.present.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut present = context
+            .connections
+            .present
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
         if present.of.len() > KEPT {
             let now = Instant::now();
             present.of.retain(|_, of| of.connections > 0 || !of.bucket.is_full(now));
@@ -124,7 +128,7 @@ impl Counted {
             bucket: Arc::new(Bucket::new()),
         });
         if of.connections >= limit {
-            context.census.refused.fetch_add(1, Ordering::Relaxed);
+            context.connections.refused.fetch_add(1, Ordering::Relaxed);
             return None;
         }
         of.connections += 1;
@@ -141,7 +145,7 @@ impl Counted {
     /// It is served from here on.
     pub(crate) fn served(&mut self) {
         self.is_served = true;
-        let present = &self.context.census.present;
+        let present = &self.context.connections.present;
         present.lock().unwrap_or_else(PoisonError::into_inner).served += 1;
     }
 }
@@ -150,7 +154,7 @@ impl Drop for Counted {
     fn drop(&mut self) {
         let mut present = self
             .context
-            .census
+            .connections
             .present
             .lock()
             .unwrap_or_else(PoisonError::into_inner);
@@ -162,6 +166,6 @@ impl Drop for Counted {
             }
         }
         drop(present);
-        self.context.census.left.notify_one();
+        self.context.connections.left.notify_one();
     }
 }

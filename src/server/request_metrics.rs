@@ -31,13 +31,13 @@ const BOUNDS: &[u64] = &[
 
 /// All numbers.
 #[derive(Default)]
-pub struct Tally {
-    realms: Mutex<Vec<Arc<RealmTally>>>,
+pub struct RequestMetrics {
+    realms: Mutex<Vec<Arc<RealmMetrics>>>,
     next: AtomicUsize,
 }
 
 /// Those of one realm.
-pub(super) struct RealmTally {
+pub(super) struct RealmMetrics {
     name: String,
     shards: [Shard; SHARDS],
 }
@@ -48,7 +48,7 @@ struct Shard {
     durations: [Histogram; ROWS],
 }
 
-impl RealmTally {
+impl RealmMetrics {
     fn new(name: &str) -> Self {
         let zero = || AtomicU64::new(0);
         let shard = || Shard {
@@ -137,19 +137,19 @@ pub struct Count {
     pub count: u64,
 }
 
-impl Tally {
-    fn realms(&self) -> Vec<Arc<RealmTally>> {
+impl RequestMetrics {
+    fn realms(&self) -> Vec<Arc<RealmMetrics>> {
         self.realms.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
-    fn realm(&self, asked: &str) -> Arc<RealmTally> {
+    fn realm(&self, asked: &str) -> Arc<RealmMetrics> {
         let mut realms = self.realms.lock().unwrap_or_else(PoisonError::into_inner);
         let known = |name: &str| realms.iter().find(|realm| realm.name == name).cloned();
         let name = if realms.len() < MOST_REALMS { asked } else { "" };
         if let Some(realm) = known(asked).or_else(|| known(name)) {
             return realm;
         }
-        let realm = Arc::new(RealmTally::new(name));
+        let realm = Arc::new(RealmMetrics::new(name));
         realms.push(realm.clone());
         realm
     }
@@ -222,25 +222,25 @@ impl Tally {
 
 /// Where one connection counts.
 pub(crate) struct Counter {
-    tally: Arc<Tally>,
+    request_metrics: Arc<RequestMetrics>,
     shard: usize,
     /// The realms that it has asked in, by their names.
-    realms: Vec<(String, Arc<RealmTally>)>,
+    realms: Vec<(String, Arc<RealmMetrics>)>,
 }
 
 /// A request that is being handled.
 pub(crate) struct Ticket {
-    realm: Arc<RealmTally>,
+    realm: Arc<RealmMetrics>,
     shard: usize,
     operation: &'static OperationRow,
     began: std::time::Instant,
 }
 
 impl Counter {
-    pub(crate) fn new(tally: &Arc<Tally>) -> Self {
+    pub(crate) fn new(request_metrics: &Arc<RequestMetrics>) -> Self {
         Self {
-            tally: tally.clone(),
-            shard: tally.next.fetch_add(1, Ordering::Relaxed) % SHARDS,
+            request_metrics: request_metrics.clone(),
+            shard: request_metrics.next.fetch_add(1, Ordering::Relaxed) % SHARDS,
             realms: Vec::new(),
         }
     }
@@ -256,7 +256,7 @@ impl Counter {
         let realm = match known {
             Some((_, known)) => known.clone(),
             None => {
-                let found = self.tally.realm(realm);
+                let found = self.request_metrics.realm(realm);
                 self.realms.push((realm.to_owned(), found.clone()));
                 found
             }
@@ -314,8 +314,8 @@ mod tests {
     /// However many realms come and go, those that were there are counted on, and the others together.
     #[test]
     fn one_realm_too_many_is_counted_under_no_name() {
-        let tally = Arc::new(Tally::default());
-        let mut counter = Counter::new(&tally);
+        let request_metrics = Arc::new(RequestMetrics::default());
+        let mut counter = Counter::new(&request_metrics);
         let now = std::time::Instant::now();
         for _ in 0..2 {
             for number in 0..MOST_REALMS + 10 {
@@ -324,31 +324,31 @@ mod tests {
             }
         }
         assert_eq!(counter.realms.len(), MOST_REALMS + 10, "each is looked for once");
-        assert_eq!(tally.minted("realm-0"), 2);
-        assert_eq!(tally.minted(""), 2 * 10);
-        assert_eq!(tally.counts().len(), MOST_REALMS + 1);
+        assert_eq!(request_metrics.minted("realm-0"), 2);
+        assert_eq!(request_metrics.minted(""), 2 * 10);
+        assert_eq!(request_metrics.counts().len(), MOST_REALMS + 1);
     }
 
     #[test]
     fn what_is_counted_is_told() {
-        let tally = Arc::new(Tally::default());
+        let request_metrics = Arc::new(RequestMetrics::default());
         let began = std::time::Instant::now();
         let later = began + Duration::from_micros(3);
         for _ in 0..20 {
-            let mut counter = Counter::new(&tally);
+            let mut counter = Counter::new(&request_metrics);
             let ticket = counter.ticket("default", row("validate"), began);
             ticket.count(Outcome::Invalid(Reason::Expired), None, later);
             let ticket = counter.ticket("default", row("revoke"), began);
             ticket.count(Outcome::Done, Some("session"), later);
         }
-        let counts = tally.counts();
+        let counts = request_metrics.counts();
         assert_eq!(counts.len(), 2, "{counts:?}");
         assert_eq!(
             (counts[0].outcome, counts[0].reason, counts[0].count),
             ("invalid", "expired", 20)
         );
-        assert_eq!(tally.revocations(), [("default".to_owned(), "session", 20)]);
-        let (operation, took) = tally.durations().remove(0);
+        assert_eq!(request_metrics.revocations(), [("default".to_owned(), "session", 20)]);
+        let (operation, took) = request_metrics.durations().remove(0);
         assert_eq!((operation, took.count()), ("validate", 20));
         assert!((took.seconds - 60e-6).abs() < 1e-9);
         assert_eq!(took.buckets[2], (5e-6, 20));
