@@ -74,7 +74,7 @@ struct Store {
 #[derive(Serialize)]
 struct Shared {
     age_ms: Option<u64>,
-    put_back: u64,
+    repaired: u64,
     pending: u64,
     unknown: u64,
 }
@@ -279,7 +279,7 @@ pub(super) fn report(context: &Context, snapshot: &Snapshot) -> (bool, Vec<u8>) 
             commits: store.commits,
             shared: store.shared.map(|shared| Shared {
                 age_ms: shared.age.map(|age| age.as_millis() as u64),
-                put_back: shared.put_back,
+                repaired: shared.repaired,
                 pending: shared.pending,
                 unknown: shared.unknown,
             }),

@@ -232,9 +232,9 @@ fn shared(snapshot: &Snapshot, store: &StoreHealth, families: &mut Families<'_>)
         shared.map(|shared| shared.pending),
     )?;
     families.counter_if_any(
-        "jwtkeeper_store_put_back",
+        "jwtkeeper_store_repaired",
         "Entries that were put back after Redis had lost them.",
-        shared.map(|shared| shared.put_back),
+        shared.map(|shared| shared.repaired),
     )?;
     families.counter_if_any(
         "jwtkeeper_store_unknown",

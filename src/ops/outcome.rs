@@ -98,7 +98,7 @@ impl Facts {
 
     /// What the audit tells of what is named by its id.
     pub(super) fn named(target: &'static str, id: &str) -> Self {
-        // An id can be as long as a frame; what is longer than any that is taken is truncated in part.
+        // An id can be as long as a frame; an id that is too long to be one is truncated.
         let id = Some(redacted(id).chars().take(1024).collect());
         let facts = Facts {
             target: Some(target),

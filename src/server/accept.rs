@@ -75,9 +75,9 @@ pub async fn serve(listener: UnixListener, mut probes: Probes, context: Arc<Cont
         }
     };
     stop.run_until_cancelled(accepting).await;
-    std::iter::from_fn(|| door.pop()).for_each(|next| begin(next, &context, &stop, &tasks)); // to be truncated that we stop
+    std::iter::from_fn(|| door.pop()).for_each(|next| begin(next, &context, &stop, &tasks)); // each hears that the daemon stops
     context.stopping.store(true, Ordering::Relaxed); // for connections too busy to be woken
-    drop(listener); // who connects from here on is truncated at once, and comes back to the next daemon
+    drop(listener); // connecting fails at once from here on, and the client tries the next daemon
     tasks.close();
     let grace = context.live.snapshot().settings.limits.shutdown_grace;
     tokio::time::timeout(grace, tasks.wait()).await.is_ok()
@@ -124,8 +124,8 @@ fn refuse(stream: UnixStream, peer: Peer, context: &Arc<Context>, stop: &Cancell
     };
     let (context, stop) = (context.clone(), stop.clone());
     tasks.spawn(async move {
-        let truncated = connection::refuse(stream, peer, context, stop, ErrorCode::Overloaded);
-        let _ = tokio::time::timeout(REFUSAL, truncated).await; // a peer that does not read is not waited for
+        let refusal = connection::refuse(stream, peer, context, stop, ErrorCode::Overloaded);
+        let _ = tokio::time::timeout(REFUSAL, refusal).await; // a peer that does not read is not waited for
         drop(refusing);
     });
 }

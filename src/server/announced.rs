@@ -1,4 +1,4 @@
-//! The lock cookies that a connection's greeting announced: what the peer asked about, and what it was truncated.
+//! The lock cookies that a connection's greeting announced.
 
 use jwtkeeper_wire::Right;
 use jwtkeeper_wire::{EXTENSION_LOCK_COOKIE, Extension, Hello, MAX_FRAME, MAX_NAMED_REALMS, RealmCookie, encode};
@@ -11,7 +11,7 @@ use jwtkeeper_core::types::Peer;
 /// The bytes of a frame that the rest of the greeting may take.
 const REST: usize = 1024;
 
-/// The realms that a hello named, each with the cookie that its peer was truncated.
+/// The realms that a hello named, each with the cookie that the greeting announced.
 #[derive(Default)]
 pub(super) struct Announced {
     realms: Vec<(String, Option<CookiePolicy>)>,
@@ -54,14 +54,14 @@ impl Announced {
         values
     }
 
-    /// Returns true if this snapshot would have the peer truncated something else.
+    /// Returns true if a greeting by this snapshot would announce something else.
     pub(super) fn is_outdated(&mut self, peer: &Peer, snapshot: &Snapshot) -> bool {
         if self.generation == snapshot.generation {
             return false;
         }
         self.generation = snapshot.generation;
-        let changed = |(realm, truncated): &(String, Option<CookiePolicy>)| {
-            cookie_of(realm, peer, snapshot) != truncated.as_ref()
+        let changed = |(realm, announced): &(String, Option<CookiePolicy>)| {
+            cookie_of(realm, peer, snapshot) != announced.as_ref()
         };
         self.realms.iter().any(changed)
     }

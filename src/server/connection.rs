@@ -125,7 +125,7 @@ enum Flow {
     Full,
     /// More may be there, and it is the turn of others.
     Turn,
-    /// The peer does not speak our protocol, or was truncated by the greeting what is no longer right.
+    /// The peer does not speak the protocol, or its greeting announced something that has changed since.
     Broken,
 }
 

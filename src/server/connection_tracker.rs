@@ -21,11 +21,11 @@ pub(crate) struct ConnectionTracker {
     refused: AtomicU64,
 }
 
-/// A connection beyond its uid's share, truncated so outside of the count: it takes nobody's place.
+/// A connection beyond its uid's share, which is told so outside of the count: it takes nobody's place.
 pub(crate) struct Refusing(Arc<Context>);
 
 impl Refusing {
-    /// How many are truncated at a time; more are closed without a word.
+    /// The number that are refused with a message at a time; more are closed without one.
     const MOST: usize = 32;
 
     pub(crate) fn new(context: Arc<Context>) -> Option<Self> {

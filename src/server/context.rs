@@ -41,7 +41,7 @@ pub struct Context {
     pub warnings: Vec<String>,
     /// What requests came to.
     pub request_metrics: Arc<RequestMetrics>,
-    /// What is truncated of what was done.
+    /// The audit.
     pub audit: Option<Audit>,
     /// Where slow signatures are made.
     pub(crate) signers: Handle,

@@ -39,7 +39,7 @@ fn most() -> usize {
     files.saturating_sub(RESERVE.min(files / 2)).max(1)
 }
 
-/// Whether an accept loop fails. It is truncated when that begins and when it ends.
+/// The state of an accept loop: a failure is logged when it begins and when it ends.
 pub(crate) struct Trouble {
     what: &'static str,
     fails: bool,

@@ -70,12 +70,12 @@ fn with_wire(minted: &Minted, policy: &CookiePolicy, put: impl FnOnce(wire::Mint
     })
 }
 
-/// As much of a name that a peer gave as may be truncated of.
+/// Truncates a name that a peer gave, and redacts a token in its place, for logs and errors.
 pub(crate) fn truncated(name: &str) -> String {
     redacted(name).chars().take(64).collect()
 }
 
-/// What was given in the place of a name; of a token, given there by mistake, only that it was one.
+/// Redacts a token that was given in the place of a name by mistake.
 pub(crate) fn redacted(text: &str) -> &str {
     // The beginning of a base64url object, and the dots of a compact serialization (RFC 7515 section 7.1), perhaps behind
     // its scheme (RFC 6750 section 2.1).

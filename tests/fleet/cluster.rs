@@ -69,7 +69,7 @@ fn revoked_at_or_rotated(daemon: &Daemon, token: &str) {
 }
 
 #[test]
-fn what_one_primary_loses_is_put_back() {
+fn what_one_primary_loses_is_repaired() {
     let mut cluster = Cluster::start(0, &[]);
     let hosts = hosts(&cluster);
     let gone = revoke(&hosts, 60);

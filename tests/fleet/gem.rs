@@ -48,7 +48,7 @@ fn a_gem_reads_what_a_daemon_revokes_and_flags() {
 }
 
 #[test]
-fn what_a_gem_takes_back_is_put_back() {
+fn what_a_gem_takes_back_is_repaired() {
     let server = Server::start();
     let hosts = three(&server.url());
     let minted = issue(&hosts[0].client());

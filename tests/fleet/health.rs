@@ -48,17 +48,17 @@ fn it_says_what_redis_does_not_have() {
 }
 
 #[test]
-fn it_says_what_was_put_back() {
+fn it_says_what_was_repaired() {
     let server = Server::start();
     let daemon = host(at(&server.url()));
     for _ in 0..10 {
         let minted = issue(&daemon.client());
         revoke(&daemon.client(), minted.token());
     }
-    assert_eq!(store(&daemon)["put_back"], 0);
+    assert_eq!(store(&daemon)["repaired"], 0);
     server.ask::<()>(&["FLUSHALL"]);
     until("all is put back", || {
-        server.entries() == 20 && store(&daemon)["put_back"] == 20
+        server.entries() == 20 && store(&daemon)["repaired"] == 20
     });
 }
 
@@ -79,7 +79,7 @@ fn metrics_say_it_too() {
     assert_eq!(value("jwtkeeper_store_apply_duration_seconds_count"), 10.0);
     assert!(value("jwtkeeper_store_apply_duration_seconds_sum") > 0.0);
     server.ask::<()>(&["FLUSHALL"]);
-    until("all is put back", || value("jwtkeeper_store_put_back_total") == 20.0);
+    until("all is put back", || value("jwtkeeper_store_repaired_total") == 20.0);
     server.ask::<()>(&["SETEX", &entry("odd"), "100", "HARD"]);
     until("it is told of", || value("jwtkeeper_store_unknown_total") == 1.0);
     until("it is written over", || {

@@ -84,7 +84,7 @@ fn it_is_the_gems_entry() {
 }
 
 #[test]
-fn what_a_gem_takes_back_is_put_back() {
+fn what_a_gem_takes_back_is_repaired() {
     let server = Arc::new(Server::start());
     let (store, _place) = host(&server);
     let realm = realm(store.index());

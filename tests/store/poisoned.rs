@@ -96,7 +96,7 @@ fn anything_at_a_record_key_blocks_no_change() {
 
 /// What is lost is put back though something else lies in its place.
 #[test]
-fn rotation_is_put_back_over_anything() {
+fn rotation_is_repaired_over_anything() {
     let server = Arc::new(Server::start());
     let (store, _place) = host(&server);
     let realm = realm(store.index());

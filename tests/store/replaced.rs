@@ -149,7 +149,7 @@ fn restored_copy_is_noticed_and_repaired() {
     until("a host says that it repaired something", || {
         hosts
             .iter()
-            .any(|(store, _)| store.health().shared.unwrap().put_back > 0)
+            .any(|(store, _)| store.health().shared.unwrap().repaired > 0)
     });
 }
 

@@ -68,7 +68,7 @@ pub(crate) struct Store {
     #[serde(deserialize_with = "lenient")]
     pub(crate) pending: Option<u64>,
     #[serde(deserialize_with = "lenient")]
-    pub(crate) put_back: Option<u64>,
+    pub(crate) repaired: Option<u64>,
     #[serde(deserialize_with = "lenient")]
     pub(crate) unknown: Option<u64>,
 }

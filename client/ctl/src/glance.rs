@@ -69,7 +69,7 @@ fn facts(document: &Document) -> Vec<Vec<Part>> {
         (store.changes, "changes"),
         (store.commits, "commits"),
         (store.pending, "pending for Redis"),
-        (store.put_back, "put back"),
+        (store.repaired, "repaired"),
         (store.unknown, "unknown"),
     ];
     said.extend(

@@ -199,10 +199,10 @@ fn settle(fleet: &Fleet, node: &Node, job: Job, found: Option<Found>, now: Milli
         )
     });
     if complete {
-        realm.set_shared(kind, id, node.reading(), &stands, rotation.as_ref());
+        realm.set_shared(kind, id, node.scan_epoch(), &stands, rotation.as_ref());
     } else {
         realm.set_unshared(kind, id);
-        if realm.is_unshared(kind, id, node.reading(), soon(fleet, now)) {
+        if realm.is_unshared(kind, id, node.scan_epoch(), soon(fleet, now)) {
             node.repair([job]);
         }
     }

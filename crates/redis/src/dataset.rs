@@ -7,10 +7,10 @@ use std::time::Duration;
 use redis::{ErrorKind, Pipeline, RedisError, Value};
 
 use super::connection::Connection;
+use super::discovery::slot;
 use super::fleet::{Fleet, random_id};
 use super::link::has_moved;
 use super::node::{Node, has_slot};
-use super::survey::slot;
 
 /// Names of sentinels begin so; no prefix of entries may.
 pub const SENTINELS: &str = "jwtkeeper-dataset:";

@@ -15,16 +15,16 @@ use super::age::{Fresh, uptime_ms};
 use super::applying::Applying;
 use super::copy::Shared;
 use super::dataset::Sighting;
-use super::follow::Realms;
 use super::foreign::{Foreign, shown};
 use super::link::Scripts;
 use super::naming;
 use super::node::{Job, Node};
 use super::servers::{Reach, Servers};
+use super::sync::Realms;
 use jwtkeeper_core::denylist::StoreError;
 use jwtkeeper_core::denylist::{Cutoff, Step};
 use jwtkeeper_core::denylist::{Kind, Level, Revocation};
-use jwtkeeper_core::denylist::{NONE, Reading, RealmIndex};
+use jwtkeeper_core::denylist::{NONE, RealmIndex, ScanEpoch};
 use jwtkeeper_core::types::{Id, Millis};
 use jwtkeeper_log_limit::limited;
 
@@ -49,7 +49,7 @@ pub(super) struct Fleet {
     pub(super) lost: Mutex<Option<StoreError>>,
     readings: AtomicU16,
     unknown: AtomicU64,
-    put_back: AtomicU64,
+    repaired: AtomicU64,
     pub(super) changes: AtomicU64,
     /// The name of this daemon among those of the fleet.
     pub(super) instance: String,
@@ -77,7 +77,7 @@ impl Fleet {
             lost: Mutex::default(),
             readings: AtomicU16::new(0),
             unknown: AtomicU64::new(0),
-            put_back: AtomicU64::new(0),
+            repaired: AtomicU64::new(0),
             changes: AtomicU64::new(0),
             instance: random_id(),
             datasets: Mutex::default(),
@@ -216,10 +216,10 @@ impl Fleet {
         })
     }
 
-    pub(super) fn next_reading(&self) -> Reading {
+    pub(super) fn next_scan(&self) -> ScanEpoch {
         let next = self.readings.fetch_add(1, Ordering::Relaxed).wrapping_add(1);
         if [0, NONE].contains(&next) {
-            self.next_reading()
+            self.next_scan()
         } else {
             next
         }
@@ -228,11 +228,11 @@ impl Fleet {
     pub(super) fn counts(&self) -> (u64, u64, u64, u64) {
         let pending = self.nodes.load().iter().map(|node| node.pending()).sum();
         let read = |count: &AtomicU64| count.load(Ordering::Relaxed);
-        (read(&self.changes), read(&self.put_back), pending, read(&self.unknown))
+        (read(&self.changes), read(&self.repaired), pending, read(&self.unknown))
     }
 
-    pub(super) fn count_put_back(&self, count: u64) {
-        self.put_back.fetch_add(count, Ordering::Relaxed);
+    pub(super) fn count_repaired(&self, count: u64) {
+        self.repaired.fetch_add(count, Ordering::Relaxed);
     }
 
     pub(super) fn count_unknown(&self, job: &Job, unknown: bool) {

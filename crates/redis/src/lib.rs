@@ -8,20 +8,20 @@ mod changes;
 mod connection;
 mod copy;
 mod dataset;
+mod discovery;
 mod durable;
 mod fleet;
-mod follow;
 mod foreign;
+mod invalidations;
 mod link;
 mod naming;
-mod news;
 mod node;
-mod put_back;
+mod repair;
 mod script;
 mod server_clock;
 mod servers;
 mod supervise;
-mod survey;
+mod sync;
 mod value;
 mod writer;
 
@@ -209,7 +209,7 @@ impl Denylist for Redis {
 
     fn health(&self) -> StoreHealth {
         let local = self.local.health();
-        let (changes, put_back, pending, unknown) = self.fleet.counts();
+        let (changes, repaired, pending, unknown) = self.fleet.counts();
         StoreHealth {
             kind: "redis",
             fault: self.fleet.in_the_way().or(local.fault),
@@ -218,7 +218,7 @@ impl Denylist for Redis {
             apply_took: self.took.read(),
             shared: Some(SharedHealth {
                 age: self.fleet.age(),
-                put_back,
+                repaired,
                 pending,
                 unknown,
             }),

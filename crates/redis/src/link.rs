@@ -6,7 +6,7 @@ use redis::aio::SendError;
 use redis::{ErrorKind, Pipeline, RedisError, Script, ServerErrorKind, Value};
 
 use super::connection::{Connection, Target};
-use super::news::News;
+use super::invalidations::Invalidations;
 use super::script;
 use super::servers::patient;
 use jwtkeeper_core::denylist::StoreError;
@@ -81,11 +81,11 @@ impl Scripts {
     }
 }
 
-/// A connection that reads and tells of changes, and one that writes: who waits for replicas keeps no news waiting.
+/// A connection that reads and tells of changes, and one that writes: who waits for replicas delays no invalidation.
 pub(super) struct Link {
     pub(super) reads: Connection,
     pub(super) writes: Connection,
-    pub(super) news: Arc<News>,
+    pub(super) invalidations: Arc<Invalidations>,
 }
 
 impl Link {
@@ -96,8 +96,8 @@ impl Link {
         prefixes: impl Iterator<Item = &str>,
         scripts: &Scripts,
     ) -> Result<Self, RedisError> {
-        let news = Arc::new(News::default());
-        let hears = news.clone();
+        let invalidations = Arc::new(Invalidations::default());
+        let hears = invalidations.clone();
         let config = patient().set_push_sender(move |push| -> Result<(), SendError> {
             hears.hear(push);
             Ok(())
@@ -113,7 +113,11 @@ impl Link {
         command.exec_async(&mut reads).await?;
         name_connection(&mut reads, "jwtkeeperd-reads").await;
         let writes = open_writes(server, scripts).await?;
-        Ok(Self { reads, writes, news })
+        Ok(Self {
+            reads,
+            writes,
+            invalidations,
+        })
     }
 }
 

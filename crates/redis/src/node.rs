@@ -16,12 +16,12 @@ use super::age::Fresh;
 use super::connection::Connection;
 use super::copy::Shared;
 use super::dataset;
+use super::discovery::{Primary, slot};
 use super::durable::Durability;
 use super::fleet::random;
 use super::server_clock::ServerClock;
-use super::survey::{Primary, slot};
 use jwtkeeper_core::denylist::Kind;
-use jwtkeeper_core::denylist::Reading;
+use jwtkeeper_core::denylist::ScanEpoch;
 use jwtkeeper_core::denylist::StoreError;
 use jwtkeeper_core::types::Id;
 use jwtkeeper_log_limit::limited;
@@ -104,7 +104,7 @@ pub(super) struct Node {
     pub(super) fresh: Fresh,
     pub(super) clock: ServerClock,
     /// The present reading of it: what bears another number it may not have.
-    reading: AtomicU16,
+    scan_epoch: AtomicU16,
     pending: Mutex<Pending>,
     /// Entries that it lacks and that are no jobs yet.
     pub(super) lacking: AtomicU64,
@@ -145,7 +145,7 @@ impl Node {
             doubted: Mutex::default(),
             fresh: Fresh::inherit(since),
             clock: ServerClock::default(),
-            reading: AtomicU16::new(0),
+            scan_epoch: AtomicU16::new(0),
             pending: Mutex::default(),
             lacking: AtomicU64::new(0),
             wake: Notify::new(),
@@ -187,7 +187,7 @@ impl Node {
 
     /// Whether every key is.
     pub(super) fn has_all(&self) -> bool {
-        let all = 0..=super::survey::SLOTS - 1;
+        let all = 0..=super::discovery::SLOTS - 1;
         self.slots.load().first() == Some(&all)
     }
 
@@ -213,12 +213,12 @@ impl Node {
         self.unfollowed.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
-    pub(super) fn reading(&self) -> Reading {
-        self.reading.load(Ordering::Acquire)
+    pub(super) fn scan_epoch(&self) -> ScanEpoch {
+        self.scan_epoch.load(Ordering::Acquire)
     }
 
-    pub(super) fn begin_reading(&self, reading: Reading) {
-        self.reading.store(reading, Ordering::Release);
+    pub(super) fn begin_scan(&self, reading: ScanEpoch) {
+        self.scan_epoch.store(reading, Ordering::Release);
     }
 
     /// Asks that everything be read again.

@@ -7,13 +7,13 @@ use tokio::time::sleep;
 use tokio_util::task::AbortOnDropHandle;
 
 use super::age::uptime_ms;
+use super::discovery::{Discovery, Primary};
 use super::fleet::{Fleet, random};
-use super::follow::follow;
 use super::link::in_words;
 use super::naming;
 use super::node::Node;
 use super::servers::Reach;
-use super::survey::{Primary, Survey};
+use super::sync::sync;
 use jwtkeeper_log_limit::limited;
 
 /// How often sentinels and clusters are asked for their primaries.
@@ -23,14 +23,14 @@ const SOONER: u64 = 50;
 
 /// Sees to the primaries for as long as the daemon lives.
 pub(super) async fn supervise(fleet: Arc<Fleet>) {
-    let mut survey = Survey::default();
+    let mut discovery = Discovery::default();
     let mut following: Vec<(Arc<Node>, AbortOnDropHandle<()>)> = Vec::new();
     let mut stale = false;
     loop {
         let known: Vec<_> = following.iter().map(|(node, _)| node.primary()).collect();
         let well = following.iter().all(|(node, _)| node.fault().is_none());
         let asked = uptime_ms();
-        let found = survey.look(&fleet.servers, &known, well).await;
+        let found = discovery.look(&fleet.servers, &known, well).await;
         let fault = found.as_ref().err().map(in_words);
         *fleet.lost.lock().unwrap_or_else(PoisonError::into_inner) = fault;
         if let Ok(found) = found {
@@ -97,7 +97,7 @@ fn install(fleet: &Arc<Fleet>, following: &mut Vec<(Arc<Node>, AbortOnDropHandle
                 "another Redis is the primary now"
             );
         }
-        let task = tokio::spawn(follow(fleet.clone(), node.clone()));
+        let task = tokio::spawn(sync(fleet.clone(), node.clone()));
         following.push((node, AbortOnDropHandle::new(task)));
     }
     if !changed {

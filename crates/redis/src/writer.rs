@@ -10,10 +10,10 @@ use tokio_util::task::AbortOnDropHandle;
 
 use super::connection::Connection;
 use super::fleet::Fleet;
-use super::follow::{PING, every, gone};
 use super::link::{ends, open_writes};
 use super::node::Node;
 use super::servers::PATIENCE;
+use super::sync::{PING, every, gone};
 
 /// Without an answer for so long, a fresh connection is tried beside the silent one.
 const DOUBT: Duration = Duration::from_millis(500);

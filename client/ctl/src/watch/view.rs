@@ -43,7 +43,7 @@ fn of_look(look: &Look, rates: &Rates) -> Vec<Line> {
     row("entries", document.store.entries, None);
     row("age of the copy, ms", document.store.age_ms, None);
     row("pending for Redis", document.store.pending, None);
-    row("put back", document.store.put_back, None);
+    row("repaired", document.store.repaired, None);
     for (name, total) in look.counters() {
         row(name, Some(*total), rates.get(name));
     }

@@ -35,7 +35,7 @@ fn whole() -> String {
         "warnings":["files are polled: no inotify"],
         "reload":{{"watch":"poll","reloads":2,"changes":[{{"at":1700000000,"generation":2,"text":"the first"}},
             {{"at":{},"generation":3,"text":"every token is now invalid"}}]}},
-        "store":{{"kind":"redis","fault":null,"entries":12,"changes":40,"commits":22,"age_ms":7,"pending":1,"put_back":0,
+        "store":{{"kind":"redis","fault":null,"entries":12,"changes":40,"commits":22,"age_ms":7,"pending":1,"repaired":0,
             "unknown":0,"a_new_one":[1]}},
         "realms":[{{"name":"api","generation":1,"version":"7","issued":5,"keys":[]}},
             {{"name":"default","generation":3,"version":7,"keys":[
@@ -67,7 +67,7 @@ fn faults_come_first_and_columns_are_aligned() {
         "  - another\u{fffd}[2J",
         "warnings",
         "  - files are polled: no inotify",
-        "store   redis, 12 entries, 40 changes, 22 commits, 1 pending for Redis, 0 put back, 0 unknown, as Redis said it 7 ms ago",
+        "store   redis, 12 entries, 40 changes, 22 commits, 1 pending for Redis, 0 repaired, 0 unknown, as Redis said it 7 ms ago",
         "files   watched by poll, 2 reloads asked for",
         "reuses  6 rotated tokens presented after their grace",
         "realm    generation  version  issued  key      algorithm  fingerprint",

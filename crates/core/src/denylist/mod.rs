@@ -16,7 +16,7 @@ use crate::types::{Durations, Millis};
 pub use change::{Change, Kind, Level, Lock, Outcome, Record, Revocation, Rotate};
 pub use cutoff::{Cutoff, MAX_SEQUENCE, SessionStart, Step};
 pub use index::{
-    Cutoffs, EarlyToken, Index, Lookup, MintedMark, NONE, PARTS, PENDING, Reading, RealmIndex, Rotation, record_until,
+    Cutoffs, EarlyToken, Index, Lookup, MintedMark, NONE, PARTS, PENDING, RealmIndex, Rotation, ScanEpoch, record_until,
 };
 pub use memory::{Memory, add_session};
 
@@ -88,7 +88,7 @@ pub struct SharedHealth {
     /// How old the copy in memory is; `None` before it was whole for the first time.
     pub age: Option<Duration>,
     /// How many entries were put back after the store had lost them.
-    pub put_back: u64,
+    pub repaired: u64,
     /// The number of entries that the store lacks, as far as is known.
     pub pending: u64,
     /// How many values were found that nobody writes.

@@ -9,7 +9,7 @@ use crate::denylist::cutoff::Cutoff;
 use crate::types::{Id, Millis};
 
 /// The number of a scan of a shared store.
-pub type Reading = u16;
+pub type ScanEpoch = u16;
 
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Entry {
@@ -17,7 +17,7 @@ pub(super) struct Entry {
     /// The store has it.
     pub(super) saved: bool,
     /// The last scan that found this entry in a shared store; 0 for none.
-    pub(super) shared: Reading,
+    pub(super) shared: ScanEpoch,
     pub(super) until: u32,
 }
 
@@ -27,7 +27,7 @@ pub(super) struct Mark {
     /// The highest sequence number that a shared store has shown.
     pub(super) confirmed: u64,
     pub(super) saved: bool,
-    pub(super) shared: Reading,
+    pub(super) shared: ScanEpoch,
     pub(super) until: u32,
 }
 

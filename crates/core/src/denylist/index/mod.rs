@@ -20,7 +20,7 @@ use super::cutoff::Cutoff;
 use crate::types::{Millis, Seconds};
 
 pub use early::EarlyToken;
-pub use entry::Reading;
+pub use entry::ScanEpoch;
 pub use minted::MintedMark;
 pub use realm::{Lookup, RealmIndex};
 pub use rotation::record_until;

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
-use super::entry::{Expiring, Reading};
+use super::entry::{Expiring, ScanEpoch};
 use super::{RealmIndex, clamp, write};
 use crate::denylist::change::{Level, Record, Rotate};
 use crate::denylist::{MARGIN, Outcome};
@@ -28,7 +28,7 @@ pub struct Rotation {
     /// What the successor is made from; gone some time after the grace.
     pub record: Option<Arc<Record>>,
     /// The reading by which a shared store has it too; 0 for none.
-    pub(super) shared: Reading,
+    pub(super) shared: ScanEpoch,
     pub(super) until: u32,
 }
 

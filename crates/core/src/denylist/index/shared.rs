@@ -3,7 +3,7 @@
 
 use std::sync::atomic::Ordering;
 
-use super::entry::{Entry, Mark, Marks, Reading};
+use super::entry::{Entry, Mark, Marks, ScanEpoch};
 use super::realm::SHARDS;
 use super::{RealmIndex, Rotation, lock, read, write};
 use crate::denylist::change::{Kind, Level, Revocation};
@@ -11,7 +11,7 @@ use crate::denylist::cutoff::Cutoff;
 use crate::types::{Id, Seconds};
 
 /// The number of a scan that finds nothing.
-pub const NONE: Reading = Reading::MAX;
+pub const NONE: ScanEpoch = ScanEpoch::MAX;
 
 /// The number of parts in which a realm's entries are compared.
 pub const PARTS: usize = SHARDS;
@@ -61,7 +61,14 @@ impl RealmIndex {
     }
 
     /// Records the scan that found these raises of an id, and its rotation. Entries that have grown since stay missing.
-    pub fn set_shared(&self, kind: Kind, id: &Id, reading: Reading, seen: &[Revocation], rotated: Option<&Rotation>) {
+    pub fn set_shared(
+        &self,
+        kind: Kind,
+        id: &Id,
+        scan_epoch: ScanEpoch,
+        seen: &[Revocation],
+        rotated: Option<&Rotation>,
+    ) {
         let same_end = |rotation: &Rotation| {
             rotated
                 .is_some_and(|seen| (&seen.successor, seen.grace_until) == (&rotation.successor, rotation.grace_until))
@@ -73,7 +80,7 @@ impl RealmIndex {
         };
         let mark = |level, mark: &mut Mark| {
             if saw(level, &mark.cutoff, mark.until) {
-                mark.shared = reading;
+                mark.shared = scan_epoch;
             }
         };
         let mut shard = write(self.shard(id));
@@ -85,11 +92,11 @@ impl RealmIndex {
                     &mut shard.sessions
                 };
                 if let Some(standing) = map.get_mut(id).filter(|at| saw(at.level, &Cutoff::default(), at.until)) {
-                    standing.shared = reading;
+                    standing.shared = scan_epoch;
                 }
                 // The end of its grace may have been told in the meantime.
                 if let Some(rotation) = shard.rotations.get_mut(id).filter(|rotation| same_end(rotation)) {
-                    rotation.shared = reading;
+                    rotation.shared = scan_epoch;
                 }
             }
             Kind::Subject => {
@@ -143,8 +150,8 @@ impl RealmIndex {
     }
 
     /// Returns true if an id has an entry that lasts beyond `now` and was not found by this scan.
-    pub fn is_unshared(&self, kind: Kind, id: &Id, reading: Reading, now: Seconds) -> bool {
-        let unshared = Unshared { reading, now };
+    pub fn is_unshared(&self, kind: Kind, id: &Id, scan_epoch: ScanEpoch, now: Seconds) -> bool {
+        let unshared = Unshared { scan_epoch, now };
         let shard = read(self.shard(id));
         match kind {
             Kind::Token => {
@@ -176,8 +183,8 @@ impl RealmIndex {
     }
 
     /// Every id in one of the [`PARTS`] of which [`is_unshared`](Self::is_unshared) holds.
-    pub fn unshared(&self, part: usize, reading: Reading, now: Seconds, mut take: impl FnMut(Kind, &Id)) {
-        let unshared = Unshared { reading, now };
+    pub fn unshared(&self, part: usize, scan_epoch: ScanEpoch, now: Seconds, mut take: impl FnMut(Kind, &Id)) {
+        let unshared = Unshared { scan_epoch, now };
         let Some(shard) = self.shards.get(part) else { return };
         let shard = read(shard);
         shard
@@ -210,13 +217,13 @@ impl RealmIndex {
 }
 
 struct Unshared {
-    reading: Reading,
+    scan_epoch: ScanEpoch,
     now: Seconds,
 }
 
 impl Unshared {
-    fn since(&self, shared: Reading, until: u32) -> bool {
-        shared != self.reading && Seconds::from(until) > self.now
+    fn since(&self, shared: ScanEpoch, until: u32) -> bool {
+        shared != self.scan_epoch && Seconds::from(until) > self.now
     }
 
     fn standing(&self, standing: &Entry) -> bool {

@@ -22,14 +22,14 @@ pub(super) struct Heard {
     pub(super) gone: bool,
 }
 
-/// News of one connection.
+/// Invalidations of one connection.
 #[derive(Default)]
-pub(super) struct News {
+pub(super) struct Invalidations {
     heard: Mutex<Heard>,
     any: Notify,
 }
 
-impl News {
+impl Invalidations {
     /// Takes note of what the connection says.
     pub(super) fn hear(&self, push: PushInfo) {
         let mut heard = self.heard.lock().unwrap_or_else(PoisonError::into_inner);

@@ -16,11 +16,11 @@ use super::copy::{self, Sharing};
 use super::dataset;
 use super::durable;
 use super::fleet::{Fleet, random};
+use super::invalidations::LONGEST_KEY;
 use super::link::{Link, expect_primary, in_words, is_elsewhere};
 use super::naming::pattern;
-use super::news::LONGEST_KEY;
 use super::node::Node;
-use super::put_back::PutBack;
+use super::repair::Repair;
 use super::writer::watch_writes;
 use jwtkeeper_log_limit::limited;
 
@@ -47,7 +47,7 @@ const AGAIN: Duration = Duration::from_secs(1);
 const BACKOFF: (u64, u64) = (50, 500);
 
 /// Follows a primary for as long as it is one of the fleet's.
-pub(super) async fn follow(fleet: Arc<Fleet>, node: Arc<Node>) {
+pub(super) async fn sync(fleet: Arc<Fleet>, node: Arc<Node>) {
     let mut realms = fleet.realms.subscribe();
     loop {
         let began = Instant::now();
@@ -90,7 +90,7 @@ async fn connect(fleet: &Arc<Fleet>, node: &Arc<Node>, realms: &mut watch::Recei
         look_at: None,
         replaced: false,
         announced: None,
-        put_back: PutBack::default(),
+        repaired: Repair::default(),
         evicting: false,
         scanned_last: false,
         next_scan: Instant::now(),
@@ -133,7 +133,7 @@ struct Session<'f> {
     replaced: bool,
     /// The last time that others were told of our repair.
     announced: Option<Instant>,
-    put_back: PutBack,
+    repaired: Repair,
     evicting: bool,
     scanned_last: bool,
     next_scan: Instant,
@@ -157,7 +157,7 @@ impl Session<'_> {
         loop {
             let next = self.next();
             tokio::select! {
-                () = self.link.news.any() => self.read_again().await?,
+                () = self.link.invalidations.any() => self.read_again().await?,
                 changed = realms.changed() => return changed.map_err(|_| gone()),
                 _ = ping.tick() => self.probe().await?,
                 _ = minute.tick() => self.check_durability().await?,
@@ -174,7 +174,7 @@ impl Session<'_> {
             Some(_) => Some(self.next_scan),
             None => self.read_at,
         };
-        let put = (!self.put_back.is_done(self.node)).then_some(self.next_put);
+        let put = (!self.repaired.is_done(self.node)).then_some(self.next_put);
         scan.into_iter().chain(put).min()
     }
 
@@ -199,7 +199,7 @@ impl Session<'_> {
 
     /// Reads again what changed.
     async fn read_again(&mut self) -> Result<(), RedisError> {
-        let heard = self.link.news.take();
+        let heard = self.link.invalidations.take();
         if heard.gone {
             return Err(gone());
         }
@@ -248,7 +248,7 @@ impl Session<'_> {
             self.node.has_read(self.realms.state);
             self.node.fresh.prove(asked);
         }
-        if !self.put_back.is_done(self.node) || self.node.evicts() {
+        if !self.repaired.is_done(self.node) || self.node.evicts() {
             self.check_evictions().await?;
         }
         Ok(())
@@ -257,7 +257,7 @@ impl Session<'_> {
     async fn check_evictions(&mut self) -> Result<(), RedisError> {
         let evicted = durable::evicted(&mut self.link.reads).await?;
         self.evicting = self.node.evicted(evicted);
-        let lacks = !self.put_back.is_done(self.node);
+        let lacks = !self.repaired.is_done(self.node);
         self.node.set_evicts(lacks && (self.evicting || self.node.evicts()));
         Ok(())
     }
@@ -274,7 +274,7 @@ impl Session<'_> {
     async fn look_at_dataset(&mut self) -> Result<Option<String>, RedisError> {
         // Before the first reading nobody can tell what Redis lacks of it.
         let unknown = !self.complete && self.realms.shared.iter().any(|shared| !shared.realm.is_empty());
-        let repairing = self.replaced || unknown || !self.put_back.is_done(self.node);
+        let repairing = self.replaced || unknown || !self.repaired.is_done(self.node);
         let look = dataset::look(self.fleet, self.node, &mut self.link.reads, repairing).await?;
         let Some(look) = look else {
             return Ok(self.waits.then(|| "its slots are being moved".to_owned()));
@@ -334,7 +334,7 @@ impl Session<'_> {
     /// One step of reading everything, or of putting back: neither waits for the other, and they take turns.
     async fn step(&mut self) -> Result<(), RedisError> {
         let began = Instant::now();
-        let put = !self.put_back.is_done(self.node) && self.next_put <= began;
+        let put = !self.repaired.is_done(self.node) && self.next_put <= began;
         let scan = self
             .scan
             .take_if(|_| self.next_scan <= began && !(put && self.scanned_last));
@@ -349,12 +349,12 @@ impl Session<'_> {
             if self.announced.is_none_or(|at| at.elapsed() > ANNOUNCE) {
                 self.look_at_dataset().await?;
             }
-            let step = self.put_back.step(self.fleet, self.node, &self.realms, self.evicting);
+            let step = self.repaired.step(self.fleet, self.node, &self.realms, self.evicting);
             let pause = step.await?;
             self.next_put = Instant::now() + pause;
         } else if self.scan.is_none() && self.read_at.is_some_and(|at| at <= began) {
             (self.read_at, self.read_since) = (None, began);
-            self.node.begin_reading(self.fleet.next_reading());
+            self.node.begin_scan(self.fleet.next_scan());
             self.scan = Some(Scan::default());
             self.next_scan = began;
         }
@@ -387,7 +387,7 @@ impl Session<'_> {
         read?;
         self.scan = next?;
         if self.scan.is_none() {
-            self.put_back = PutBack::after_reading(self.fleet, self.node, &self.realms).await;
+            self.repaired = Repair::after_scan(self.fleet, self.node, &self.realms).await;
             self.complete = true;
             self.replaced &= self.read_at.is_some();
             let period = self.fleet.terms.full_scan_interval;

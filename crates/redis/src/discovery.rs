@@ -49,7 +49,7 @@ impl Looked {
 
 /// Who is asked for the primaries.
 #[derive(Default)]
-pub(super) struct Survey {
+pub(super) struct Discovery {
     guides: HashMap<String, Connection>,
     /// Which member of a cluster is asked first.
     turn: usize,
@@ -57,7 +57,7 @@ pub(super) struct Survey {
     said_last: Option<(String, u16)>,
 }
 
-impl Survey {
+impl Discovery {
     /// The primaries now. `known` are those that were found last, and `well` says whether they answer.
     pub(super) async fn look(
         &mut self,

@@ -9,9 +9,9 @@ use redis::{Pipeline, RedisError};
 
 use super::copy::soon;
 use super::fleet::{Fleet, random};
-use super::follow::{Realms, gone};
 use super::link::{ends, has_moved, in_words, is_elsewhere};
 use super::node::{Job, Node};
+use super::sync::{Realms, gone};
 use jwtkeeper_core::denylist::PARTS;
 use jwtkeeper_log_limit::limited;
 
@@ -26,18 +26,18 @@ const SLOW: Duration = Duration::from_millis(500);
 
 /// What is to be put back after everything was read: parts of realms, each with how much a node lacks of it.
 #[derive(Default)]
-pub(super) struct PutBack {
+pub(super) struct Repair {
     parts: Vec<(usize, usize, u64)>,
     begin: Option<Instant>,
 }
 
-impl PutBack {
+impl Repair {
     /// After a reading: counts what it did not show.
-    pub(super) async fn after_reading(fleet: &Fleet, node: &Node, realms: &Realms) -> Self {
+    pub(super) async fn after_scan(fleet: &Fleet, node: &Node, realms: &Realms) -> Self {
         let mut parts = Vec::new();
         // All that is missing shows below.
         node.jobs().take();
-        let reading = node.reading();
+        let reading = node.scan_epoch();
         let by = soon(fleet, (fleet.clock)());
         for (number, shared) in realms.shared.iter().enumerate() {
             for part in 0..PARTS {
@@ -96,7 +96,7 @@ impl PutBack {
         }
         let jobs = node.jobs().pick(STEP);
         let now = (fleet.clock)();
-        let (reading, by) = (node.reading(), soon(fleet, now));
+        let (reading, by) = (node.scan_epoch(), soon(fleet, now));
         let mut pipeline = Pipeline::new();
         let mut asked = Vec::new();
         for job in jobs {
@@ -136,7 +136,7 @@ impl PutBack {
                 }
             }
         }
-        fleet.count_put_back(done);
+        fleet.count_repaired(done);
         if moving.iter().chain(&refused).any(is_elsewhere) {
             fleet.look_again.notify_one();
         }
@@ -166,7 +166,7 @@ impl PutBack {
         };
         let mut jobs = Vec::new();
         let by = soon(fleet, (fleet.clock)());
-        shared.realm.unshared(part, node.reading(), by, |kind, id| {
+        shared.realm.unshared(part, node.scan_epoch(), by, |kind, id| {
             if fleet.is_of(node, shared, kind, id) {
                 jobs.push(Job {
                     shared: shared.clone(),
