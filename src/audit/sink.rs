@@ -74,7 +74,7 @@ impl Sink {
         }
         // Nobody will read what was written there.
         self.reopen().map_err(|error| error.to_string())?;
-        tracing::warn!("the audit file was removed, with the lines in it; a new one was made");
+        tracing::warn!("the audit file was removed with its lines; created a new one");
         let open = self.open.as_mut().map_err(|why| why.clone())?;
         open.write(lines).map_err(|error| error.to_string())
     }

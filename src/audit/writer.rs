@@ -60,7 +60,7 @@ struct State {
 #[derive(Debug, thiserror::Error)]
 pub enum AuditError {
     /// The configuration is wrong.
-    #[error("the audit is not written: {0}")]
+    #[error("writing the audit failed: {0}")]
     Sink(#[from] SinkError),
     /// The system has no thread for it.
     #[error("cannot start the thread that writes the audit: {0}")]
@@ -144,7 +144,7 @@ impl Queue {
     pub(super) fn fault(&self) -> Option<String> {
         let fault = self.state.fault();
         let fault = fault.as_ref()?;
-        Some(format!("the audit is not written: {}", fault.why))
+        Some(format!("writing the audit failed: {}", fault.why))
     }
 
     pub(super) fn counts(&self) -> (&AtomicU64, &AtomicU64) {
@@ -170,7 +170,7 @@ impl State {
         self.lost.fetch_add(count as u64, Ordering::Relaxed);
         let mut fault = self.fault();
         if fault.as_ref().is_none_or(|fault| fault.why != why) {
-            limited!(error, "audit not written", %why, "the audit is not written");
+            limited!(error, "audit not written", %why, "writing the audit failed");
         }
         let (why, last) = (why.to_owned(), Instant::now());
         *fault = Some(Fault { why, last });
@@ -188,7 +188,7 @@ impl State {
     fn well(&self) {
         *self.fault() = None;
         let lost = self.lost.load(Ordering::Relaxed);
-        limited!(warn, "audit written again", lost, "the audit is written again");
+        limited!(warn, "audit written again", lost, "writing the audit works again");
     }
 }
 
@@ -281,7 +281,7 @@ impl Writer {
             return true;
         }
         match self.sink.reopen() {
-            Ok(()) if asked => tracing::info!("the audit is open anew"),
+            Ok(()) if asked => tracing::info!("reopened the audit file"),
             Ok(()) => {}
             Err(error) => {
                 self.state.reopen.store(true, Ordering::Release);

@@ -28,7 +28,7 @@ const MOST: usize = 24 * 1024;
 
 /// Said when the thread that follows the files has ended.
 const UNFOLLOWED: &str =
-    "the files are followed no more, and no change counts; restart the daemon, and please report it with the log";
+    "watching files failed, and changes do not take effect; restart the daemon, and please report it with the log";
 
 #[derive(Serialize)]
 struct Document {

@@ -81,7 +81,7 @@ fn reload(snapshot: &Snapshot, condition: &Condition, families: &mut Families<'_
     let status = &condition.status;
     families.gauge(
         "jwtkeeper_generation",
-        "The generation in force: it grows with every change that counts.",
+        "Generation of the configuration in effect; rises with every change that takes effect.",
         snapshot.generation,
     )?;
     families.counter(
@@ -105,7 +105,7 @@ fn reload(snapshot: &Snapshot, condition: &Condition, families: &mut Families<'_
         snapshot.settings.pending_restart.len() as u64,
     )?;
     families.gauge(
-        "jwtkeeper_files_followed",
+        "jwtkeeper_file_watcher_up",
         "1 while changes of files are seen; 0 needs a restart.",
         u64::from(!status.unfollowed),
     )?;

@@ -112,8 +112,8 @@ async fn converse(stream: impl AsyncRead + AsyncWrite + Unpin, site: Arc<Site>) 
         .serve_connection(TokioIo::new(stream), answer);
     match tokio::time::timeout(IN_ALL, connection).await {
         Ok(Ok(())) => {}
-        Ok(Err(error)) => tracing::debug!(%error, "a connection for metrics ended"),
-        Err(_) => tracing::debug!("a connection for metrics took too long"),
+        Ok(Err(error)) => tracing::debug!(%error, "a metrics connection ended"),
+        Err(_) => tracing::debug!("a metrics connection timed out"),
     }
 }
 

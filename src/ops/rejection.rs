@@ -28,7 +28,7 @@ pub(super) async fn reject(
             "reuse",
             key = &session.to_string(),
             %realm, %jti, %session,
-            "reuse: a rotated token was presented after its grace"
+            "reuse: a rotated token was presented after its grace period"
         );
         if let Err(error) = context.keeper.on_reuse(served, now, reuse).await {
             limited!(

@@ -242,7 +242,7 @@ impl AsRef<Change> for Made {
 }
 
 fn put_unfollowed(id: u64, out: &mut Vec<u8>) -> Outcome {
-    let text = "the files are not followed any more; see the log";
+    let text = "watching files failed; changes take effect only after a restart; see the log";
     put_error(id, ErrorCode::Internal, text, out)
 }
 

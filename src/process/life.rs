@@ -153,14 +153,14 @@ async fn start_and_serve(
     let drained = tokio::select! {
         drained = &mut serving => drained.map_err(|panic| Failure::System { what: "serve", error: panic.into() })?,
         () = obey(signals, context.clone(), &manager, stop) => {
-            tracing::warn!("a second signal: stopping at once");
+            tracing::warn!("received a second signal; stopping at once");
             drop(file);
             // Not by return: that would wait for what the signal said not to wait for.
             std::process::exit(1);
         }
     };
     if !drained {
-        tracing::warn!("shutdown_grace is over: requests in progress are cut off");
+        tracing::warn!("shutdown_grace is over; aborting requests in progress");
     }
     drop(file);
     if let Some(watched) = watched {
@@ -170,8 +170,8 @@ async fn start_and_serve(
     let lost = store.close();
     if lost > 0 {
         tracing::error!(
-            "{lost} entries of the denylist that could not be written end with this process: they were in force, and what asked for \
-             them was not acknowledged; make room in state_dir, start, and ask for it again"
+            "{lost} denylist entries could not be written and are lost with this process; their requests were not acknowledged; make room \
+             in state_dir, start the daemon, and repeat them"
         );
     }
     if let Some(audit) = &context.audit {
@@ -253,7 +253,7 @@ async fn obey(mut signals: Signals, context: Arc<Context>, manager: &Manager, st
             SIGUSR1 => context.audit.iter().for_each(Audit::reopen),
             _ if stop.is_cancelled() => return,
             _ => {
-                tracing::info!("stopping: answering what was asked");
+                tracing::info!("stopping; finishing requests in progress");
                 manager.stopping();
                 stop.cancel();
             }

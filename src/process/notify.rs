@@ -200,7 +200,7 @@ impl Word {
             Word::State(State::Reloading(now)) => tell(&[NotifyState::Reloading, NotifyState::MonotonicUsec(*now)]),
             Word::State(State::Stopping) => tell(&[
                 NotifyState::Stopping,
-                NotifyState::Status("stopping: answering what was asked"),
+                NotifyState::Status("stopping; finishing requests in progress"),
             ]),
             Word::How(status) => tell(&[NotifyState::Status(status)]),
             Word::Food => tell(&[NotifyState::Watchdog]),
@@ -210,7 +210,7 @@ impl Word {
 
 fn tell(what: &[NotifyState<'_>]) {
     if let Err(error) = sd_notify::notify(what) {
-        tracing::warn!(%error, "the service manager was not told: {what:?}");
+        tracing::warn!(%error, "could not notify the service manager: {what:?}");
     }
 }
 
@@ -239,8 +239,10 @@ pub(super) async fn feed_watchdog(manager: Manager, mut probe: Probe) {
         match tokio::time::timeout(limit, probe.ask()).await {
             Ok(Ok(())) => manager.feed(),
             Ok(Err(_)) if !news.told().ready => return, // we stop: nothing is accepted any more
-            Ok(Err(error)) => tracing::error!(%error, "our own request was not answered: the watchdog is not fed"),
-            Err(_) => tracing::error!("our own request is not answered in time: the watchdog is not fed"),
+            Ok(Err(error)) => {
+                tracing::error!(%error, "the daemon's own test request failed; the watchdog is not notified")
+            }
+            Err(_) => tracing::error!("the daemon's own test request timed out; the watchdog is not notified"),
         }
     }
 }

@@ -58,7 +58,7 @@ pub(crate) fn changes(before: &Snapshot, after: &Snapshot) -> Vec<Change> {
         &mut changes,
     );
     if before.settings.access != after.settings.access {
-        changes.push(harmless("who may do what changed, on open connections too".to_owned()));
+        changes.push(harmless("access rules changed, for open connections too".to_owned()));
     }
     let realms = before.settings.realms.keys().chain(after.settings.realms.keys());
     for realm in realms.collect::<BTreeSet<_>>() {
@@ -120,7 +120,7 @@ fn of_restart(before: &[&str], after: &[&str], changes: &mut Vec<Change>) {
         });
     }
     if after.is_empty() && !before.is_empty() {
-        changes.push(harmless("no restart is pending any more".to_owned()));
+        changes.push(harmless("no restart is pending anymore".to_owned()));
     }
 }
 
@@ -137,22 +137,22 @@ fn of_keys(realm: &str, before: &Keyring, after: &Keyring, changes: &mut Vec<Cha
     if !had.is_empty() && lost.len() == had.len() {
         let keys: Vec<_> = ids(after, current).iter().map(|(_, id)| id.to_string()).collect();
         let key = keys.join(", ");
-        let text =
-            format!("every token of realm {realm} is now invalid, but what the key {key} signed, which counts now");
+        let text = format!("realm {realm}: only tokens signed by key {key} are valid now");
         changes.push(ends(Ends::All, text));
     } else {
         for (_, key) in lost {
-            let text = format!("every token of realm {realm} that the key {key} signed is now invalid");
+            let text = format!("realm {realm}: tokens signed by key {key} are now invalid");
             changes.push(ends(Ends::OfKey(key.to_string()), text));
         }
         if ids(before, current) != ids(after, current) && ids(before, current).is_subset(&has) {
-            let text =
-                format!("realm {realm} has a new key; what the one before it signed is valid, and rotation is due");
+            let text = format!(
+                "realm {realm} has a new key; tokens signed by the previous key stay valid and are due for rotation"
+            );
             changes.push(rotates(text));
         }
     }
     for (_, key) in has.difference(&had).filter(|key| !ids(after, current).contains(key)) {
-        let text = format!("tokens of realm {realm} that the retired key {key} signed are valid now");
+        let text = format!("realm {realm}: tokens signed by the retired key {key} are valid now");
         changes.push(harmless(text));
     }
     let foreign = |keyring: &Keyring| -> BTreeSet<(usize, KeyId)> {
@@ -164,7 +164,7 @@ fn of_keys(realm: &str, before: &Keyring, after: &Keyring, changes: &mut Vec<Cha
     };
     let (had, has) = (foreign(before), foreign(after));
     if !had.is_subset(&has) {
-        let text = format!("tokens of foreign issuers whose keys realm {realm} has no more are now invalid");
+        let text = format!("realm {realm}: tokens of foreign issuers whose keys were removed are now invalid");
         changes.push(ends(Ends::Some, text));
     } else if had != has {
         changes.push(harmless(format!("realm {realm} has more keys of foreign issuers")));
@@ -201,7 +201,7 @@ fn of_policy(realm: &str, before: &Policy, after: &Policy, changes: &mut Vec<Cha
     let read = |policy: &Policy, kind| policy.lock_key == kind || policy.accept_lock_keys.contains(&kind);
     let lost = |kind: &LockKey| read(before, *kind) && !read(after, *kind);
     if [LockKey::Derived, LockKey::Concat].iter().any(lost) {
-        ended("that are locked in a way that it reads no more".to_owned());
+        ended("whose cookie lock it no longer accepts".to_owned());
     }
     for issuer in &before.foreign_issuers {
         let name = &issuer.issuer;

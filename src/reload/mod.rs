@@ -67,7 +67,7 @@ impl Drop for Ended {
     fn drop(&mut self) {
         self.0.with_status(|status| status.unfollowed = true);
         self.1.end();
-        tracing::error!("the files are followed no more: no change counts until the daemon is restarted");
+        tracing::error!("watching files failed; changes take effect only after a restart of the daemon");
     }
 }
 
@@ -288,7 +288,7 @@ impl Follower {
                     status.changes.drain(..over);
                 });
             }
-            None if asked => tracing::info!(generation = running.generation, "reloaded: nothing is new"),
+            None if asked => tracing::info!(generation = running.generation, "reloaded; nothing changed"),
             None => {}
         }
     }
@@ -299,12 +299,12 @@ impl Follower {
             .live
             .with_status(|status| std::mem::replace(&mut status.faults, faults.clone()));
         for fault in faults.iter().filter(|fault| !before.says(fault)) {
-            tracing::error!(%fault, "refused: what was in force in its place stays in force");
+            tracing::error!(%fault, "rejected; keeping the previous state");
             (self.listener)(Event::Refused(fault));
         }
         let right = |fault: &&Fault| !faults.says(fault) && !faults.are_where(fault);
         for fault in before.iter().filter(right) {
-            tracing::info!(%fault, "put right");
+            tracing::info!(%fault, "fault resolved");
         }
     }
 
@@ -317,9 +317,9 @@ impl Follower {
         match (before, polling) {
             // Another reason too: the system can be slow to give one.
             (before, Some(why)) if before.as_ref() != Some(&why) => {
-                tracing::warn!("files are polled, each {poll}: {why}");
+                tracing::warn!("polling files every {poll}: {why}");
             }
-            (Some(_), None) => tracing::info!("files are watched again"),
+            (Some(_), None) => tracing::info!("watching files again"),
             _ => {}
         }
     }
@@ -330,9 +330,7 @@ impl Follower {
         let long = |since: &Instant| since.elapsed() > settings.settle * PATIENCE;
         let unsettled = self.files.waiting().filter(|(_, since)| long(since)).map(|(path, _)| {
             let path = path.display();
-            format!(
-                "{path}: keeps changing, and counts as it was before; it is taken once it has not changed for {settle}"
-            )
+            format!("{path}: keeps changing; its previous state stays in effect until it is unchanged for {settle}")
         });
         let unsettled: Vec<_> = unsettled.collect();
         let before = self

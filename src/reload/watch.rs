@@ -71,7 +71,7 @@ impl Watch {
         let _none = std::fs::remove_dir_all(&marks);
         if let Err(error) = std::fs::create_dir(&marks) {
             let marks = marks.display();
-            tracing::warn!(%error, "cannot make {marks}: files that are renamed must rest as those that are written");
+            tracing::warn!(%error, "cannot make {marks}; renamed files take effect only after `settle`");
         }
         let (seen, marked) = (Mutex::default(), Condvar::new());
         Self {
@@ -106,7 +106,7 @@ impl Watch {
         names.extend(directories);
         names.insert(self.hints.marks.clone());
         if self.watcher.is_some() && self.hints.seen().ended {
-            tracing::warn!("the thread that watches files has ended: they are watched anew");
+            tracing::warn!("the thread that watches files ended; restarting it");
             self.give_up();
         }
         let lost = {

@@ -95,9 +95,9 @@ fn arrive(
         Err(error) => {
             limited!(
                 warn,
-                "closed a connection: cannot read the credentials of its peer",
+                "closed a connection; could not read its peer's credentials",
                 %error,
-                "closed a connection: cannot read the credentials of its peer"
+                "closed a connection; could not read its peer's credentials"
             );
             return None;
         }

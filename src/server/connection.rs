@@ -61,7 +61,7 @@ pub(super) async fn run(
         Err(error) => Err(error),
     };
     if let Err(error) = ended {
-        tracing::debug!(uid, %error, "a connection ended");
+        tracing::debug!(uid, %error, "connection closed");
     }
     // What was asked is done, though nobody may be there to hear of it.
     while connection.pending.next().await.is_some() {}
@@ -162,7 +162,7 @@ impl Connection {
             Err(_) => Some(ErrorCode::MalformedMessage),
             Ok(hello) if hello.protocol < PROTOCOL => Some(ErrorCode::UnsupportedProtocol),
             Ok(hello) => {
-                tracing::debug!(client = ?truncated(hello.client), "a connection begins");
+                tracing::debug!(client = ?truncated(hello.client), "connection opened");
                 refusal.or(stop.is_cancelled().then_some(ErrorCode::ShuttingDown))
             }
         };

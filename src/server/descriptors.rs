@@ -66,7 +66,7 @@ impl Trouble {
                         warn,
                         "not accepted",
                         key = what,
-                        "{what} was not accepted, and is tried again until it is: {error}"
+                        "{what} could not be accepted; retrying: {error}"
                     );
                 }
                 tokio::time::sleep(BACK_OFF).await;

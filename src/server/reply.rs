@@ -18,7 +18,7 @@ pub(crate) fn put(id: u64, answer: Answer<'_>, out: &mut Vec<u8>) -> Outcome {
         _ => Outcome::Done,
     };
     if let Err(error) = put_frame(&Reply { id, answer }, out) {
-        limited!(error, "reply not sent", %error, "a reply was not sent: it does not fit a frame");
+        limited!(error, "reply not sent", %error, "a reply was not sent; it does not fit into a frame");
         let answer = Answer::Error {
             code: ErrorCode::Internal,
             message: "the reply does not fit a frame",

@@ -17,7 +17,7 @@ pub fn signers() -> std::io::Result<Runtime> {
         .thread_name("signer")
         .on_thread_start(|| {
             if let Err(error) = rustix::process::setpriority_process(None, NICENESS) {
-                tracing::debug!(%error, "slow signatures are made at the priority of everything else");
+                tracing::debug!(%error, "slow signatures run at normal priority");
             }
         })
         .build()

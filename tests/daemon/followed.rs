@@ -216,7 +216,7 @@ fn a_refused_reload_tells_what_was_taken() {
         String::from_utf8_lossy(&output.stdout),
         String::from_utf8_lossy(&output.stderr),
     );
-    assert!(said.contains("every token of realm default is now invalid"), "{said}");
+    assert!(said.contains("realm default: only tokens signed by key"), "{said}");
     assert!(
         complained.lines().count() >= 2 && complained.contains("allgorithm"),
         "{complained}"

@@ -49,7 +49,7 @@ fn a_start_on_it_validates() {
     let lost = refused(&daemon);
     daemon.stop();
     // Each jti also names the session that it began.
-    let told = "6 entries of the denylist that could not be written end with this process";
+    let told = "6 denylist entries could not be written and are lost with this process";
     assert!(daemon.log().contains(told), "{}", daemon.log());
     for killed in [false, true] {
         daemon.restart_with(disk.on(&daemon.setup.command(&[])));
@@ -76,7 +76,7 @@ fn a_start_on_it_validates() {
     assert!(!daemon.client().health().unwrap().ready);
     disk.free();
     until("it is written again", || daemon.client().health().unwrap().ready);
-    daemon.logged("the denylist store takes commits again");
+    daemon.logged("the denylist store accepts commits again");
     daemon.client().revoke_jti(&lost[0]).unwrap();
 }
 

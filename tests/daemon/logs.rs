@@ -22,7 +22,7 @@ fn json_is_one_object_a_line() {
     let said = |text: &str| lines.iter().find(|line| line["message"] == text).expect(text);
     assert_eq!(said("ready")["level"], "INFO");
     assert_eq!(said("ready")["entries"], 0);
-    assert_eq!(said("reloaded: nothing is new")["generation"], 1);
+    assert_eq!(said("reloaded; nothing changed")["generation"], 1);
     said("stopped");
 }
 
@@ -69,7 +69,7 @@ fn the_journal_has_fields() {
     // Who reads messages alone is told the cause too.
     daemon.setup.write_secret("default.secret", b"short");
     assert!(daemon.client().reload().is_err());
-    let refused = next("refused: ");
+    let refused = next("rejected");
     assert_eq!(refused["PRIORITY"], "3");
     let fault = &refused["FAULT"];
     let secret = daemon.setup.path("default.secret");
@@ -77,7 +77,7 @@ fn the_journal_has_fields() {
         fault.contains(&format!("{}: the secret has 5 bytes", secret.display())),
         "{fault}"
     );
-    let told = format!("refused: what was in force in its place stays in force fault={fault}");
+    let told = format!("rejected; keeping the previous state fault={fault}");
     assert_eq!(refused["MESSAGE"], told);
     assert_eq!(daemon.log(), "", "nothing is said twice");
 }

@@ -106,7 +106,7 @@ fn it_watches_again_when_it_can() {
         let watches = || follow.daemon.health()["reload"]["watch"] == "inotify";
         until("it watches again", watches);
         assert_eq!(follow.daemon.health()["warnings"].as_array().unwrap().len(), 0);
-        follow.daemon.logged("files are watched again");
+        follow.daemon.logged("watching files again");
         // With a poll as seldom as this, only events can tell.
         follow.daemon.setup.replace("600ms", "1h");
         until("the other poll is in force", || {

@@ -51,7 +51,7 @@ fn a_fault_leaves_what_stood_and_is_said_everywhere() {
     for text in ["jwtkeeper.toml:6:", "default.secret", "32"] {
         assert!(said.contains(text), "{text}: {said}");
     }
-    daemon.logged("refused: what was in force");
+    daemon.logged("rejected; keeping the previous state");
     assert!(client.validate(minted.token()).unwrap().is_valid());
     let health = client.health().unwrap();
     assert!(!health.ready);
@@ -105,7 +105,7 @@ fn setting_that_needs_a_restart_holds_back_no_other() {
     daemon.setup.replace(&format!("0666\"\n{state_dir}"), "0600\"");
     assert_eq!(client.reload().unwrap(), 3);
     assert_eq!(daemon.health()["pending_restart"], serde_json::json!([]));
-    daemon.logged("no restart is pending any more");
+    daemon.logged("no restart is pending anymore");
 }
 
 /// The same file, named in another line, is the same setting.
@@ -132,7 +132,7 @@ fn the_log_level_is_live() {
     daemon.setup.replace("level = \"warn\"", "level = \"debug\"");
     daemon.client().reload().unwrap();
     daemon.client().ping().unwrap();
-    daemon.logged("a connection begins");
+    daemon.logged("connection opened");
 }
 
 #[test]

@@ -24,7 +24,7 @@ fn json_of(daemon: &Daemon, args: &[&str]) -> Value {
 #[test]
 fn a_change_is_reported_once() {
     let daemon = Setup::new().start();
-    let ended = "every token of realm default is now invalid";
+    let ended = "realm default: only tokens signed by key";
     assert_eq!(reload(&daemon, &[]).1, "reloaded, generation 1, nothing changed\n");
     daemon.setup.write_secret("new", OTHER);
     std::fs::rename(daemon.setup.path("new"), daemon.setup.path("default.secret")).unwrap();
@@ -92,7 +92,7 @@ fn a_dry_run_applies_nothing() {
     daemon.setup.write_secret("new", OTHER);
     std::fs::rename(daemon.setup.path("new"), daemon.setup.path("default.secret")).unwrap();
     let (_, said, _) = reload(&daemon, &[]);
-    assert!(said.contains("every token of realm default is now invalid"), "{said}");
+    assert!(said.contains("realm default: only tokens signed by key"), "{said}");
     let verdict = daemon.client().validate(token.as_str()).unwrap();
     assert_eq!(verdict, Verdict::Invalid(Reason::BadSignature));
 }
@@ -202,7 +202,7 @@ fn a_secret_that_is_a_credential_is_told_as_a_copy() {
         .write_secret("new", jwtkeeper_testkit::daemons::daemon::SECRET.as_bytes());
     std::fs::rename(daemon.setup.path("new"), &copy).unwrap();
     let (_, said, _) = reload(&daemon, &[]);
-    assert!(said.contains("every token of realm default is now invalid"), "{said}");
+    assert!(said.contains("realm default: only tokens signed by key"), "{said}");
     assert!(!said.contains("credential"), "{said}");
 }
 

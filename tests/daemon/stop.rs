@@ -66,7 +66,7 @@ fn the_drain_has_a_deadline() {
     daemon.signal(Signal::SIGTERM);
     assert!(daemon.wait().success());
     assert!(began.elapsed() >= Duration::from_millis(400), "it did not wait");
-    assert!(daemon.log().contains("requests in progress are cut off"));
+    assert!(daemon.log().contains("aborting requests in progress"));
     assert!(!daemon.setup.socket().exists());
 }
 

@@ -35,7 +35,7 @@ fn calls_outside(allowed: &std::collections::BTreeSet<String>) -> String {
     assert!(client.status(&minted.jti).is_ok());
     daemon.signal(Signal::SIGHUP);
     daemon.signal(Signal::SIGUSR1);
-    daemon.logged("the audit is open anew");
+    daemon.logged("reopened the audit file");
     daemon.stop();
     let told = std::fs::read_to_string(trace).unwrap();
     // Threads that were ending when the process did are told of, and of no call.

@@ -1,4 +1,4 @@
-//! What neither a daemon nor a gem writes, found in the place of an entry: it counts as hard, is told of, and is written
+//! What neither a daemon nor a gem writes, found in the place of an entry: treating it as revoked, is told of, and is written
 //! over with what can be read, once; and cutoffs that lie in the future.
 
 use jwtkeeper_client::{Issue, Minted, Reason, Verdict, blocking};

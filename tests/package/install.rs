@@ -101,7 +101,7 @@ fn reloads(machine: &Machine) {
     assert!(!refused.status.success(), "a reload that was refused is a success");
     let journal = machine.sh("journalctl --sync && journalctl --no-pager --unit=jwtkeeperd");
     assert!(
-        journal.contains("stays in force fault=/etc/jwtkeeper/jwtkeeper.toml:"),
+        journal.contains("keeping the previous state fault=/etc/jwtkeeper/jwtkeeper.toml:"),
         "the journal says no cause: {journal}"
     );
     assert_eq!(machine.sh("systemctl is-active jwtkeeperd"), "active\n");

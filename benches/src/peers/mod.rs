@@ -25,7 +25,7 @@ const LOOK: Duration = Duration::from_micros(200);
 /// A peer that is running; it ends with this value.
 pub(crate) struct Peer {
     socket: PathBuf,
-    /// Whether a connection begins with a hello.
+    /// Whether connection opened with a hello.
     greets: bool,
     process: Process,
 }

@@ -121,7 +121,7 @@ impl Fleet {
                 age.as_secs(),
                 self.why()
             )),
-            None => Some(format!("the denylist was not read from Redis yet: {}", self.why())),
+            None => Some(format!("the denylist has not been read from Redis yet: {}", self.why())),
         }
     }
 
@@ -243,7 +243,7 @@ impl Fleet {
                 warn,
                 "foreign value in Redis",
                 %key,
-                "an entry in Redis holds what neither jwtkeeperd nor the gem writes: it counts as hard"
+                "an entry in Redis has a value that neither jwtkeeperd nor the gem writes; treating it as revoked"
             );
         }
     }
@@ -282,7 +282,7 @@ impl Fleet {
                 warn,
                 "future cutoff in Redis",
                 %key, ahead_s,
-                "a cutoff in Redis lies in the future: it holds as of now; check the hosts' clocks"
+                "a cutoff in Redis lies in the future; applying it as of now; check the hosts' clocks"
             );
             latest
         })

@@ -319,10 +319,10 @@ impl Node {
                 "lost connection to Redis",
                 key = server,
                 server, %error,
-                "Redis is not heard of"
+                "lost connection to Redis"
             ),
             Some((Some(_), None)) => {
-                limited!(info, "connected to Redis", key = server, server, "Redis is heard of");
+                limited!(info, "connected to Redis", key = server, server, "connected to Redis");
             }
             _ => {}
         }
@@ -337,14 +337,14 @@ impl Node {
                 "Redis refuses writes",
                 key = server,
                 server, %error,
-                "Redis takes nothing: revocations hold on this host and are not acknowledged"
+                "Redis refuses writes; revocations take effect on this host only and are not acknowledged"
             ),
             Some((Some(_), None)) => limited!(
                 info,
                 "Redis accepts writes",
                 key = server,
                 server,
-                "Redis takes what it is given"
+                "Redis accepts writes again"
             ),
             _ => {}
         }

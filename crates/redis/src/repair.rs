@@ -61,7 +61,7 @@ impl Repair {
                 key = &node.name,
                 server = node.name,
                 lacking,
-                "Redis lacks entries that are known here: they are put back"
+                "Redis lacks entries that this host has; restoring them"
             );
         }
         let begin = Instant::now() + Duration::from_millis(random(JITTER_MS));

@@ -61,7 +61,7 @@ fn tell_staleness(fleet: &Fleet, before: &mut bool) {
             "the copy of Redis is older than max_staleness"
         );
     } else if !stale && *before {
-        limited!(info, "fresh copy of Redis", "the copy of Redis is right again");
+        limited!(info, "fresh copy of Redis", "the copy of Redis is up to date again");
     }
     *before = stale && age.is_some();
 }
@@ -94,7 +94,7 @@ fn install(fleet: &Arc<Fleet>, following: &mut Vec<(Arc<Node>, AbortOnDropHandle
                 warn,
                 "new primary of Redis",
                 server = node.name,
-                "another Redis is the primary now"
+                "another Redis server is now the primary"
             );
         }
         let task = tokio::spawn(sync(fleet.clone(), node.clone()));

@@ -286,7 +286,7 @@ impl Session<'_> {
                 "data set of Redis replaced",
                 key = &self.node.name,
                 server = self.node.name,
-                "Redis holds another data set than before: reading it, and putting back what it lacks"
+                "Redis has another data set than before; reading it and restoring missing entries"
             );
             self.replaced = true;
             // A reading that has not begun yet will do.
@@ -301,7 +301,7 @@ impl Session<'_> {
             )
         };
         let left = look.grace.as_millis();
-        let new = || format!("its data set is new: waiting {left} ms for other daemons to put back what it lacks");
+        let new = || format!("its data set is new: waiting {left} ms for other daemons to restore missing entries");
         let repairs = (look.repairing > 0).then(repaired);
         Ok(repairs.or_else(|| (left > 0).then(new)))
     }

@@ -91,7 +91,7 @@ impl Writer {
             Err(CompactError::Copy(why)) => {
                 tracing::warn!(
                     why,
-                    "the denylist store was not compacted: it is mostly dead rows, and stays as large as it is; the next try is in an hour"
+                    "compaction of the denylist store failed; the file keeps its size; next attempt in an hour"
                 );
                 self.upkeep.not_before = Some(Instant::now() + RETRY);
                 true // the dead rows are deleted instead
@@ -105,7 +105,7 @@ impl Writer {
 
     /// Nothing is acknowledged from now on, until a restart.
     pub(crate) fn fail(&mut self, fault: StoreError) {
-        tracing::error!(error = %fault, "nothing is acknowledged any more");
+        tracing::error!(error = %fault, "the denylist store failed; nothing is acknowledged until a restart");
         *self.fault.lock().unwrap_or_else(PoisonError::into_inner) = Some(fault);
     }
 }

@@ -353,18 +353,18 @@ impl Writer {
             self.written.took.count(began.elapsed());
         }
         match (&standing, &result) {
-            (Some(_), Ok(_)) => limited!(info, "store commits again", "the denylist store takes commits again"),
+            (Some(_), Ok(_)) => limited!(info, "store commits again", "the denylist store accepts commits again"),
             (None, Err(error)) => limited!(
                 error,
                 "store commit failed",
                 %error,
-                "the denylist store did not take a commit: revocations hold in memory and are not acknowledged"
+                "a commit to the denylist store failed; revocations take effect in memory and are not acknowledged"
             ),
             (Some(before), Err(error)) if before.to_string() != error.to_string() => limited!(
                 error,
                 "store commit failed for another reason",
                 %error,
-                "the denylist store does not take commits for another reason"
+                "commits to the denylist store now fail for another reason"
             ),
             _ => {}
         }

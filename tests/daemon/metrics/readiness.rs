@@ -148,12 +148,12 @@ fn the_self_test_leaves_nothing_behind() {
 fn nobody_follows_the_files() {
     let (daemon, at) = start(Setup::new().environment("JWTKEEPER_TEST_RELOAD_ENDS_THE_FOLLOWER", "1"));
     agreed(&daemon, &at, true);
-    assert_eq!(at.value("jwtkeeper_files_followed"), Some(1.0));
+    assert_eq!(at.value("jwtkeeper_file_watcher_up"), Some(1.0));
     daemon.signal(Signal::SIGHUP);
     until("it is not ready", || !at.ready().0);
     agreed(&daemon, &at, false);
-    assert!(faults(&at)[0].contains("followed no more"), "{:?}", faults(&at));
-    assert_eq!(at.value("jwtkeeper_files_followed"), Some(0.0));
+    assert!(faults(&at)[0].contains("watching files failed"), "{:?}", faults(&at));
+    assert_eq!(at.value("jwtkeeper_file_watcher_up"), Some(0.0));
     let error = daemon.client().reload().unwrap_err();
-    assert!(error.to_string().contains("not followed any more"), "{error}");
+    assert!(error.to_string().contains("watching files failed"), "{error}");
 }

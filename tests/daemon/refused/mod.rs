@@ -37,7 +37,7 @@ fn refused(daemon: &Daemon, token: &str, says: &[&str]) {
     assert!(!health.ready, "it does not say that it is not right");
     assert_eq!(health.generation, 1, "something was taken");
     for fault in faults(daemon) {
-        daemon.logged(&format!("in force fault={fault}"));
+        daemon.logged(&format!("keeping the previous state fault={fault}"));
     }
     serves_as_before(daemon, token);
     let mut reload = daemon.ctl();
@@ -80,7 +80,7 @@ fn recovered(daemon: &Daemon, token: &str) {
         daemon.client().validate(token).unwrap() == Verdict::Invalid(Reason::BadSignature)
     });
     assert_eq!(faults(daemon), [""; 0]);
-    daemon.logged("put right");
+    daemon.logged("fault resolved");
 }
 
 /// Puts a new secret in place whole.
