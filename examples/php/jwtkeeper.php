@@ -119,8 +119,9 @@ final class JwtKeeper
             throw new ValueError("ttl must be a number of seconds, not negative: $ttl");
         }
         $json = json_encode((object) $claims, JSON_THROW_ON_ERROR);
+        $client = $this->client();
         $ttl ??= $this->c->JWTKEEPER_REALM_EXPIRY;
-        $this->check($this->c->jwtkeeper_issue($this->client(), $json, strlen($json), $ttl, $this->reply));
+        $this->check($this->c->jwtkeeper_issue($client, $json, strlen($json), $ttl, $this->reply));
         $this->send($this->minted());
     }
 
@@ -215,7 +216,7 @@ final class JwtKeeper
 
     public function version(): string
     {
-        return $this->c->jwtkeeper_version();
+        return ($this->c ?? throw new JwtKeeperError('this JwtKeeper was never constructed'))->jwtkeeper_version();
     }
 
     public function __debugInfo(): array
@@ -247,7 +248,7 @@ final class JwtKeeper
 
     private function client(): FFI\CData
     {
-        return $this->client ?? throw new JwtKeeperError('this JwtKeeper was given back, or never made');
+        return $this->client ?? throw new JwtKeeperError('this JwtKeeper is closed, or was never constructed');
     }
 
     /** New claims of the app's. Its function may ask the daemon: the reply is kept for the rotation meanwhile. */

@@ -67,10 +67,16 @@ fails(Error::class, '__clone', fn () => clone $keeper);
 $other = $make();
 $other->__destruct();
 $other->__destruct();
-foreach ([fn () => $other->validate('a.b.c'), fn () => $other->login([]), fn () => $other->authenticate([])] as $call) {
-    fails(JwtKeeperError::class, 'given back', $call);
+$unmade = (new ReflectionClass(JwtKeeper::class))->newInstanceWithoutConstructor();
+foreach (['closed' => $other, 'never constructed' => $unmade] as $what => $client) {
+    fails(JwtKeeperError::class, $what, fn () => $client->validate('a.b.c'));
+    fails(JwtKeeperError::class, $what, fn () => $client->login([]));
+    fails(JwtKeeperError::class, $what, fn () => $client->authenticate([]));
+    fails(JwtKeeperError::class, $what, fn () => $client->protect());
+    fails(JwtKeeperError::class, $what, fn () => $client->logout(new JwtKeeperSession('{}', 'a.b.c', null)));
 }
-fails(JwtKeeperError::class, 'given back', fn () => (new ReflectionClass(JwtKeeper::class))->newInstanceWithoutConstructor()->validate('a'));
+fails(JwtKeeperError::class, 'never constructed', fn () => $unmade->version());
+same($keeper->version(), $other->version(), 'a closed client knows its version');
 // Objects that refer to each other are destroyed in any order when the script ends.
 $ring = new stdClass();
 [$ring->keeper, $ring->self] = [$make(), $ring];
