@@ -75,7 +75,8 @@ final class JwtKeeper
     private FFI\CData $client;
     private FFI\CData $reply;
     private FFI\CData $length;
-    private int $refused = 0;
+    /** Each operation's outage: the requests that failed, the time of the last in nanoseconds, the lines logged. */
+    private array $outages = [];
 
     /** What is left out is as libjwtkeeper has it: the socket of JWTKEEPER_SOCKET, the realm "default", 5 seconds. */
     public function __construct(
@@ -290,22 +291,45 @@ final class JwtKeeper
         return new JwtKeeperOutcome($status, $session, null, null, $this->minted());
     }
 
-    /** Logs faults; an outage once at each end, in servers that keep this object between requests. */
+    /** Logs outages in servers that keep this object between requests, and each failed request in others. */
     private function report(JwtKeeperOutcome $outcome): void
     {
-        if ($outcome->status === 503) {
-            if ($this->refused++ === 0) {
-                error_log("jwtkeeper: jwtkeeperd does not answer; requests get 503 until it does: $outcome->message");
-            }
+        if ($outcome->status >= 500) {
+            $away = 'jwtkeeperd does not answer; requests get 503 until it does';
+            $what = $outcome->status === 503 ? $away : 'requests get 500';
+            $this->fails('validate', "$what: $outcome->message");
             return;
         }
-        if ($this->refused > 0) {
-            error_log("jwtkeeper: jwtkeeperd answers again: $this->refused requests got 503");
-            $this->refused = 0;
+        // Without a token, or with text that is none, the daemon is not asked.
+        if ($outcome->status === 200 || !in_array($outcome->reason, [null, 'malformed'], true)) {
+            $this->answers('validate', 'jwtkeeperd answers again');
         }
         if ($outcome->message !== null) {
-            $what = $outcome->status === 200 ? 'rotation is put off' : 'requests fail';
-            error_log("jwtkeeper: $what: $outcome->message");
+            $this->fails('rotate', "rotation is put off: $outcome->message");
+        } elseif (isset($outcome->headers['Authorization'])) {
+            $this->answers('rotate', 'tokens are rotated again');
+        }
+    }
+
+    /** Logs each error of an outage once. */
+    private function fails(string $operation, string $line): void
+    {
+        $outage = &$this->outages[$operation];
+        $outage['requests'] = ($outage['requests'] ?? 0) + 1;
+        $outage['last'] = hrtime(true);
+        if (!isset($outage['logged'][$line])) {
+            $outage['logged'][$line] = true;
+            error_log("jwtkeeper: $line");
+        }
+    }
+
+    /** Ends an outage a second after its last failure: under load failures and answers alternate. */
+    private function answers(string $operation, string $line): void
+    {
+        $outage = $this->outages[$operation] ?? null;
+        if ($outage !== null && hrtime(true) - $outage['last'] >= 1_000_000_000) {
+            unset($this->outages[$operation]);
+            error_log("jwtkeeper: $line: {$outage['requests']} requests failed");
         }
     }
 

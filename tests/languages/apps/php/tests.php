@@ -61,6 +61,33 @@ $refused = $keeper->authenticate($with('a.b.c'));
 same([401, 'malformed', null], [$refused->status, $refused->reason, $refused->session], 'refused');
 same([401, null, ['WWW-Authenticate' => 'Bearer']], [($none = $keeper->authenticate([]))->status, $none->reason, $none->headers], 'no token');
 
+// In a server that keeps the object, an outage is logged once while failures and answers alternate.
+ini_set('error_log', $log = tempnam(sys_get_temp_dir(), 'log'));
+$worker = $make();
+$report = fn (int $status, ?string $message) => (new ReflectionMethod($worker, 'report'))
+    ->invoke($worker, new JwtKeeperOutcome($status, null, $status === 401 ? 'expired' : null, $message, []));
+for ($round = 0; $round < 10; $round++) {
+    array_map($report, [503, 401, 503, 500], ['timeout', null, 'overloaded', 'no such realm']);
+}
+$outages = new ReflectionProperty($worker, 'outages');
+$earlier = ['last' => hrtime(true) - 1_000_000_000];
+$outages->setValue($worker, array_map(fn (array $outage) => $earlier + $outage, $outages->getValue($worker)));
+array_map($report, [401, 401, 200, 200], [null, null, 'forbidden', 'forbidden']);
+ini_set('error_log', '');
+$expected = [
+    'does not answer; requests get 503 until it does: timeout',
+    'overloaded',
+    'requests get 500: no such realm',
+    'answers again: 30 requests',
+    'rotation is put off: forbidden',
+];
+$lines = file($log);
+same(count($expected), count($lines), implode($lines));
+foreach ($expected as $number => $text) {
+    same(true, str_contains($lines[$number], $text), $lines[$number]);
+}
+unlink($log);
+
 // Misuse is an error.
 fails(JwtKeeperError::class, 'serialized', fn () => serialize($keeper));
 fails(Error::class, '__clone', fn () => clone $keeper);
