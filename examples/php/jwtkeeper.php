@@ -74,7 +74,6 @@ final class JwtKeeper
     private FFI $c;
     private FFI\CData $client;
     private FFI\CData $reply;
-    private FFI\CData $length;
     /** Each operation's outage: the requests that failed, the time of the last in nanoseconds, the lines logged. */
     private array $outages = [];
 
@@ -92,7 +91,6 @@ final class JwtKeeper
             throw new ValueError("serverUid must be from 0 to 4294967295, not $serverUid");
         }
         $this->c = self::load($header ?? '/usr/local/include/jwtkeeper.h');
-        $this->length = $this->c->new('size_t');
         $this->reply = $this->c->jwtkeeper_reply_new();
         $config = $this->c->jwtkeeper_config_new();
         try {
@@ -183,13 +181,11 @@ final class JwtKeeper
         $code = $this->c->jwtkeeper_session_authenticate(
             $client, $authorization, strlen($authorization), $header ?: null, strlen($header), $this->reply
         );
-        // Now that the daemon was asked, it is known what the cookie is called.
-        $cookie = $this->cookie($header);
         if ($code === 0 && $this->c->jwtkeeper_reply_cause($this->reply) !== 0) {
             $claims = $this->renewed($regenerate);
             $code = $this->c->jwtkeeper_session_rotate($client, $claims, strlen($claims ?? ''), $this->reply);
         }
-        return $this->outcome($code, $cookie);
+        return $this->outcome($code);
     }
 
     /** A copy would free the client of the original. Make another, or share the one. */
@@ -268,7 +264,7 @@ final class JwtKeeper
         }
     }
 
-    private function outcome(int $code, #[\SensitiveParameter] ?string $cookie): JwtKeeperOutcome
+    private function outcome(int $code): JwtKeeperOutcome
     {
         $status = $this->c->jwtkeeper_reply_status($this->reply);
         $message = $this->show('message') ?: null;
@@ -284,7 +280,7 @@ final class JwtKeeper
         }
         [$claims, $token] = [$this->show('claims'), $this->show('token')];
         if ($token === null) {
-            $session = new JwtKeeperSession($claims, $this->show('presented'), $cookie);
+            $session = new JwtKeeperSession($claims, $this->show('presented'), $this->show('presented_cookie'));
             return new JwtKeeperOutcome($status, $session, null, $message, []);
         }
         $session = new JwtKeeperSession($claims, $token, $this->show('cookie_value'));
@@ -376,15 +372,6 @@ final class JwtKeeper
             }
         }
         header("Set-Cookie: $line", false);
-    }
-
-    /** The lock cookie's value in a Cookie header. What C finds is a part of the header, and has its end in length. */
-    private function cookie(#[\SensitiveParameter] string $header): ?string
-    {
-        $bytes = $this->c->new('char[' . (strlen($header) + 1) . ']');
-        FFI::memcpy($bytes, $header, strlen($header));
-        $found = $this->c->jwtkeeper_cookie_find($this->client(), $bytes, strlen($header), FFI::addr($this->length));
-        return $found === null ? null : substr($found, 0, $this->length->cdata);
     }
 
     /** What the reply shows; null where there is none. FFI makes strings of what C shows, up to the NUL. */
