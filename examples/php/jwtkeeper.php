@@ -42,7 +42,7 @@ final class JwtKeeperSession
     }
 }
 
-/** What a request's headers come to. */
+/** The result of authenticating a request. */
 final class JwtKeeperOutcome
 {
     /**
@@ -171,7 +171,7 @@ final class JwtKeeper
 
     /**
      * Judges a request by its headers, as $_SERVER has them, and rotates a token that is due. It sends nothing and ends
-     * nothing: `protect` stands on it, and so can middleware of any framework.
+     * nothing: `protect` is built on it, and so can middleware of any framework be.
      */
     public function authenticate(#[\SensitiveParameter] array $server, ?callable $regenerate = null): JwtKeeperOutcome
     {
