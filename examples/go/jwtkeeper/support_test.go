@@ -103,6 +103,15 @@ func sockets(t *testing.T) int {
 	return number
 }
 
+// processorTime returns that of this process, which other processes hardly change.
+func processorTime(t *testing.T) time.Duration {
+	var usage syscall.Rusage
+	if err := syscall.Getrusage(syscall.RUSAGE_SELF, &usage); err != nil {
+		t.Fatal(err)
+	}
+	return time.Duration(usage.Utime.Nano() + usage.Stime.Nano())
+}
+
 // threads returns the number of OS threads of this process.
 func threads(t *testing.T) int {
 	status, err := os.ReadFile("/proc/self/status")
