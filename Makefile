@@ -5,13 +5,19 @@ NEED  := tests/tools/need
 
 # What the Debian packages are made, checked, installed and booted with.
 DEB_PACKAGES   := dpkg-dev binutils lintian mmdebstrap systemd-container
-# What the tests run beside Rust: the kernel's view, keys, an independent reader and writer of tokens, what a fleet
-# shares, C against libjwtkeeper, the languages that have a package, with what their apps stand on, and manual pages.
-TEST_PACKAGES  := strace openssl python3-jwt python3-cryptography redis-server gcc g++ libc6-dev pkg-config valgrind \
-                  ruby ruby-rack ruby-minitest ruby-actionpack ruby-railties puma \
-                  python3-uvicorn python3-flask gunicorn python3-setuptools python3-wheel python3-venv python3-pip \
-                  golang-go php-cli groff-base prometheus python3-prometheus-client \
-                  $(DEB_PACKAGES)
+# The programs of each tier of tests, beside Rust.
+DAEMON_PACKAGES   := strace openssl python3-jwt python3-cryptography prometheus python3-prometheus-client groff-base
+FLEET_PACKAGES    := redis-server
+LANGUAGE_PACKAGES := gcc g++ libc6-dev pkg-config valgrind \
+                     ruby ruby-rack ruby-minitest ruby-actionpack ruby-railties puma \
+                     python3-uvicorn python3-flask gunicorn python3-setuptools python3-wheel python3-venv python3-pip \
+                     golang-go php-cli
+TEST_PACKAGES     := $(DAEMON_PACKAGES) $(FLEET_PACKAGES) $(LANGUAGE_PACKAGES) $(DEB_PACKAGES)
+# The tests of each tier; those of the daemon are the rest.
+QUICK     := kind(lib) + package(jwtkeeper-wire) + package(jwtkeeper-client) + binary(keeper) + binary(house)
+FLEET     := binary(fleet) + binary(store) - kind(lib)
+LANGUAGES := binary(languages) + package(jwtkeeper-capi) - kind(lib)
+PACKAGE   := binary(package)
 BENCH_PACKAGES := redis-server gcc libc6-dev ruby golang-go php-cli
 
 # nextest runs tests in processes of their own where it is present; it runs no doctests. Every step names the whole
@@ -44,7 +50,7 @@ BUILT ?= $(TARGET)/release
 MANUALS := $(TARGET)/manuals
 VERSION := $(shell sed -n 's/^version = "\(.*\)"$$/\1/p' Cargo.toml | head -n 1)
 
-.PHONY: run test check prove $(PROOFS) prove-fuzz need-cargo-fuzz bench docs manuals install install-lib install-manuals deb need-cargo-deb clean need-for-tests lint-and-build
+.PHONY: run test quick test-daemon test-fleet test-languages test-package need-nextest check prove $(PROOFS) prove-fuzz need-cargo-fuzz bench docs manuals install install-lib install-manuals deb need-cargo-deb clean need-for-tests lint-and-build
 
 # A daemon on a throw-away secret and an embedded store in target/dev; it prints how to use it.
 run:
@@ -58,6 +64,42 @@ test:
 	@$(MAKE) --no-print-directory --jobs=2 need-for-tests lint-and-build
 	$(RUN_TESTS)
 	JWTKEEPER_TEST_REDIS=$(SERVERS)/valkey-8.1 $(RUN_FLEET_SUBSET)
+
+# The tests tier by tier: CONTRIBUTING.md says when to run which. ONLY='test(name)' selects some of a tier.
+ONLY ?= all()
+TIER = $(CARGO) nextest run --locked --workspace --no-fail-fast --no-tests=pass -E '($(1)) & ($(ONLY))'
+
+quick: need-nextest
+	$(call TIER,$(QUICK))
+
+test-daemon: need-nextest
+	@$(NEED) $(DAEMON_PACKAGES)
+	$(CARGO) build --locked --workspace --bins --examples
+	$(call TIER,all() - ($(QUICK)) - ($(FLEET)) - ($(LANGUAGES)) - ($(PACKAGE)))
+
+test-fleet: need-nextest
+	@$(NEED) $(FLEET_PACKAGES)
+	@tests/tools/need-redis $(SERVERS)
+	$(CARGO) build --locked --workspace --bins --examples
+	$(call TIER,$(FLEET))
+
+test-languages: need-nextest
+	@$(NEED) $(DAEMON_PACKAGES) $(FLEET_PACKAGES) $(LANGUAGE_PACKAGES)
+	@tests/tools/need-node
+	$(CARGO) build --locked --workspace --lib --bins --examples
+	$(call TIER,$(LANGUAGES))
+
+test-package: need-nextest need-cargo-deb
+	@$(NEED) $(DEB_PACKAGES)
+	@mkdir -p $(TARGET)/package
+	@[ "$$(id -u)" -ne 0 ] || tests/tools/debian-root $(abspath $(TARGET))/package/debian
+	$(CARGO) build --locked --workspace --all-targets
+	$(call TIER,$(PACKAGE))
+
+need-nextest:
+ifneq ($(NEXTEST),yes)
+	@echo "cargo-nextest is missing; install it with: cargo install --locked cargo-nextest (make test needs none)" >&2; exit 1
+endif
 
 # jwtkeeper-client is checked by itself too, with no features but its own defaults.
 lint-and-build:
