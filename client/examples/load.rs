@@ -1,6 +1,6 @@
-//! A load of validates on one thread, as benches/languages has one in each language: reads a token from stdin, validates
-//! it for `--seconds` (2 unless told otherwise), and prints what that came to as one line of JSON. With `--begin` it
-//! prints `begun` after the first answer.
+//! A load of validates on one thread, as benches/languages has one in each language: reads a token from stdin,
+//! validates it for `--seconds` (2 unless told otherwise), and prints what that came to as one line of JSON. With
+//! `--begin` it prints `begun` after the first answer.
 #![allow(clippy::print_stdout, reason = "printing figures is its job")]
 
 use std::time::{Duration, Instant};

@@ -1,4 +1,4 @@
-//! What the daemon answers, owned. Debug shows no token, no cookie secret and no claims.
+//! Answers of the daemon, owned. Debug shows no token, no cookie secret and no claims.
 
 use std::fmt;
 
@@ -13,7 +13,7 @@ use serde_json::Value;
 pub enum Verdict {
     /// The token is valid now.
     Valid {
-        /// Its claims, byte for byte.
+        /// The claims, byte for byte.
         claims: Claims,
         /// Why it should be rotated now; `None` when rotation is not due.
         rotation: Option<Cause>,
@@ -31,7 +31,7 @@ impl Verdict {
         }
     }
 
-    /// Whether the token is valid.
+    /// Returns true if the token is valid.
     pub fn is_valid(&self) -> bool {
         self.claims().is_some()
     }
@@ -67,7 +67,7 @@ pub enum Revoked {
 }
 
 impl Revoked {
-    /// What is named by an id is always done: the core takes no other answer.
+    /// Ignores the answer to a revocation by id, which is always done: the core takes no other answer.
     pub(crate) fn done(self) {}
 }
 
@@ -75,11 +75,11 @@ impl Revoked {
 #[derive(Clone, PartialEq, Eq)]
 pub struct Minted {
     token: String,
-    /// Its `jti`.
+    /// The `jti`.
     pub jti: String,
-    /// Its `exp`, in seconds since the epoch.
+    /// The `exp`, in seconds since the epoch.
     pub expires_at: u64,
-    /// Its claims.
+    /// The claims.
     pub claims: Claims,
     /// The lock cookie to set beside it, where the realm locks.
     pub cookie: Option<Cookie>,
@@ -119,7 +119,7 @@ impl From<wire::Minted<'_>> for Minted {
 pub struct Cookie {
     value: String,
     set_cookie: String,
-    /// Its name.
+    /// The name.
     pub name: String,
     /// In seconds since the epoch: the token's `exp`.
     pub expires_at: u64,
@@ -136,7 +136,7 @@ pub struct Cookie {
 }
 
 impl Cookie {
-    /// Its value. A secret: it goes to the browser and nowhere else.
+    /// Returns the value. A secret: it goes to the browser and nowhere else.
     pub fn value(&self) -> &str {
         &self.value
     }
@@ -229,23 +229,23 @@ impl fmt::Debug for Document {
     }
 }
 
-/// What the denylist says of a jti.
+/// The entry of a jti in the denylist.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[must_use]
 pub struct Status {
-    /// What stands.
+    /// The state.
     pub state: State,
     /// Until when, in seconds since the epoch; `None` when nothing stands.
     pub until: Option<u64>,
 }
 
-/// What an import came to.
+/// The result of an import.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[must_use]
 pub struct Imported {
-    /// How many entries are known: the host's own store has them all.
+    /// The number of entries that are known: the host's own store has them all.
     pub entries: u64,
-    /// How many of them the shared store still lacks: they are being put into it.
+    /// The number of them that the shared store still lacks: they are being put into it.
     pub pending: u64,
 }
 
@@ -259,13 +259,13 @@ pub struct Reloaded {
     pub document: Document,
 }
 
-/// How the daemon is.
+/// The health of the daemon.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[must_use]
 pub struct Health {
     /// Requests are answered, and everything that they rest on is right.
     pub ready: bool,
-    /// The generation of the snapshot in force.
+    /// The generation of the snapshot in effect.
     pub generation: u64,
     /// A JSON object with the particulars; its members only ever grow.
     pub document: Document,

@@ -24,7 +24,7 @@ const LONGEST_PAUSE: Duration = Duration::from_millis(250);
 /// A peer that breaks the protocol gets this many more chances, each on a new connection.
 const FAULTS_FORGIVEN: u32 = 1;
 
-/// How one attempt failed.
+/// The failure of one attempt.
 #[derive(Debug)]
 pub(crate) enum Failure {
     /// A connection that was in use before is gone: the daemon closed it, or is another one by now.
@@ -62,7 +62,7 @@ pub(crate) struct Call<'a, O> {
     faults: u32,
     /// Why an earlier attempt was refused, or found nobody.
     refused: Option<Error>,
-    /// Whether this attempt has come so far as to ask.
+    /// True if this attempt has come so far as to ask.
     has_asked: AtomicBool,
 }
 
@@ -83,7 +83,7 @@ impl<'a, O: Operation> Call<'a, O> {
 
     /// The answer that needs no asking: a token longer than any realm takes is malformed. Whoever sends one to the
     /// app is told no, as with any other, and causes no error.
-    pub(crate) fn foregone(&self) -> Option<O::Output> {
+    pub(crate) fn local_answer(&self) -> Option<O::Output> {
         let token = match &self.op {
             Op::Validate { token, .. } | Op::Rotate { token, .. } => token,
             Op::Revoke {
@@ -154,7 +154,7 @@ impl<'a, O: Operation> Call<'a, O> {
         Ok(frame)
     }
 
-    /// What the reply to the request `id` says.
+    /// Returns the answer in the reply to the request `id`.
     pub(crate) fn settle(&self, id: u64, body: &[u8]) -> Result<O::Output, Failure> {
         let reply: Reply<'_> = decode(body).map_err(|_| Failure::Fault(Fault::Malformed))?;
         match reply.answer {
@@ -230,8 +230,8 @@ fn from_now(time: Duration) -> Instant {
     Instant::now() + time.min(CENTURY)
 }
 
-/// Whether an error may pass by itself: a daemon that is being restarted is absent or refuses for a while, but a
-/// path that may not be opened or is no socket stays so.
+/// Returns true if an error may pass by itself: a daemon that is being restarted is absent or refuses for a while, but
+/// a path that may not be opened or is no socket stays so.
 fn may_pass(error: &io::Error) -> bool {
     !matches!(
         error.kind(),

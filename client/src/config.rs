@@ -1,4 +1,4 @@
-//! How a client reaches its daemon, and how long it waits.
+//! The configuration of a client, and its deadlines.
 
 use std::path::PathBuf;
 use std::time::Duration;
@@ -13,7 +13,7 @@ const SOCKET_VARIABLE: &str = "JWTKEEPER_SOCKET";
 /// The environment variable that names the user that the daemon runs as.
 const SERVER_VARIABLE: &str = "JWTKEEPER_SERVER_UID";
 
-/// How a client reaches its daemon, and how long it waits.
+/// The configuration of a client, and its deadlines.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Config {
@@ -21,17 +21,17 @@ pub struct Config {
     pub socket: PathBuf,
     /// The realm of requests that name none; empty means the daemon's `default`.
     pub realm: String,
-    /// How long a call may take in all, with connecting and trying again. 5 seconds unless told otherwise.
+    /// The deadline of a call, with connecting and trying again; 5 seconds by default.
     pub deadline: Duration,
-    /// How long one attempt to connect may take, hello and greeting included. 2 seconds unless told otherwise.
+    /// The deadline of one attempt to connect, hello and greeting included; 2 seconds by default.
     pub connect_timeout: Duration,
     /// The users that the daemon may run as: [`Server::trusted`] unless told otherwise.
     pub server: Server,
-    /// How many unused connections the blocking client keeps. 16 unless told otherwise.
+    /// The number of unused connections that the blocking client keeps; 16 by default.
     pub max_idle: usize,
     /// The lock cookie of every realm; without, the daemon says what that of each realm is.
     pub lock_cookie: Option<LockCookie>,
-    /// What the client calls itself in the daemon's log: a name and a version, never a secret.
+    /// The client's name in the daemon's log: a name and a version, never a secret.
     pub name: String,
 }
 

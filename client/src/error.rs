@@ -73,7 +73,7 @@ fn how_to_open(socket: &Path) -> String {
     format!("add the user to the group {group} and start a new session, or restart the app")
 }
 
-/// What another end did that a daemon does not do.
+/// A violation of the protocol by the other end.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub(crate) enum Fault {
     #[error("its frame is longer than the limit")]
@@ -173,7 +173,7 @@ impl Error {
         }
     }
 
-    /// What the daemon said, line by line: a refused reload has a line for each fault. Empty where it said nothing.
+    /// Returns the daemon's message, line by line: a refused reload has a line for each fault. Empty for other errors.
     pub fn lines(&self) -> impl Iterator<Item = &str> {
         let message = match &*self.repr {
             Repr::Daemon { message, .. } => &*message.0,
@@ -182,7 +182,7 @@ impl Error {
         message.lines()
     }
 
-    /// What kind of error it is.
+    /// Returns the kind of error.
     pub fn kind(&self) -> ErrorKind {
         match &*self.repr {
             Repr::Unreachable { .. } => ErrorKind::Unreachable,
@@ -231,7 +231,7 @@ impl Error {
         )
     }
 
-    /// Its number in the one table of codes: the daemon's own code, or the client's (3xx).
+    /// Returns the number in the one table of codes: the daemon's own code, or the client's (3xx).
     pub fn number(&self) -> u16 {
         let own = match (&*self.repr, self.code()) {
             (_, Some(code)) => return code.code(),

@@ -1,4 +1,4 @@
-//! What callers give with a request: claims, and moments.
+//! Arguments of requests: claims, and moments.
 
 use std::borrow::Cow;
 use std::time::{SystemTime, UNIX_EPOCH};

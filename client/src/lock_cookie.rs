@@ -37,8 +37,8 @@ impl Default for LockCookie {
 }
 
 impl LockCookie {
-    /// Finds the value in a `Cookie` header (RFC 6265 section 4.2.1). Of several the first counts: the one of the longest
-    /// path.
+    /// Finds the value in a `Cookie` header (RFC 6265 section 4.2.1). Of several the first counts: the one of the
+    /// longest path.
     pub fn find<'a>(&self, header: &'a str) -> Option<&'a str> {
         header
             .split(';')
@@ -133,8 +133,8 @@ impl Announced {
         other.names.iter().all(|name| self.names.contains(name))
     }
 
-    /// The lock cookie of a realm. A daemon that says nothing of it is an older one, or does not have the realm: then it is
-    /// the default one.
+    /// The lock cookie of a realm. A daemon that says nothing of it is an older one, or does not have the realm: then
+    /// it is the default one.
     pub(crate) fn of(&self, realm: &str) -> LockCookie {
         let found = self.cookies.iter().find(|(name, _)| name == named(realm));
         found.map(|(_, cookie)| cookie.clone()).unwrap_or_default()
@@ -153,8 +153,8 @@ struct Lesson {
 }
 
 impl Learned {
-    /// The realms for the next hello to name: the one that is needed now, the client's own, and those asked about before.
-    /// None where the app says itself what the lock cookie is.
+    /// The realms for the next hello to name: the one that is needed now, the client's own, and those asked about
+    /// before. None where the app says itself what the lock cookie is.
     pub(crate) fn names(&self, config: &Config, needed: Option<&str>) -> Vec<String> {
         if config.lock_cookie.is_some() {
             return Vec::new();

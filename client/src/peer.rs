@@ -28,8 +28,8 @@ enum Allowed {
 }
 
 impl Server {
-    /// Root, the client's own user, and the owner of the socket's directory. The owner does not count where everybody may
-    /// write to the directory, unless it is sticky. The default.
+    /// Root, the client's own user, and the owner of the socket's directory. The owner does not count where everybody
+    /// may write to the directory, unless it is sticky. The default.
     pub fn trusted() -> Self {
         Self(Allowed::Trusted)
     }

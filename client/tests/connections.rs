@@ -1,4 +1,4 @@
-//! How many connections the clients make, keep, and close.
+//! The number of connections that the clients make, keep, and close.
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 

@@ -1,5 +1,5 @@
-//! The audit: one line of JSON (RFC 8259) for each issue, rotate, flag, revoke, reload, denial and reuse, written before it is
-//! acknowledged. Never a token, a secret or a cookie secret. docs/operations.md lists the members.
+//! The audit: one line of JSON (RFC 8259) for each issue, rotate, flag, revoke, reload, denial and reuse, written
+//! before it is acknowledged. Never a token, a secret or a cookie secret. docs/operations.md lists the members.
 
 mod sink;
 mod writer;
@@ -16,7 +16,7 @@ use jwtkeeper_core::types::{Millis, PeerId};
 use jwtkeeper_wire::OperationRow;
 use writer::{Queue, Room, Written};
 
-/// How long an operation waits for its line: clients wait five seconds.
+/// The time that an operation waits for its line: clients wait five seconds.
 const PATIENCE: Duration = Duration::from_secs(2);
 /// The same where it may go on without.
 const LESS_PATIENCE: Duration = Duration::from_secs(1);
@@ -29,7 +29,7 @@ pub struct Audit {
 
 pub use writer::AuditError;
 
-/// What a line tells.
+/// The content of a line.
 pub(super) struct Entry<'a> {
     pub(super) at: Millis,
     pub(super) generation: u64,
@@ -146,17 +146,18 @@ impl Audit {
         let _: Result<_, _> = tokio::time::timeout(PATIENCE, self.queue.flush()).await; // health told of it, if it does
     }
 
-    /// What is wrong with it.
+    /// Returns the fault, if there is one.
     pub fn fault(&self) -> Option<String> {
         self.queue.fault()
     }
 
-    /// Returns why nothing can be acknowledged: it is known that lines cannot be written, and that refuses what they tell of.
+    /// Returns why nothing can be acknowledged: it is known that lines cannot be written, and that refuses what they
+    /// tell of.
     pub(super) fn refusal(&self) -> Option<String> {
         self.fault().filter(|_| self.refuse).map(|why| refused(&why))
     }
 
-    /// How many lines were written, and how many were not.
+    /// Returns the number of lines that were written, and of those that were not.
     pub fn counts(&self) -> (u64, u64) {
         let (written, lost) = self.queue.counts();
         (written.load(Ordering::Relaxed), lost.load(Ordering::Relaxed))

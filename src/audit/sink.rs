@@ -1,4 +1,4 @@
-//! Where lines go: the end of a file, whole or not at all, or the journal.
+//! The destination of lines: the end of a file, whole or not at all, or the journal.
 
 use std::fs::{File, OpenOptions};
 use std::io::{self, Write};
@@ -11,7 +11,7 @@ use crate::config::{AuditSettings, AuditTo};
 /// The journal's own protocol (systemd.io, JOURNAL_NATIVE_PROTOCOL).
 const JOURNAL: &str = "/run/systemd/journal/socket";
 
-/// What cannot be opened, and what to do.
+/// A destination that cannot be opened, and what to do.
 #[derive(Debug, thiserror::Error)]
 #[error("{place} cannot be opened: {error}; make it writable for the daemon, or set [audit] otherwise")]
 pub struct SinkError {
@@ -20,14 +20,14 @@ pub struct SinkError {
 }
 
 impl SinkError {
-    /// Whether no time and no room will mend it: the configuration is wrong.
+    /// Returns true if neither time nor room will resolve it: the configuration is wrong.
     pub(super) fn is_for_good(&self) -> bool {
         use io::ErrorKind::{InvalidFilename, IsADirectory, NotADirectory};
         matches!(self.error.kind(), IsADirectory | NotADirectory | InvalidFilename)
     }
 }
 
-/// Where lines go.
+/// The destination of lines.
 pub(super) struct Sink {
     to: AuditTo,
     /// As long as there is none: why.

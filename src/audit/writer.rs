@@ -1,5 +1,5 @@
-//! The thread that writes: what comes together is one write. A line that cannot be written is told of at once, in the log and
-//! in health; that they can again, once a second has gone by without a loss.
+//! The thread that writes: what comes together is one write. A line that cannot be written is told of at once, in the
+//! log and in health; that they can again, once a second has gone by without a loss.
 
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, TrySendError, sync_channel};
@@ -16,10 +16,10 @@ use jwtkeeper_log_limit::limited;
 const WAITING: usize = 16 * 1024;
 /// Bytes of one write.
 const BATCH: usize = 256 * 1024;
-/// How often what could not be done is tried again, and how long nothing may be lost before all is well.
+/// The interval of retries, and the time without a loss after which a fault is over.
 const RETRY: Duration = Duration::from_secs(1);
 
-/// Whether a line was written.
+/// True if a line was written.
 pub(super) type Written = Result<(), String>;
 
 enum Job {
@@ -33,14 +33,14 @@ enum Job {
     Wake,
 }
 
-/// How much of the queue a line may take.
+/// The part of the queue that a line may take.
 #[derive(Debug, Clone, Copy)]
 pub(super) enum Room {
     All,
     Half,
 }
 
-/// Where lines are put to be written.
+/// The queue of lines to be written.
 pub(super) struct Queue {
     jobs: SyncSender<Job>,
     state: Arc<State>,
@@ -67,7 +67,7 @@ pub enum AuditError {
     Thread(std::io::Error),
 }
 
-/// What is wrong, and when that last showed.
+/// A fault, and when it last showed.
 struct Fault {
     why: String,
     last: Instant,
@@ -77,7 +77,8 @@ struct Fault {
 pub(super) type Resumed = Box<dyn Fn(u64) -> Vec<u8> + Send>;
 
 impl Queue {
-    /// What cannot be opened now is a fault like any later one, unless it never will be.
+    /// Starts the writer. A destination that cannot be opened now is a fault like any later one, unless it never will
+    /// be.
     pub(super) fn start(settings: &AuditSettings, resumed: Resumed) -> Result<Self, AuditError> {
         let state = Arc::new(State::default());
         let mut sink = Sink::closed(settings);
@@ -180,7 +181,7 @@ impl State {
         self.fault().is_none()
     }
 
-    /// Whether something was wrong, and has not shown for a while.
+    /// Returns true if something was wrong, and has not shown for a while.
     fn may_be_well(&self) -> bool {
         self.fault().as_ref().is_some_and(|fault| fault.last.elapsed() >= RETRY)
     }
@@ -192,7 +193,7 @@ impl State {
     }
 }
 
-/// What one write carries.
+/// The lines of one write.
 #[derive(Default)]
 struct Batch {
     lines: Vec<u8>,
@@ -273,8 +274,8 @@ impl Writer {
         }
     }
 
-    /// Opens what it is written to anew, where that was asked for, or something is wrong. Whether it is open as it should be:
-    /// where it is not, lines go on to where they went before, if they went anywhere, and it is tried again.
+    /// Opens what it is written to anew, where that was asked for, or something is wrong. Whether it is open as it
+    /// should be: where it is not, lines go on to where they went before, if they went anywhere, and it is tried again.
     fn open(&mut self) -> bool {
         let asked = self.state.reopen.swap(false, Ordering::AcqRel);
         if !asked && self.state.is_well() {

@@ -1,4 +1,4 @@
-//! Who may do what: the one place that decides, asked for every request against the snapshot in force.
+//! Access rules: the one place that decides who may do what, asked for every request against the current snapshot.
 
 use nix::unistd::{Group, User};
 
@@ -25,7 +25,7 @@ pub struct Rule {
     pub name: Option<String>,
     /// The realms that it is about; none are all.
     pub realms: Vec<String>,
-    /// What it allows.
+    /// The rights that it allows.
     pub allow: Vec<Right>,
 }
 
@@ -53,12 +53,12 @@ pub struct Access {
 }
 
 impl Access {
-    /// Whether `peer` is root or the daemon's own user, who can do anything to the daemon by other means.
+    /// Returns true if `peer` is root or the daemon's own user, who can do anything to the daemon by other means.
     pub fn is_administrator(&self, peer: &Peer) -> bool {
         peer.is_user(0) || peer.is_user(self.own_uid)
     }
 
-    /// Whether `peer` may do this in `realm`.
+    /// Returns true if `peer` may do this in `realm`.
     pub fn permits(&self, peer: &Peer, right: Right, realm: &str) -> bool {
         match right {
             // They can do that by a signal, whatever the rules say.

@@ -6,16 +6,16 @@ use nix::unistd::{AccessFlags, access};
 
 use super::section::Section;
 
-/// Where the audit goes, and what happens where it cannot be written.
+/// The settings of the audit: its destination, and what happens where it cannot be written.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct AuditSettings {
-    /// Where it goes.
+    /// The destination.
     pub to: AuditTo,
-    /// What happens to an operation whose line cannot be written.
+    /// The fate of an operation whose line cannot be written.
     pub on_failure: OnAuditFailure,
 }
 
-/// Where the audit goes.
+/// The destination of the audit.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum AuditTo {
     /// To the end of a file, opened anew at SIGUSR1.
@@ -25,8 +25,8 @@ pub enum AuditTo {
 }
 
 impl AuditSettings {
-    /// What would keep it from being written if the daemon ran now as who asks, as far as can be told without making
-    /// anything. A start goes on without.
+    /// Returns what would keep it from being written if the daemon ran now as this user, as far as can be told without
+    /// making anything. A start goes on without.
     pub fn warning(&self) -> Option<String> {
         let AuditTo::File(path) = &self.to else { return None };
         let directory = path.parent()?;
@@ -42,7 +42,7 @@ impl AuditSettings {
         ))
     }
 
-    /// What no time will mend.
+    /// Returns the fault that only another configuration can resolve.
     pub(super) fn wrong(&self) -> Option<String> {
         match &self.to {
             AuditTo::File(path) if path.is_dir() => {
@@ -54,7 +54,7 @@ impl AuditSettings {
     }
 }
 
-/// What happens to an operation whose line cannot be written.
+/// The fate of an operation whose line cannot be written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum OnAuditFailure {
     /// It is not acknowledged.

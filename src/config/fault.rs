@@ -1,4 +1,4 @@
-//! What is wrong with the configuration or the files that it names, each with its place and what to do.
+//! Faults of the configuration or the files that it names, each with its place and what to do.
 
 use std::path::PathBuf;
 
@@ -9,7 +9,7 @@ pub struct Fault {
     pub file: PathBuf,
     /// The line, from 1; 0 for a file as a whole.
     pub line: usize,
-    /// What is wrong and what to do. Holds nothing secret.
+    /// The fault and its remedy. Holds nothing secret.
     pub message: String,
 }
 
@@ -43,21 +43,21 @@ impl Faults {
             .sort_by(|one, other| (&one.file, one.line).cmp(&(&other.file, other.line)));
     }
 
-    /// Whether it says the same already, in whatever line.
+    /// Returns true if it says the same already, in whatever line.
     pub(crate) fn says(&self, fault: &Fault) -> bool {
         self.0
             .iter()
             .any(|known| known.file == fault.file && known.message == fault.message)
     }
 
-    /// Whether anything is wrong in the place of this fault.
+    /// Returns true if anything is wrong in the place of this fault.
     pub(crate) fn are_where(&self, fault: &Fault) -> bool {
         self.0
             .iter()
             .any(|known| known.file == fault.file && known.line == fault.line)
     }
 
-    /// Whether nothing was found.
+    /// Returns true if nothing was found.
     pub fn is_empty(&self) -> bool {
         self.0.is_empty()
     }

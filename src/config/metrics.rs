@@ -7,14 +7,14 @@ use std::path::{Path, PathBuf};
 use super::section::Section;
 use super::socket::{MAX_SOCKET_PATH, read_mode};
 
-/// Where health and metrics are served.
+/// The address of health and metrics.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum MetricsSettings {
     /// A Unix socket.
     Socket {
-        /// Its path.
+        /// The path.
         path: PathBuf,
-        /// Its mode.
+        /// The mode.
         mode: u32,
     },
     /// A loopback address.

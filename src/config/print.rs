@@ -1,4 +1,4 @@
-//! The configuration in force, defaults and all, as TOML that reads back to the same.
+//! The configuration in effect, defaults and all, as TOML that reads back to the same.
 
 use std::fmt::Write;
 

@@ -18,25 +18,25 @@ const MOST_GRACE: u64 = 60 * 60 * 1000;
 /// A realm as configured.
 #[derive(Debug, Clone)]
 pub struct RealmSettings {
-    /// Its name.
+    /// The name.
     pub name: String,
-    /// Its algorithm.
+    /// The algorithm.
     pub algorithm: Algorithm,
-    /// Its rules.
+    /// The rules.
     pub policy: Policy,
-    /// Where its key comes from.
+    /// The source of its key.
     pub key: KeySource,
     /// The name that the configuration gives its key.
     pub kid: Option<String>,
-    /// Where its version comes from.
+    /// The file of its version.
     pub version_file: Option<Located>,
     /// Keys that verify only.
     pub retired_keys: Vec<RetiredSource>,
     /// Keys of foreign issuers, by their index in the policy.
     pub foreign_keys: Vec<ForeignSource>,
-    /// Whether an HMAC secret may be shorter than its hash.
+    /// True if an HMAC secret may be shorter than its hash.
     pub allow_weak_secret: bool,
-    /// Whether its secret files may be readable by everyone.
+    /// True if its secret files may be readable by everyone.
     pub allow_world_readable: bool,
     /// The name that its entries in the denylist are kept under: that of the realm, unless set.
     pub denylist: String,
@@ -106,7 +106,7 @@ impl RealmSettings {
         self.key_files().chain(&self.version_file)
     }
 
-    /// Whether the keys come from the same files in the same way as another's.
+    /// Returns true if the keys come from the same files in the same way as another's.
     pub(crate) fn same_keys(&self, other: &Self) -> bool {
         let paths = |located: &Located| located.path.clone();
         let source = |key: &KeySource| match key {

@@ -45,7 +45,7 @@ impl<'t> Section<'t> {
         }
     }
 
-    /// Where the section stands.
+    /// Returns the place of the section.
     pub(super) fn place(&self) -> &Place {
         &self.place
     }
@@ -55,7 +55,7 @@ impl<'t> Section<'t> {
         self.found.borrow_mut().push(place.fault(message));
     }
 
-    /// Where faults go.
+    /// Returns the list of faults.
     pub(super) fn found(&self) -> &Found {
         &self.found
     }
@@ -75,8 +75,8 @@ impl<'t> Section<'t> {
         self.table?.get(key)
     }
 
-    /// The place of the setting that brought these keys together: of those in a file that is read later than the section's,
-    /// the one that is read last; otherwise that of the first.
+    /// The place of the setting that brought these keys together: of those in a file that is read later than the
+    /// section's, the one that is read last; otherwise that of the first.
     pub(super) fn culprit(&self, keys: &[&'static str]) -> Place {
         let nodes = || keys.iter().filter_map(|key| self.node(key));
         let later = nodes().filter(|node| node.place.file != self.place.file);
@@ -245,7 +245,7 @@ pub(super) fn nearest<'n>(name: &str, known: impl Iterator<Item = &'n str>) -> O
     (near.0 <= 2).then_some(near.1)
 }
 
-/// How many letters differ (Levenshtein).
+/// Returns the number of letters that differ (Levenshtein).
 fn distance(a: &str, b: &str) -> usize {
     let mut row: Vec<usize> = (0..=b.chars().count()).collect();
     for (i, x) in a.chars().enumerate() {

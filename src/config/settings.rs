@@ -18,38 +18,38 @@ use super::store::{StoreSettings, read_store};
 use super::tree::{self, Place, Value};
 use crate::files::{Digest, Files};
 
-/// What the daemon runs by.
+/// The settings of the daemon.
 #[derive(Debug, Clone)]
 pub struct Settings {
     /// The file that was read.
     pub file: PathBuf,
-    /// Where to listen.
+    /// The path of the socket.
     pub socket: PathBuf,
     /// The socket file's mode.
     pub socket_mode: u32,
-    /// Where state is kept.
+    /// The directory of the state.
     pub state_dir: PathBuf,
-    /// What is logged: a level, or directives such as `info,jwtkeeper::server=debug`.
+    /// The log's level, or directives such as `info,jwtkeeper::server=debug`.
     pub log_level: String,
     /// The form of the log's lines.
     pub log_format: LogFormat,
-    /// What is told of what was done; none: nothing.
+    /// The audit; `None` for no audit.
     pub audit: Option<AuditSettings>,
     /// The limits.
     pub limits: Limits,
-    /// How changed files are taken.
+    /// The handling of changed files.
     pub reload: ReloadSettings,
-    /// Where health and metrics are served over HTTP, if they are.
+    /// The address of health and metrics over HTTP, if they are served.
     pub metrics: Option<MetricsSettings>,
-    /// Where the denylist is kept.
+    /// The store of the denylist.
     pub store: StoreSettings,
-    /// Who may do what; none: whoever may open the socket.
+    /// The access rules; without any, whoever may open the socket has every right but an administrator's.
     pub access: Vec<Rule>,
     /// The realms.
     pub realms: BTreeMap<String, RealmSettings>,
     /// The settings whose new value takes effect only after a restart; the value here is the running one.
     pub pending_restart: Vec<&'static str>,
-    /// What tells it from another state of its files.
+    /// The digests of its files, which tell this state from another.
     pub(crate) origin: Vec<(PathBuf, Digest)>,
 }
 
@@ -78,12 +78,12 @@ impl LogFormat {
     }
 }
 
-/// How changed files are taken.
+/// The handling of changed files.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct ReloadSettings {
     /// Within which time any change is seen, should no event tell of it.
     pub poll: Duration,
-    /// How long a file that is written where it lies must rest before it counts.
+    /// The time for which a file written in place must be unchanged before it takes effect.
     pub settle: Duration,
 }
 
@@ -113,13 +113,13 @@ pub struct Limits {
     pub max_frame: usize,
     /// Requests of one connection that wait for their replies; more are not read.
     pub in_flight: usize,
-    /// How long a frame may take from its first byte to its last, and the first frame from the connection.
+    /// The time that a frame may take from its first byte to its last, and the first frame from the connection.
     pub frame_timeout: Duration,
-    /// How long a connection may ask nothing.
+    /// The time that a connection may ask nothing.
     pub idle_timeout: Duration,
-    /// How long replies may wait to be read.
+    /// The time that replies may wait to be read.
     pub write_timeout: Duration,
-    /// How long requests in progress may take when the daemon stops.
+    /// The time that requests in progress may take when the daemon stops.
     pub shutdown_grace: Duration,
 }
 
@@ -223,13 +223,13 @@ impl Settings {
         all.collect::<BTreeMap<_, _>>().into_iter().collect()
     }
 
-    /// What tells the present state of its files from another.
+    /// Returns the digests of the configuration's files, which tell one state from another.
     pub(crate) fn origin(path: &Path, files: &mut Files) -> Vec<(PathBuf, Digest)> {
         let all = Self::files(path, files).into_iter();
         all.map(|file| (file.clone(), files.digest(&file))).collect()
     }
 
-    /// Its files.
+    /// Returns the files.
     pub(crate) fn files(path: &Path, files: &mut Files) -> Vec<PathBuf> {
         tree::files_of(path, files)
     }
@@ -315,7 +315,7 @@ fn read_limits(top: &Section<'_>) -> Limits {
 
 /// A poll often enough to cost, or so seldom that nobody waits for it, is a slip of the pen.
 const POLL: RangeInclusive<u64> = 20..=60 * 60 * 1000;
-/// Who asks for a reload waits for files to rest.
+/// The longest `settle`: a reload waits for files to become stable.
 const MOST_SETTLE: u64 = 10 * 1000;
 
 fn read_reload(top: &Section<'_>) -> ReloadSettings {
@@ -374,7 +374,8 @@ fn check_skews(top: &Section<'_>, realms: &BTreeMap<String, RealmSettings>) {
     }
 }
 
-/// The place of the last setting of this name in any realm: where files disagree, the one that is read last is at fault.
+/// The place of the last setting of this name in any realm: where files disagree, the one that is read last is at
+/// fault.
 fn in_realms(top: &Section<'_>, key: &str) -> Place {
     let realms = top
         .node("realms")

@@ -1,4 +1,5 @@
-//! Realms that have a verifying key in common: a token of one can be valid in another, which has revocations of its own.
+//! Realms that have a verifying key in common: a token of one can be valid in another, which has revocations of its
+//! own.
 
 use std::collections::{BTreeMap, BTreeSet};
 

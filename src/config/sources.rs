@@ -1,4 +1,4 @@
-//! Where the keys of a realm come from: the sections that name their files.
+//! The sources of a realm's keys: the sections that name their files.
 
 use std::path::PathBuf;
 
@@ -37,7 +37,8 @@ impl Located {
         self.key
     }
 
-    /// A fault of a key that its algorithm does not take: at the line of a later file that sets the algorithm, if one does.
+    /// A fault of a key that its algorithm does not take: at the line of a later file that sets the algorithm, if one
+    /// does.
     pub(super) fn misfit(&self, message: impl std::fmt::Display) -> Fault {
         let fault = self.fault(message);
         match self.algorithm.clone() {
@@ -69,7 +70,7 @@ pub enum KeySource {
 /// A retired key's file, private or public.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct RetiredSource {
-    /// Its algorithm.
+    /// The algorithm.
     pub algorithm: Algorithm,
     /// The file.
     pub file: Located,
@@ -82,11 +83,11 @@ pub struct RetiredSource {
 pub struct ForeignSource {
     /// Which foreign issuer of the policy.
     pub index: usize,
-    /// Its algorithm.
+    /// The algorithm.
     pub algorithm: Algorithm,
     /// The file.
     pub file: Located,
-    /// Whether the file holds a shared secret.
+    /// True if the file holds a shared secret.
     pub shared: bool,
     /// The name that the configuration gives the key.
     pub kid: Option<String>,

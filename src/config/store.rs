@@ -12,7 +12,7 @@ use super::tree::Place;
 use crate::files::{FileKind, read_once};
 use jwtkeeper_redis::{Keys, Reach, Servers, Terms};
 
-/// Where the denylist is kept.
+/// The store of the denylist.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum StoreSettings {
     /// On this host alone, in `state_dir`.
@@ -21,18 +21,18 @@ pub enum StoreSettings {
     Redis(Box<RedisSettings>),
 }
 
-/// How Redis is reached.
+/// The settings of Redis.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct RedisSettings {
-    /// Where it is.
+    /// The address.
     pub reach: ReachSettings,
     /// The files that open it, and the names that go with them.
     pub access: AccessSettings,
-    /// How it is used.
+    /// The terms of use.
     pub terms: Terms,
 }
 
-/// Where Redis is: URLs without passwords.
+/// The address of Redis: URLs without passwords.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum ReachSettings {
     /// One server.
@@ -43,24 +43,24 @@ pub enum ReachSettings {
     Cluster(Vec<String>),
 }
 
-/// What Redis is opened with.
+/// The credentials for Redis.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct AccessSettings {
     /// The ACL user.
     pub username: Option<String>,
-    /// Where its password is.
+    /// The file of the password.
     pub password_file: Option<Located>,
     /// The sentinels' ACL user.
     pub sentinel_username: Option<String>,
-    /// Where its password is.
+    /// The file of the password.
     pub sentinel_password_file: Option<Located>,
-    /// Who signed the servers' certificates, unless the system knows.
+    /// The file of the certificate authority, unless the system knows it.
     pub ca_file: Option<Located>,
     /// The certificate that we show.
     pub cert_file: Option<Located>,
-    /// Its private key.
+    /// The private key.
     pub key_file: Option<Located>,
-    /// Whether everyone may read the files of secrets.
+    /// True if everyone may read the files of secrets.
     pub allow_world_readable: bool,
 }
 
@@ -190,7 +190,7 @@ fn read_reach(section: &Section<'_>) -> Option<ReachSettings> {
     }
 }
 
-/// What is wrong with a URL. It is not repeated: it may hold a password.
+/// Checks a URL. It is not repeated in a fault: it may hold a password.
 fn check_url(section: &Section<'_>, url: &str, place: &Place, key: &str) {
     let wrong = match url.into_connection_info() {
         Err(_) => "is none that is known: redis://HOST:PORT, rediss://HOST:PORT or redis+unix:///PATH",
@@ -236,7 +236,7 @@ fn read_access(section: &Section<'_>) -> AccessSettings {
 }
 
 impl RedisSettings {
-    /// What connects there. The files are read now, to say what is wrong with them, and again with each connection.
+    /// Returns the servers. The files are read now, to report their faults, and again with each connection.
     pub fn servers(&self) -> Result<Servers, Faults> {
         self.access.read()?;
         let parse = |url: &String| url.as_str().into_connection_info();

@@ -11,7 +11,7 @@ use toml::de::{DeTable, DeValue};
 use super::fault::{Fault, Faults};
 use crate::files::{FileKind, Files};
 
-/// Where something stands.
+/// The place of a setting.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Place {
     pub(super) file: Rc<PathBuf>,

@@ -11,7 +11,7 @@ use std::time::SystemTime;
 use nix::fcntl::OFlag;
 use zeroize::Zeroizing;
 
-/// What is in a file, as far as its size and permissions go.
+/// The kind of a file, which decides its size and permissions.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub(crate) enum FileKind {
     /// The configuration.
@@ -29,15 +29,15 @@ const LIMIT: u64 = 1024 * 1024;
 /// The longest file of any other kind.
 const KEY_LIMIT: u64 = 64 * 1024;
 
-/// What tells one file from another: device, inode, and when that was born, for inodes are used again.
+/// The identity of a file: device, inode, and when that was created, for inodes are used again.
 pub(super) type Identity = (u64, u64, Option<SystemTime>);
 
-/// What tells one state of a file from another, without its content.
+/// The stamp of a file's state, without its content.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Stamp {
     /// Which file it is.
     pub(super) identity: Identity,
-    /// Its permissions.
+    /// The permissions.
     mode: u32,
     size: u64,
     modified: (i64, i64),
@@ -60,7 +60,7 @@ impl Stamp {
         (self.mode & 0o007) as u8
     }
 
-    /// That its size and permissions fit what is in it.
+    /// Checks that size and permissions fit the kind.
     pub(super) fn check(&self, kind: FileKind) -> Result<(), ReadError> {
         if kind != FileKind::Configuration && self.size > KEY_LIMIT {
             return Err(ReadError::TooLarge(self.size, KEY_LIMIT));
@@ -74,8 +74,8 @@ impl Stamp {
         Ok(())
     }
 
-    /// Whether it was last written before `link` was made or moved to where it is (`Less`), or in the same tick of the
-    /// file system's clock (`Equal`).
+    /// Returns true if it was last written before `link` was made or moved to where it is (`Less`), or in the same
+    /// tick of the file system's clock (`Equal`).
     pub(super) fn written_before(&self, link: &Path) -> Option<Ordering> {
         let link = std::fs::symlink_metadata(link).ok()?;
         Some(self.modified.cmp(&(link.ctime(), link.ctime_nsec())))
@@ -164,7 +164,7 @@ fn remedy(error: &std::io::Error) -> &'static str {
 }
 
 impl ReadError {
-    /// Whether there simply is no file.
+    /// Returns true if there simply is no file.
     pub(crate) fn is_missing(&self) -> bool {
         matches!(self, ReadError::Io { error } if error.kind() == std::io::ErrorKind::NotFound)
     }

@@ -22,7 +22,7 @@ use verdict::{Known, Noted, Resting, Terms, Verdict};
 pub(super) use look::{FileKind, ReadError};
 pub(super) use trail::Trail;
 
-/// What tells contents apart, keyed for this life alone.
+/// The digest of a content, keyed for this process alone.
 pub(super) type Digest = [u8; 32];
 
 /// Which names (as [`Trail::steps`] gives them) were seen to be moved to where they are, and not written since.
@@ -34,11 +34,11 @@ const AGAIN: Duration = Duration::from_millis(10);
 /// The files.
 pub struct Files {
     key: hmac::Key,
-    /// Whether whatever is there is taken: at a start there is nothing else to go by.
+    /// True at a start, where every file takes effect at once.
     trusting: bool,
     known: HashMap<PathBuf, Known>,
     terms: Terms,
-    /// What was seen in this pass: each is looked at once.
+    /// The observations of this pass: each file is looked at once.
     looks: HashMap<PathBuf, Look>,
     /// Why the directory of drop-ins cannot be read: in this pass, and when that was last taken note of.
     unlisted: [Option<String>; 2],
@@ -46,13 +46,13 @@ pub struct Files {
 
 type Content = Result<(Stamp, Zeroizing<Vec<u8>>), ReadError>;
 
-/// What was seen in this pass.
+/// An observation of this pass.
 struct Look {
     trail: Trail,
     content: Content,
     digest: Digest,
     verdict: Verdict,
-    /// Whether anybody asked for it.
+    /// True if anybody asked for it.
     wanted: bool,
 }
 
@@ -129,18 +129,18 @@ impl Files {
         }
     }
 
-    /// Whether it must rest before it counts.
+    /// Returns true if it must be unchanged for `settle` before it takes effect.
     pub(super) fn waits(&mut self, path: &Path) -> bool {
         !self.want(path).counts()
     }
 
-    /// What tells its content from another.
+    /// Returns the digest of a file's content.
     pub(super) fn digest(&mut self, path: &Path) -> Digest {
         self.want(path).digest
     }
 
-    /// Whether it is changing together with others: it changed while they were read, or links lead elsewhere, and it must
-    /// rest there.
+    /// Returns true if it is changing together with others: it changed while they were read, or links lead elsewhere,
+    /// and it must rest there.
     pub(super) fn unsteady(&mut self, path: &Path) -> bool {
         let look = self.want(path);
         let (verdict, links) = (look.verdict, look.trail.links.clone());
@@ -194,10 +194,10 @@ impl Files {
             })
     }
 
-    /// Whether all that counts in this pass still is as it was seen: then it was so at one time, all of it. What is not
-    /// counts no more. Of what waits, only whether it is there, and where: it may be written on, but one that was away for
-    /// a moment, as when a volume is swapped, is not to be left behind by the others. `renamed` waits until it knows of all
-    /// that happened so far.
+    /// Returns true if all states that take effect in this pass are unchanged: then they existed at one moment. A file
+    /// that is not counts no more. Of what waits, only whether it is there, and where: it may be written on, but one
+    /// that was away for a moment, as when a volume is swapped, is not to be left behind by the others. `renamed`
+    /// waits until it knows of all that happened so far.
     pub(super) fn still_so(&mut self, renamed: impl FnOnce() -> Renamed) -> bool {
         let missing = |content: &Content| content.as_ref().is_err_and(ReadError::is_missing);
         let is_so = |path: &Path, look: &Look| {
@@ -263,7 +263,7 @@ impl Files {
         self.looks.values().filter_map(waits).min()
     }
 
-    /// Those that wait, and since when they have been others than those that count.
+    /// Returns the files whose new state waits, and since when.
     pub(super) fn waiting(&self) -> impl Iterator<Item = (&Path, Instant)> {
         let waits = self.looks.iter().filter(|(_, look)| !look.counts());
         let since = |path| self.known.get(path).and_then(|known| known.unsettled);

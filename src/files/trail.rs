@@ -14,7 +14,7 @@ const MOST_LINKS: usize = 40;
 pub(crate) struct Trail {
     /// The links on it, and what each holds.
     pub(super) links: Vec<(PathBuf, PathBuf)>,
-    /// Where it ends: the file, or the first name that is not there.
+    /// The end: the file, or the first name that does not exist.
     pub(super) end: PathBuf,
 }
 
@@ -54,7 +54,7 @@ impl Trail {
         trail
     }
 
-    /// Where it ends.
+    /// Returns the end.
     pub(crate) fn end(&self) -> &Path {
         &self.end
     }

@@ -1,4 +1,5 @@
-//! Whether a state that is new counts: at once when it was put in place whole, else when it has rested.
+//! The stability of new states of files: a complete file renamed into place takes effect at once, any other after
+//! `settle`.
 
 use std::cmp::Ordering;
 use std::path::PathBuf;
@@ -7,7 +8,7 @@ use std::time::{Duration, Instant};
 use super::look::{Identity, ReadError, Stamp};
 use super::{Digest, Look, Renamed};
 
-/// What a pass goes by.
+/// The conditions of a pass.
 pub(super) struct Terms {
     pub(super) now: Instant,
     pub(super) settle: Duration,
@@ -36,7 +37,7 @@ pub(super) struct Resting {
     pub(super) digest: Digest,
     pub(super) stamp: Option<Stamp>,
     pub(super) since: Instant,
-    /// That it was moved there could not be told for certain: it rests like any other.
+    /// True if its rename could not be confirmed: it waits for `settle` like any other.
     pub(super) doubted: bool,
 }
 
@@ -53,7 +54,7 @@ pub(super) enum Verdict {
 }
 
 impl Terms {
-    /// Whether what was seen counts, and when.
+    /// Returns the stability of an observed state.
     pub(super) fn judge(&self, known: &mut Known, look: &Look) -> Verdict {
         if let Some(noted) = known.noted.as_mut().filter(|noted| noted.digest == look.digest) {
             // The same content in another file: what is written there from now on is written where it lies.
@@ -87,8 +88,8 @@ impl Terms {
         }
     }
 
-    /// Whether the file was whole when it came to be where it is: it is another than those seen there before, and it
-    /// was moved there, or a new link leads to it that was made after it was written.
+    /// Returns true if the file was complete when it was renamed into place: it is another than those seen there
+    /// before, and it was moved there, or a new link leads to it that was made after it was written.
     fn put_in_place(&self, known: &Known, look: &Look) -> Option<Verdict> {
         let stamp = look.stamp()?;
         let noted = known.noted.as_ref();

@@ -1,5 +1,5 @@
-//! How the daemon is: whether it is ready, and why not, for all who ask; and the health document (docs/protocol.md lists
-//! its members).
+//! The health of the daemon: whether it is ready, and why not, for all who ask; and the health document
+//! (docs/protocol.md lists its members).
 
 mod probe;
 mod self_test;
@@ -40,7 +40,7 @@ struct Document {
     reload: Reload,
     store: Store,
     realms: Vec<Realm>,
-    /// How many realms there is no room for.
+    /// The number of realms left out for want of room.
     realms_left_out: usize,
     reuses: u64,
 }
@@ -139,11 +139,11 @@ impl FaultKind {
     }
 }
 
-/// How everything is.
+/// The condition of the daemon.
 pub(super) struct Condition {
-    /// What is wrong, each with its remedy. The daemon is ready when nothing is.
+    /// The faults, each with its remedy. The daemon is ready without any.
     pub(super) faults: Vec<(FaultKind, String)>,
-    /// What is worth a look.
+    /// The warnings.
     pub(super) warnings: Vec<String>,
     pub(super) status: Status,
     pub(super) store: StoreHealth,
@@ -182,7 +182,7 @@ impl Condition {
         self.faults.iter().filter(|(of, _)| *of == kind).count() as u64
     }
 
-    /// Whether the daemon can do all that it is there for.
+    /// Returns true if the daemon is ready.
     pub(super) fn is_ready(&self) -> bool {
         self.faults.is_empty()
     }
@@ -215,7 +215,7 @@ fn faults(context: &Context, status: &Status, store: &StoreHealth, self_tests: &
     faults
 }
 
-/// What is wrong with how many connections there can be, or are.
+/// Returns the fault of the number of connections, if there is one.
 fn crowd(context: &Context, limits: &Limits) -> Option<String> {
     let most = descriptors::connections(limits);
     if context.connections.served() >= most {
@@ -239,7 +239,7 @@ pub(super) fn in_order(snapshot: &Snapshot) -> Vec<&ActiveRealm> {
     realms
 }
 
-/// Whether everything is right, and the document.
+/// Returns readiness, and the health document.
 pub(super) fn report(context: &Context, snapshot: &Snapshot) -> (bool, Vec<u8>) {
     let condition = Condition::of(context, snapshot);
     let ready = condition.is_ready();
@@ -327,7 +327,7 @@ fn stuck(status: &Status) -> Option<String> {
     })
 }
 
-/// Those, in their order, that there is room for.
+/// Returns the first ones, in their order, for which there is room.
 pub(super) fn up_to<T>(most: usize, all: impl IntoIterator<Item = T>, length: impl Fn(&T) -> usize) -> Vec<T> {
     let mut left = most;
     let fits = |one: &T| {
@@ -338,7 +338,7 @@ pub(super) fn up_to<T>(most: usize, all: impl IntoIterator<Item = T>, length: im
     all.into_iter().filter(fits).collect()
 }
 
-/// What a key is to its realm, in a word.
+/// Returns the role of a key in its realm, as a word.
 pub(super) fn role_name(role: Role) -> &'static str {
     match role {
         Role::Current => "current",

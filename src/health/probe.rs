@@ -17,7 +17,7 @@ pub struct Probe {
     kept: Option<UnixStream>,
 }
 
-/// Where the accept loop takes our own connections from.
+/// The receiver through which the accept loop takes the daemon's own connections.
 pub struct Probes(mpsc::Receiver<UnixStream>);
 
 /// Both ends.
@@ -41,7 +41,8 @@ impl Probes {
 }
 
 impl Probe {
-    /// Connects, says hello, and pings; an error says which of them had no answer. Where there is no descriptor left for that
+    /// Connects, says hello, and pings; an error says which of them had no answer. Where there is no descriptor left
+    /// for that
     /// (connections that are there are served all the same), it pings by the connection that it had.
     pub async fn ask(&mut self) -> io::Result<()> {
         let mut stream = match UnixStream::pair() {

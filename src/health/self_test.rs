@@ -11,11 +11,11 @@ use crate::reload::Snapshot;
 use crate::server::Context;
 use crate::server::signers::is_slow;
 
-/// How long an outcome counts in which all is well, and how long another.
+/// The time for which a success is reused, and a failure.
 const WELL: Duration = Duration::from_secs(5);
 const ILL: Duration = Duration::from_secs(1);
 
-/// What the last ones showed.
+/// The results of the last self-tests.
 #[derive(Default)]
 pub(crate) struct SelfTests {
     last: ArcSwapOption<Outcome>,
@@ -23,7 +23,7 @@ pub(crate) struct SelfTests {
     making: Mutex<()>,
 }
 
-/// What the self-tests showed at one time.
+/// The results of the self-tests at one time.
 pub(crate) struct Outcome {
     generation: u64,
     made: Instant,
@@ -37,7 +37,7 @@ impl Outcome {
         self.generation == snapshot.generation && self.made.elapsed() < if well { WELL } else { ILL }
     }
 
-    /// What is wrong.
+    /// Returns the faults.
     pub(crate) fn faults(&self) -> impl Iterator<Item = String> {
         let failed = self
             .realms
@@ -48,7 +48,7 @@ impl Outcome {
 }
 
 impl SelfTests {
-    /// What they show now, or showed a moment ago.
+    /// Returns the current results, or recent ones.
     pub(crate) fn outcome(&self, context: &Context, snapshot: &Snapshot) -> Arc<Outcome> {
         let last = self.last.load_full();
         if let Some(last) = last.as_ref().filter(|last| last.counts(snapshot)) {

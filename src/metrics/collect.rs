@@ -1,5 +1,5 @@
-//! Every metric of the daemon: its name, what it means (docs/metrics.md has the same, and alerts), and where it is read.
-//! Labels hold names of the configuration, fingerprints and uids: never a secret, a token, an id or a subject.
+//! Every metric of the daemon: its name, what it means (docs/metrics.md has the same, and alerts), and where it is
+//! read. Labels hold names of the configuration, fingerprints and uids: never a secret, a token, an id or a subject.
 
 use std::collections::BTreeMap;
 use std::fmt;

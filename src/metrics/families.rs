@@ -12,8 +12,8 @@ use jwtkeeper_core::types::Durations;
 /// The name and the value of a label.
 pub(super) type Label<'a> = (&'static str, &'a str);
 
-/// Writes families of metrics, each a name with its help and its values. Names are complete but for `_total` and `_info`,
-/// which the encoder adds.
+/// Writes families of metrics, each a name with its help and its values. Names are complete but for `_total` and
+/// `_info`, which the encoder adds.
 pub(super) struct Families<'e>(pub(super) DescriptorEncoder<'e>);
 
 impl Families<'_> {
@@ -21,12 +21,12 @@ impl Families<'_> {
         self.0.encode_descriptor(name, help, None, kind)
     }
 
-    /// What goes up and down.
+    /// Writes a gauge.
     pub(super) fn gauge(&mut self, name: &'static str, help: &str, value: impl EncodeGaugeValue) -> fmt::Result {
         self.family(name, help, MetricType::Gauge)?.encode_gauge(&value)
     }
 
-    /// What goes up and down, and may not be there.
+    /// Writes a gauge that may be missing.
     pub(super) fn gauge_if_any(
         &mut self,
         name: &'static str,
@@ -49,12 +49,12 @@ impl Families<'_> {
         values.try_for_each(|(labels, value)| family.encode_family(&labels)?.encode_gauge(&value))
     }
 
-    /// What only goes up.
+    /// Writes a counter.
     pub(super) fn counter(&mut self, name: &'static str, help: &str, value: impl EncodeCounterValue) -> fmt::Result {
         self.counter_if_any(name, help, Some(value))
     }
 
-    /// What only goes up, and may not be there.
+    /// Writes a counter that may be missing.
     pub(super) fn counter_if_any(
         &mut self,
         name: &'static str,
@@ -72,7 +72,7 @@ impl Families<'_> {
         self.family(name, help, MetricType::Info)?.encode_info(&labels)
     }
 
-    /// What only goes up, of each of several. No two may have the same labels.
+    /// Writes a counter for each of several label sets. No two may be the same.
     pub(super) fn counters<L: EncodeLabelSet>(
         &mut self,
         name: &'static str,
@@ -88,7 +88,7 @@ impl Families<'_> {
         })
     }
 
-    /// How long each of several took.
+    /// Records several durations.
     pub(super) fn durations_of<L: EncodeLabelSet>(
         &mut self,
         name: &'static str,
@@ -103,7 +103,7 @@ impl Families<'_> {
         })
     }
 
-    /// How long something took.
+    /// Records a duration.
     pub(super) fn durations(&mut self, name: &'static str, help: &str, took: &Durations) -> fmt::Result {
         self.family(name, help, MetricType::Histogram)?
             .encode_histogram::<NoLabelSet>(took.seconds, took.count(), &took.buckets, None)

@@ -29,11 +29,11 @@ use jwtkeeper_log_limit::limited;
 /// Peers at a time.
 const PEERS: usize = 16;
 
-/// How long a peer may take to ask, and how long for all of it.
+/// The deadlines of a peer's request, and of a whole exchange.
 const TO_ASK: Duration = Duration::from_secs(5);
 const IN_ALL: Duration = Duration::from_secs(20);
 
-/// What a request's head may have.
+/// The limit of a request's head.
 const MOST_BYTES: usize = 16 * 1024;
 const MOST_HEADERS: usize = 64;
 
@@ -43,7 +43,7 @@ const OPEN_METRICS: HeaderValue =
     HeaderValue::from_static("application/openmetrics-text; version=1.0.0; charset=utf-8");
 const PROMETHEUS_TEXT: HeaderValue = HeaderValue::from_static("text/plain; version=0.0.4; charset=utf-8");
 
-/// Where it listens.
+/// The listener.
 pub enum HttpListener {
     /// On a Unix socket.
     Unix(tokio::net::UnixListener),
@@ -117,7 +117,7 @@ async fn converse(stream: impl AsyncRead + AsyncWrite + Unpin, site: Arc<Site>) 
     }
 }
 
-/// What is served.
+/// The site that is served.
 struct Site {
     pages: Pages,
     context: Arc<Context>,

@@ -1,5 +1,5 @@
-//! What the kernel says of the process, under the names that Prometheus's clients have for it. What it does not say is
-//! left out.
+//! Metrics of the process by the kernel, under the names that Prometheus's clients have for them. A value that is
+//! missing is left out.
 
 use std::fmt;
 

@@ -1,5 +1,5 @@
-//! Room in the denylist for the entries that a request adds: reserved before the request starts, and given back if it adds
-//! none.
+//! Room in the denylist for the entries that a request adds: reserved before the request starts, and given back if it
+//! adds none.
 
 use std::sync::Arc;
 
@@ -11,8 +11,8 @@ use crate::server::{Context, price};
 use jwtkeeper_core::keeper::RealmState;
 use jwtkeeper_core::types::{Id, Seconds};
 
-/// Room for new entries. It counts against the uid from the start, so that requests that run at the same time cannot exceed the
-/// limit together. Unless the entries are made, the room is given back on drop.
+/// Room for new entries. It counts against the uid from the start, so that requests that run at the same time cannot
+/// exceed the limit together. Unless the entries are made, the room is given back on drop.
 #[must_use]
 pub(super) struct Granted {
     context: Arc<Context>,

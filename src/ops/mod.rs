@@ -45,11 +45,11 @@ pub(crate) type Later = Pin<Box<dyn Future<Output = Done> + Send>>;
 
 /// The state of a request that was handled.
 pub(crate) enum Handled {
-    /// Its reply is written.
+    /// The reply is written.
     Now,
-    /// Its reply comes, and is to be counted then.
+    /// The reply comes, and is to be counted then.
     Later(Later, Ticket),
-    /// Its reply is written, and nothing more can be read from this connection.
+    /// The reply is written, and nothing more can be read from this connection.
     Broken,
 }
 
@@ -59,7 +59,7 @@ pub(crate) enum Answered {
     Later(Later),
 }
 
-/// What a request is served by, taken once.
+/// The snapshot and the time that a request is served by, taken once.
 pub(crate) struct Moment {
     pub(crate) snapshot: arc_swap::Guard<Arc<Snapshot>>,
     pub(crate) now: Millis,
@@ -87,13 +87,13 @@ pub(crate) struct Dispatch {
     context: Arc<Context>,
     peer: Peer,
     counter: Counter,
-    /// What its uid may still ask.
+    /// The token bucket of its uid.
     bucket: Arc<Bucket>,
     /// The price of the requests handled since it was last taken, in points.
     cost: usize,
     /// The part of it that is reading, waking up and writing.
     overhead: usize,
-    /// Where claims are decoded.
+    /// Scratch space for decoded claims.
     scratch: Vec<u8>,
 }
 

@@ -1,4 +1,4 @@
-//! What a request came to: what is counted, and what the audit tells, of it.
+//! The outcome of a request: what is counted, and what the audit has of it.
 
 use std::future::Future;
 use std::sync::Arc;
@@ -11,7 +11,7 @@ use jwtkeeper_core::types::Id;
 use super::Answered;
 use crate::server::reply::{put_error, put_refusal, redacted};
 
-/// What a request came to.
+/// The outcome of a request.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Outcome {
     /// Done, or answered.
@@ -50,7 +50,7 @@ impl Outcome {
     }
 }
 
-/// What the audit tells of a request beside that. Gathered only where there is an audit.
+/// The facts that the audit has of a request beside that. Gathered only where there is an audit.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Facts {
     pub(crate) jti: Option<String>,
@@ -58,7 +58,7 @@ pub(crate) struct Facts {
     pub(crate) subject: Option<String>,
     /// The jti of the token that a rotation replaces.
     pub(crate) predecessor: Option<String>,
-    /// What a flag or a revocation names.
+    /// The target of a flag or a revocation.
     pub(crate) target: Option<&'static str>,
     /// A rotated token was presented after its grace.
     pub(crate) reuse: bool,
@@ -83,7 +83,7 @@ pub(crate) struct GivenSuccessor {
 }
 
 impl Facts {
-    /// What the audit tells of a token.
+    /// Returns the facts about a token.
     pub(super) fn of(names: Option<Names>) -> Self {
         let Some(Names { jti, session, subject }) = names else {
             return Facts::default();
@@ -96,7 +96,7 @@ impl Facts {
         }
     }
 
-    /// What the audit tells of what is named by its id.
+    /// Returns the facts about a target that is named by its id.
     pub(super) fn named(target: &'static str, id: &str) -> Self {
         // An id can be as long as a frame; an id that is too long to be one is truncated.
         let id = Some(redacted(id).chars().take(1024).collect());

@@ -43,7 +43,7 @@ impl Dispatch {
     }
 }
 
-/// What to revoke, owned.
+/// The target of a revocation, owned.
 enum Target {
     Token(Vec<u8>, Option<String>),
     Jti(String),
@@ -63,7 +63,7 @@ impl Target {
         }
     }
 
-    /// What it names: one of the request_metrics's targets.
+    /// Returns the kind of target, as in the request metrics.
     fn name(&self) -> &'static str {
         match self {
             Target::Token(..) => "token",
@@ -74,7 +74,7 @@ impl Target {
         }
     }
 
-    /// What the audit tells of it; of a token only where it was proven to be the realm's.
+    /// Returns the facts for the audit; of a token only where it was proven to be the realm's.
     fn facts(&self, served: &RealmState, proven: bool) -> Facts {
         match self {
             Target::Token(token, _) if proven => Facts::of(Names::of_token(served, token)),

@@ -15,8 +15,8 @@ use crate::server::price;
 use crate::server::quota::Addition;
 use crate::server::reply::{put_refusal, put_rotated};
 
-/// The longest that a rotation may take for its successor to be handed out. Clients give up after 5 s by default, and the
-/// audit may take 2 s more: a reply that comes later reaches nobody, and must not start the grace.
+/// The longest that a rotation may take for its successor to be handed out. Clients give up after 5 s by default, and
+/// the audit may take 2 s more: a reply that comes later reaches nobody, and must not start the grace.
 const HAND_OUT_WITHIN: Duration = Duration::from_secs(2);
 
 impl Dispatch {

@@ -18,10 +18,10 @@ pub(super) async fn sign_aside(
     if !is_slow(unsigned.algorithm) {
         return unsigned.sign(served);
     }
-    let (turn, served) = (bucket.turn_to_sign().await, served.clone());
+    let (permit, served) = (bucket.signing_permit().await, served.clone());
     let signed = context.signers.spawn(async move {
         let signed = unsigned.sign(&served);
-        drop(turn);
+        drop(permit);
         signed
     });
     signed.await.unwrap_or(Err(Refusal::Crypto))

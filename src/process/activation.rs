@@ -1,5 +1,5 @@
-//! The socket that the service manager hands over, if it does (LISTEN_FDS, sd_listen_fds(3)): it listens already, and goes
-//! on listening when we end, so that a restart refuses nobody. Its file is the manager's.
+//! The socket that the service manager hands over, if it does (LISTEN_FDS, sd_listen_fds(3)): it listens already, and
+//! goes on listening when we end, so that a restart refuses nobody. Its file is the manager's.
 
 use std::os::unix::net::UnixListener;
 

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use clap::Parser;
 
-/// Where the configuration is, unless told otherwise.
+/// The default path of the configuration.
 const CONFIG: &str = "/etc/jwtkeeper/jwtkeeper.toml";
 
 /// Issues, validates, rotates and revokes JSON Web Tokens over a Unix socket, and alone holds the signing keys.
@@ -31,7 +31,7 @@ pub struct Args {
     #[arg(long, value_name = "NAME|UID", requires = "check")]
     pub user: Option<String>,
 
-    /// Print the configuration in force, defaults and all, and exit
+    /// Print the configuration in effect, defaults and all, and exit
     #[arg(long, conflicts_with = "dev")]
     pub print_config: bool,
 

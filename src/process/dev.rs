@@ -9,7 +9,7 @@ use aws_lc_rs::rand;
 
 use super::Failure;
 
-/// What `--dev` serves from.
+/// The files that `--dev` serves from.
 pub(super) struct Dev {
     directory: PathBuf,
     /// Held while things are made: of two that begin at once, one makes them, and the other finds them whole.
@@ -75,7 +75,7 @@ impl Dev {
         )
     }
 
-    /// How to use it.
+    /// Returns the text that says how to use it.
     pub(super) fn usage(&self) -> String {
         let directory = self.directory.display();
         let ctl = std::env::current_exe()
@@ -85,7 +85,7 @@ impl Dev {
         format!(
             "jwtkeeperd serves for development, on a throw-away secret. In {directory}:\n\
              \x20 jwtkeeper.toml   the configuration (jwtkeeperd --config takes it too)\n\
-             \x20 secret, version  change either, and it is in force\n\
+             \x20 secret, version  change either, and it is in effect\n\
              \x20 state            the denylist store\n\
              \x20 jwtkeeper.sock   the socket\n\n\
              In another terminal:\n\

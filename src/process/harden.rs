@@ -1,4 +1,4 @@
-//! What the process gives up, and what it asks for, before it reads a secret.
+//! Hardening: the rights that the process gives up, and those that it asks for, before it reads a secret.
 
 use nix::sys::prctl::set_dumpable;
 use nix::sys::resource::{Resource, getrlimit, setrlimit};
@@ -6,8 +6,8 @@ use nix::sys::signal::{SigSet, Signal};
 use nix::sys::stat::{Mode, umask};
 
 /// Holds SIGHUP and SIGUSR1 back until there is someone to handle them: one that comes during a start must not kill the
-/// daemon, and must not be lost. Blocks SIGXFSZ for good: a write beyond RLIMIT_FSIZE then fails with EFBIG, as one to a
-/// full disk does, and does not kill the daemon. First thing in main, before any thread.
+/// daemon, and must not be lost. Blocks SIGXFSZ for good: a write beyond RLIMIT_FSIZE then fails with EFBIG, as one to
+/// a full disk does, and does not kill the daemon. First thing in main, before any thread.
 pub fn hold_signals() {
     // Each fails for a signal that does not exist.
     let _ = held().thread_block();

@@ -1,5 +1,5 @@
-//! The journal's layer of the log. `journalctl` and `systemctl status` show MESSAGE alone, so that it holds the whole line: the
-//! sentence and, behind it, the fields as the text form writes them. They stay fields beside it.
+//! The journal's layer of the log. `journalctl` and `systemctl status` show MESSAGE alone, so that it holds the whole
+//! line: the sentence and, behind it, the fields as the text form writes them. They stay fields beside it.
 
 use tracing::field::{Field, Value, Visit};
 use tracing::span::{Attributes, Id, Record};
@@ -50,7 +50,7 @@ where
     }
 }
 
-/// What an event holds.
+/// The fields of an event.
 #[derive(Default)]
 struct Fields(Vec<(Field, String)>);
 

@@ -29,7 +29,7 @@ use jwtkeeper_core::denylist::Change;
 use jwtkeeper_core::keeper::Keeper;
 use jwtkeeper_store::{Embedded, OpenError};
 
-/// How often the store is told that time has passed.
+/// The interval at which the store is told that time has passed.
 const TICK: Duration = Duration::from_secs(1);
 
 /// Does what the arguments say.

@@ -1,5 +1,5 @@
-//! The log: the journal's entries with their fields where stderr is the journal, else lines on stderr, for a terminal or as
-//! JSON. Never a secret, a token or a cookie secret.
+//! The log: the journal's entries with their fields where stderr is the journal, else lines on stderr, for a terminal
+//! or as JSON. Never a secret, a token or a cookie secret.
 
 use std::io::IsTerminal;
 use std::sync::OnceLock;
@@ -47,7 +47,8 @@ fn form(format: LogFormat) -> Box<dyn Layer<Registry> + Send + Sync> {
     }
 }
 
-/// Whether stderr is the journal's (JOURNAL_STREAM, systemd.exec(5)): else its lines would be lost to whoever redirected it.
+/// Returns true if stderr is the journal's (JOURNAL_STREAM, systemd.exec(5)): else its lines would be lost to whoever
+/// redirected it.
 fn is_journal() -> bool {
     let Some(stream) = std::env::var("JOURNAL_STREAM").ok() else {
         return false;

@@ -1,5 +1,5 @@
-//! Health and metrics over HTTP, where the configuration asks for them. Trouble with their address never stops the token
-//! service: it is a fault of health, and the daemon tries again each second.
+//! Health and metrics over HTTP, where the configuration asks for them. Trouble with their address never stops the
+//! token service: it is a fault of health, and the daemon tries again each second.
 
 use std::io;
 use std::net::{SocketAddr, TcpListener};

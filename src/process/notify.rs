@@ -1,6 +1,6 @@
-//! What the service manager is told (sd_notify(3)): that we are ready, reload or stop, how we are, and that the loop which
-//! answers requests still does. Without one (NOTIFY_SOCKET) nothing is said. A manager that does not listen holds up
-//! nobody but the thread that tells it.
+//! Messages to the service manager (sd_notify(3)): that the daemon is ready, reloads or stops, its status, and that
+//! the loop which answers requests still does. Without one (NOTIFY_SOCKET) nothing is said. A manager that does not
+//! listen holds up nobody but the thread that tells it.
 
 use std::collections::VecDeque;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
@@ -11,16 +11,16 @@ use sd_notify::NotifyState;
 use crate::health::Probe;
 use crate::server::Context;
 
-/// How often the manager is told how we are, where that has changed.
+/// The interval at which the manager is sent the status, if it has changed.
 const STATUS: Duration = Duration::from_secs(5);
-/// How long the last words may take at the end.
+/// The deadline of the last messages at the shutdown.
 const LAST_WORDS: Duration = Duration::from_secs(1);
 
 /// Tells the manager.
 #[derive(Clone)]
 pub(super) struct Manager(Option<Arc<News>>);
 
-/// What it is told, by a thread of its own.
+/// The messages to the manager, sent by a thread of their own.
 #[derive(Default)]
 struct News {
     told: Mutex<Told>,
@@ -28,21 +28,21 @@ struct News {
     turn: Condvar,
 }
 
-/// What it was told last, and what waits. However long it does not listen, that is little.
+/// The messages that were sent last, and those that wait. However long it does not listen, that is little.
 #[derive(Default)]
 struct Told {
     ready: bool,
     status: String,
     /// In this order.
     states: VecDeque<State>,
-    /// How we are, after those; only the latest counts.
+    /// The status to send after those; only the latest.
     how: Option<String>,
     /// The watchdog's food waits, or is on its way: there is no second helping until it has gone.
     fed: bool,
     telling: bool,
 }
 
-/// What must come one after the other.
+/// A state whose order matters.
 enum State {
     Ready(String),
     /// Since this moment of the monotonic clock, in microseconds.
@@ -87,7 +87,7 @@ impl Manager {
         });
     }
 
-    /// That is over.
+    /// Ends a reload.
     pub(super) fn reloaded(&self, status: String) {
         self.with(|told| {
             if told.ready {
@@ -226,8 +226,8 @@ pub(super) async fn keep_told(manager: Manager, context: Arc<Context>) {
     }
 }
 
-/// Feeds the manager's watchdog, if it has one for us: each time only after a request of our own was answered by the loop
-/// that answers everybody's.
+/// Feeds the manager's watchdog, if it has one for us: each time only after a request of our own was answered by the
+/// loop that answers everybody's.
 pub(super) async fn feed_watchdog(manager: Manager, mut probe: Probe) {
     let (Some(news), Some(limit)) = (&manager.0, sd_notify::watchdog_enabled()) else {
         return;

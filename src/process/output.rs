@@ -1,4 +1,5 @@
-//! Text for whoever runs the program, before there is a log and for `--check`. A closed pipe is no failure of the program.
+//! Text for whoever runs the program, before there is a log and for `--check`. A closed pipe is no failure of the
+//! program.
 
 use std::io::Write;
 

@@ -1,4 +1,4 @@
-//! What a new generation means for tokens, in words for the one who brought it about.
+//! The consequences of a new generation for tokens, in words for the administrator.
 
 use std::collections::BTreeSet;
 
@@ -14,7 +14,7 @@ use jwtkeeper_core::realm::{CookieLock, Policy};
 pub struct Change {
     /// In which realm; empty for the configuration as a whole.
     pub realm: String,
-    /// What it means.
+    /// The sentence.
     pub text: String,
     /// The tokens that were valid and are not any more.
     pub ends: Ends,
@@ -22,7 +22,7 @@ pub struct Change {
     pub rotates: bool,
     /// A restart is pending, and nothing else.
     pub is_restart: bool,
-    /// Whether tokens that were revoked are valid again.
+    /// True if tokens that were revoked are valid again.
     pub revives_tokens: bool,
 }
 
@@ -46,7 +46,7 @@ impl Change {
     }
 }
 
-/// What changed from one snapshot to the next.
+/// Returns the changes from one snapshot to the next.
 pub(crate) fn changes(before: &Snapshot, after: &Snapshot) -> Vec<Change> {
     let mut changes = Vec::new();
     let settings = of_settings(&before.settings, &after.settings);
@@ -240,22 +240,22 @@ fn of_denylist(realm: &str, before: &ActiveRealm, after: &ActiveRealm, changes: 
 /// A realm that is gone, which may have been renamed.
 fn of_removal(realm: &str, before: &ActiveRealm, after: &Snapshot, changes: &mut Vec<Change>) {
     let gone = before.party();
-    let mut heirs: Vec<_> = after.realms().map(ActiveRealm::party).collect();
-    heirs.retain(|heir| gone.shares_tokens(heir));
-    heirs.sort_unstable_by_key(|heir| heir.name);
-    if heirs.is_empty() {
+    let mut successors: Vec<_> = after.realms().map(ActiveRealm::party).collect();
+    successors.retain(|successor| gone.shares_tokens(successor));
+    successors.sort_unstable_by_key(|successor| successor.name);
+    if successors.is_empty() {
         let text = format!("realm {realm} is gone, and with it every token of it");
         changes.push(ends(Ends::All, text));
     }
-    for heir in heirs {
-        let (heir, same) = (heir.name, heir.denylist == gone.denylist);
+    for successor in successors {
+        let (successor, same) = (successor.name, successor.denylist == gone.denylist);
         changes.push(match same {
             true => harmless(format!(
-                "realm {realm} is gone; its tokens are valid in realm {heir}, which has its key and its denylist"
+                "realm {realm} is gone; its tokens are valid in realm {successor}, which has its key and its denylist"
             )),
             false => revives(format!(
-                "realm {realm} is gone; its tokens are valid in realm {heir}, which has its key, and so is every token that was \
-                 revoked in {realm}; set denylist = \"{}\" in realm {heir} to keep its revocations",
+                "realm {realm} is gone; its tokens are valid in realm {successor}, which has its key, and so is every token that was \
+                 revoked in {realm}; set denylist = \"{}\" in realm {successor} to keep its revocations",
                 gone.denylist
             )),
         });

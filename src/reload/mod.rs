@@ -1,5 +1,5 @@
 //! Reload: one thread that looks at the files whenever something asks for it (an event of the file system, SIGHUP,
-//! `jwtkeeperctl reload`, the poll) and puts in force what is new and right.
+//! `jwtkeeperctl reload`, the poll) and puts in effect what is new and right.
 
 mod change;
 mod next;
@@ -36,27 +36,27 @@ const TOGETHER: Duration = Duration::from_millis(2);
 const BUSY: Duration = Duration::from_millis(10);
 /// Files that change while they are read are left as they were; the others are read on so many times at once.
 const TRIES: usize = 5;
-/// Who asks for a reload waits for files to rest, this many times as long as each must; after as long, files that have
+/// The multiple of `settle` for which a reload waits for files to become stable; after as long, files that have
 /// not are told of.
 const PATIENCE: u32 = 3;
 /// And no longer than this: clients wait five seconds.
 const MOST_PATIENCE: Duration = Duration::from_secs(4);
-/// What does not lie with a file is tried again after this.
+/// The interval of retries after a failure that lies with no file.
 const RETRY: Duration = Duration::from_secs(1);
 /// The age of a change, in milliseconds, from which a reload is no longer answered with it.
 const RECENT: u64 = 60 * 1000;
-/// How many changes are remembered.
+/// The number of changes that are remembered.
 const REMEMBERED: usize = 64;
 
-/// What whoever has the files followed is told of.
+/// An event for the listener of reloads.
 pub enum Event<'a> {
     /// All is being read, because somebody asked for it.
     Begins,
-    /// Another snapshot is in force, and what that changes.
+    /// Another snapshot is in effect, and what that changes.
     Changed(&'a Snapshot, &'a [Change]),
-    /// Something new is wrong; what was in force in its place stays.
+    /// Something new is wrong; what was in effect in its place stays.
     Refused(&'a Fault),
-    /// What was asked for is done; these are the faults that there are.
+    /// The reload that was asked for is done; these are the remaining faults.
     Ends(&'a Faults),
 }
 
@@ -87,7 +87,7 @@ pub struct Follower {
     watch: Watch,
     clock: fn() -> Millis,
     listener: Box<dyn Fn(Event<'_>) + Send>,
-    /// What is wrong with files that are being written.
+    /// The faults of files that are being written.
     standing: KnownFaults,
     /// All is to be read at the next look, whether it has changed or not.
     unfinished: bool,
@@ -195,7 +195,7 @@ impl Follower {
         self.live.snapshot().settings.clone()
     }
 
-    /// Looks at the files, and puts in force what is new. `asked`: even where nothing seems new, and says so.
+    /// Looks at the files, and puts in effect what is new. `asked`: even where nothing seems new, and says so.
     fn look(&mut self, runtime: &Handle, asked: bool) {
         self.live.with_status(|status| status.reading = Some(Instant::now()));
         let looked = catch_unwind(AssertUnwindSafe(|| self.read(runtime, asked)));
@@ -417,7 +417,7 @@ impl Follower {
     }
 }
 
-/// How long who asks for a reload waits for files to rest.
+/// Returns the time for which a reload waits for files to become stable.
 fn patience(settings: &ReloadSettings) -> Duration {
     (settings.settle * PATIENCE).min(MOST_PATIENCE)
 }
@@ -437,7 +437,7 @@ fn tell_of_changes(generation: u64, changes: &[Change]) {
     tracing::info!(generation, realms_with_ended_tokens = ended.len(), "reloaded");
 }
 
-/// How often to look: so that a file which was just put there when it was seen, and must rest, counts in time too, with
+/// Returns the interval of polls: a file that was new at one of them takes effect in time, with
 /// something to spare.
 fn interval(settings: &ReloadSettings) -> Duration {
     let ReloadSettings { poll, settle } = *settings;

@@ -1,5 +1,5 @@
-//! What the files say should be in force: the new configuration with its keys, or, where it has a fault, the running one
-//! with keys read anew. Two kinds of unit, each all or nothing: the configuration, and each realm's key files.
+//! The next snapshot by the files: the new configuration with its keys, or, where it has a fault, the running
+//! one with keys read anew. Two kinds of unit, each all or nothing: the configuration, and each realm's key files.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -10,13 +10,13 @@ use crate::config::settings::Settings;
 use crate::files::Files;
 use crate::reload::snapshot::{AllKeys, Snapshot};
 
-/// What should be in force.
+/// The next snapshot.
 pub(super) struct Next {
     pub(super) settings: Arc<Settings>,
     /// The keys of every realm of theirs.
     pub(super) keys: AllKeys,
     pub(super) faults: Faults,
-    /// What is wrong with what is not read anew while it is being written.
+    /// The faults of files that are not read anew while they are being written.
     pub(super) standing: KnownFaults,
 }
 
@@ -45,7 +45,7 @@ impl Next {
     fn of(settings: Arc<Settings>, loaded: AllLoaded, configuration: Faults) -> Self {
         let mut faults = configuration.clone();
         for fault in loaded.faults.values().flat_map(Faults::iter) {
-            // A configuration that cannot be in force may name the same file in another line.
+            // A configuration that cannot be in effect may name the same file in another line.
             if !configuration.says(fault) {
                 faults.push(fault.clone());
             }
@@ -65,11 +65,11 @@ impl Next {
 
 /// The configuration as it is in its files.
 enum Candidate {
-    /// It can be in force, though keys of realms that go on as they were may have faults.
+    /// It can be in effect, though keys of realms that go on as they were may have faults.
     Right(Arc<Settings>, AllLoaded),
     /// It or a file that it is the first to name is being written.
     Waits,
-    /// It cannot be in force.
+    /// It cannot be in effect.
     Wrong(Faults),
 }
 
@@ -106,15 +106,15 @@ impl Candidate {
     }
 }
 
-/// What came of reading the key files of all realms.
+/// The result of reading the key files of all realms.
 #[derive(Default)]
 struct AllLoaded {
     /// The keys of every realm that has any. Where its files have a fault and the running snapshot has it by the same
     /// files, those of that.
     keys: AllKeys,
-    /// What is wrong with each that has a fault.
+    /// The faults of each realm that has any.
     faults: HashMap<String, Faults>,
-    /// Whether one must wait for its first keys.
+    /// True if one must wait for its first keys.
     waits: bool,
 }
 

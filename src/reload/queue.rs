@@ -11,12 +11,12 @@ use super::change::Change;
 use crate::config::fault::Faults;
 use jwtkeeper_core::types::Millis;
 
-/// What came of a reload that somebody asked for.
+/// The result of a reload that was asked for.
 #[derive(Debug, Clone)]
 pub struct Reloaded {
-    /// The generation in force.
+    /// The generation in effect.
     pub generation: u64,
-    /// What was refused; what was in force in its place stays.
+    /// The faults; the previous states stay in effect.
     pub faults: Faults,
     /// The changes that no earlier reload was answered with, and that are not older than a minute.
     pub changes: Vec<Made>,
@@ -60,14 +60,14 @@ struct Shared {
     ended: AtomicBool,
 }
 
-/// What was asked since it was last taken.
+/// The requests since they were last taken.
 #[derive(Default)]
 pub(super) struct Asked {
     /// A file may have changed.
     pub(super) hint: bool,
     /// All are to be read, whether they seem to have changed or not.
     pub(super) reload: bool,
-    /// Who waits to hear what came of it.
+    /// The callers that wait for the result.
     pub(super) waiting: Vec<oneshot::Sender<Reloaded>>,
     /// The callers that ask what a reload would change.
     pub(super) previews: Vec<oneshot::Sender<Preview>>,

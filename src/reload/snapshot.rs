@@ -1,4 +1,4 @@
-//! The snapshot in force, and how another takes its place.
+//! The snapshot in effect, and how another takes its place.
 
 use std::collections::{BTreeMap, HashMap, VecDeque};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -22,11 +22,11 @@ use jwtkeeper_core::types::Millis;
 
 /// Everything that a request is served by, immutable.
 pub struct Snapshot {
-    /// Its number: each that replaces another has the next.
+    /// The generation: each replacement has the next.
     pub generation: u64,
     /// The configuration.
     pub settings: Arc<Settings>,
-    /// Who may do what.
+    /// The access rules.
     pub access: Access,
     realms: HashMap<String, ActiveRealm>,
     /// The one that most requests mean.
@@ -34,9 +34,9 @@ pub struct Snapshot {
     shared_keys: Vec<String>,
 }
 
-/// A realm in force.
+/// A realm in effect.
 pub struct ActiveRealm {
-    /// What requests are served by.
+    /// The realm that requests are served by.
     pub served: Arc<RealmState>,
     /// The generation that brought it as it is.
     pub since: u64,
@@ -163,28 +163,28 @@ fn serve(settings: &RealmSettings, keys: &Keys, denylist: &dyn Denylist) -> Arc<
 /// The keys of all realms, by their names.
 pub(super) type AllKeys = HashMap<String, Keys>;
 
-/// How the files were found when they were last looked at.
+/// The state of the files when they were last looked at.
 #[derive(Debug, Clone, Default)]
 pub struct Status {
-    /// What could not be taken; what was in force in its place stays.
+    /// The faults; the previous states stay in effect.
     pub faults: Faults,
     /// Why files are not watched and only polled; `None` while they are watched.
     pub polling: Option<String>,
     /// Since when they are being read, should that be going on.
     pub reading: Option<Instant>,
-    /// Whether nobody follows the files any more.
+    /// True if watching files failed.
     pub unfollowed: bool,
     /// When all that was read could last be taken.
     pub right: Millis,
-    /// How many reloads were asked for, those that came together counted once.
+    /// The number of reloads that were asked for, those that came together counted once.
     pub reloads: u64,
     /// Files that have been changing for long, and count as they were before.
     pub unsettled: Vec<String>,
-    /// What new generations changed, the last ones, oldest first: when each came, its number, and what it means.
+    /// The changes of the last generations, oldest first: when each came, its number, and its sentence.
     pub changes: VecDeque<(Millis, u64, Change)>,
 }
 
-/// The snapshot in force.
+/// The snapshot in effect.
 pub struct SnapshotStore {
     current: ArcSwap<Snapshot>,
     status: Mutex<Status>,
@@ -230,7 +230,7 @@ impl SnapshotStore {
         })
     }
 
-    /// The snapshot in force. A request takes it once.
+    /// The snapshot in effect. A request takes it once.
     pub fn snapshot(&self) -> arc_swap::Guard<Arc<Snapshot>> {
         #[cfg(debug_assertions)]
         if self.mixes {
@@ -239,8 +239,8 @@ impl SnapshotStore {
         self.current.load()
     }
 
-    /// The positive control of the tests that look for mixtures: what must never be, in builds for tests alone. The keys
-    /// of one snapshot with the versions of one taken later.
+    /// The positive control of the tests that look for mixtures: what must never be, in builds for tests alone. The
+    /// keys of one snapshot with the versions of one taken later.
     #[cfg(debug_assertions)]
     fn mixed(&self) -> Arc<Snapshot> {
         let first = self.current.load_full();
@@ -263,7 +263,7 @@ impl SnapshotStore {
         Arc::new(Snapshot::assemble(settings, all, Some(&first), denylist, own_uid, now))
     }
 
-    /// How the files were found when they were last looked at.
+    /// Returns the state of the files when they were last looked at.
     pub fn status(&self) -> Status {
         self.with_status(|status| status.clone())
     }
@@ -272,7 +272,7 @@ impl SnapshotStore {
         change(&mut self.status.lock().unwrap_or_else(PoisonError::into_inner))
     }
 
-    /// Puts settings with the keys of all their realms in force, if anything about them is new; says what changed. A
+    /// Puts settings with the keys of all their realms in effect, if anything about them is new; says what changed. A
     /// store that does not take note of a longer `max_lifetime` holds back the settings, and no keys.
     pub(super) async fn install(
         &self,
@@ -351,7 +351,7 @@ impl SnapshotStore {
         // A longer max_lifetime is known to the store before the first token that lives by it.
         let noted = note_lifetimes(&next, Some(running), self.denylist.as_ref(), now).await;
         if noted.is_err() {
-            // What goes on in force is what entries must be kept by.
+            // What goes on in effect is what entries must be kept by.
             for (index, max_lifetime) in lifetimes(running).into_values() {
                 index.set_lifetime(max_lifetime, now);
             }

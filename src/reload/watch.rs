@@ -1,6 +1,6 @@
-//! Hints that a file has changed, by inotify: on every directory on the way to each file, and on the file itself, which a
-//! bind mount can bring here from elsewhere. A hint means "look again"; what is to be seen, looking tells. Without hints
-//! the poll sees the same, later.
+//! Hints that a file has changed, by inotify: on every directory on the way to each file, and on the file itself,
+//! which a bind mount can bring here from elsewhere. A hint means "look again"; what is to be seen, looking tells.
+//! Without hints the poll sees the same, later.
 
 use std::collections::{HashMap, HashSet};
 use std::os::unix::fs::MetadataExt;
@@ -15,10 +15,10 @@ use notify::{Config, ErrorKind, Event, EventKind, INotifyWatcher, RecursiveMode,
 use super::queue::Reloads;
 use crate::files::{Renamed, Trail};
 
-/// How long files wait for a new watcher before they are followed without.
+/// The time that files wait for a new watcher before they are polled.
 const AT_ONCE: Duration = Duration::from_millis(100);
 
-/// How long events may take to be heard before nothing is made of them.
+/// The age of events after which they are ignored.
 const HEARD: Duration = Duration::from_millis(500);
 
 /// The watches.
@@ -36,14 +36,14 @@ pub(super) struct Watch {
 type Inode = (u64, u64);
 type Made = notify::Result<INotifyWatcher>;
 
-/// What the watcher's thread and ours share.
+/// The state that the watcher's thread and the reload's share.
 struct Hints {
     reloads: Reloads,
     seen: Mutex<Seen>,
     /// A directory of our own: a file that we make there marks the events that come before it.
     marks: PathBuf,
     marked: Condvar,
-    /// Whether the next event ends the watcher's thread: what a defect would do, in builds for tests alone.
+    /// True if the next event ends the watcher's thread, as a defect would; only in builds for tests.
     #[cfg(debug_assertions)]
     ends: std::sync::atomic::AtomicBool,
 }
@@ -56,9 +56,9 @@ struct Seen {
     drop_ins: PathBuf,
     /// The names that were moved to where they are, and not written since.
     renamed: Renamed,
-    /// Whether a watch may have gone with what it was on.
+    /// True if a watch may have gone with what it was on.
     lost: bool,
-    /// Whether the watcher's thread has ended.
+    /// True if the watcher's thread has ended.
     ended: bool,
     /// The last of our own marks that was heard of.
     marked: u64,
@@ -274,7 +274,7 @@ impl Drop for Ended {
     }
 }
 
-/// What is wrong, and which limit to raise where that is what is.
+/// Returns the error as a sentence, with the limit to raise where that is the cause.
 fn in_words(error: &notify::Error, limit: &str) -> String {
     let exhausted = match &error.kind {
         ErrorKind::MaxFilesWatch => true,

@@ -21,7 +21,7 @@ use crate::health::Probes;
 use jwtkeeper_core::types::Peer;
 use jwtkeeper_log_limit::limited;
 
-/// How long a peer that is refused has to hear of it.
+/// The deadline of a refusal.
 const REFUSAL: Duration = Duration::from_secs(1);
 
 /// Connections of administrators that are served beyond the limit.
@@ -163,7 +163,7 @@ fn admit_own(stream: UnixStream, context: &Arc<Context>, stop: &CancellationToke
     ));
 }
 
-/// Who is at the other end, as of when it connected.
+/// Returns the process at the other end, as of when it connected.
 fn peer(stream: &UnixStream) -> std::io::Result<Peer> {
     let credentials = stream.peer_cred()?;
     let groups = jwtkeeper_sys::peer_groups(stream.as_fd())?;

@@ -1,4 +1,4 @@
-//! What the peer of a connection has time for: the rest of a frame, and another request.
+//! The deadlines of a connection's peer: for the rest of a frame, and for another request.
 
 use std::pin::Pin;
 
@@ -47,7 +47,7 @@ impl Clock {
         self.half = None;
     }
 
-    /// Whether the peer took too long; otherwise the alarm is set anew.
+    /// Returns true if the peer took too long; otherwise the alarm is set anew.
     pub(super) fn is_late(&mut self, limits: &Limits, nothing_pending: bool) -> bool {
         let now = Instant::now();
         if !nothing_pending {

@@ -24,7 +24,7 @@ use super::announced::{Announced, extensions};
 use super::clock::Clock;
 use super::inbox::Inbox;
 use super::price;
-use super::rate::{Bucket, Turn};
+use super::rate::{Bucket, Permit};
 use super::reply::truncated;
 use super::request_metrics::Ticket;
 use crate::config::Limits;
@@ -37,7 +37,7 @@ const HELD: usize = 256 * 1024;
 /// Bytes of replies that are written before more requests are looked at.
 const OUT: usize = 128 * 1024;
 
-/// The work of one connection's requests that is done before others have their turn, in points.
+/// The work of one connection's requests before others come first, in points.
 const TURN: usize = 16 * price::WORK;
 
 /// The daemon's name in greetings.
@@ -110,21 +110,21 @@ struct Connection {
     dispatch: Dispatch,
     announced: Announced,
     context: Arc<Shared>,
-    /// How fast its uid may ask.
+    /// The token bucket of its uid.
     bucket: Arc<Bucket>,
-    /// Whether a whole frame came since the peer was last waited for.
+    /// True if a whole frame came since the peer was last waited for.
     asked: bool,
 }
 
-/// Whether requests may follow.
+/// True if requests may follow.
 #[derive(PartialEq, Eq)]
 enum Flow {
     /// All that was there is handled.
     Drained,
     /// More is there, and too much waits to be answered.
     Full,
-    /// More may be there, and it is the turn of others.
-    Turn,
+    /// More may be there, and other connections come first.
+    Yield,
     /// The peer does not speak the protocol, or its greeting announced something that has changed since.
     Broken,
 }
@@ -218,19 +218,19 @@ impl Connection {
     async fn serve(&mut self, stop: &CancellationToken) -> io::Result<()> {
         let mut clock = Clock::new(&self.limits());
         let mut stopped = pin!(stop.cancelled());
-        let mut waiting: Option<Pin<Box<dyn Future<Output = Turn> + Send>>> = None;
-        let mut turn = None;
+        let mut waiting: Option<Pin<Box<dyn Future<Output = Permit> + Send>>> = None;
+        let mut permit = None;
         loop {
             let limits = self.limits();
-            if turn.is_none() && waiting.is_none() && !self.inbox.is_empty() && self.owes(&limits) {
-                waiting = Some(self.turn());
+            if permit.is_none() && waiting.is_none() && !self.inbox.is_empty() && self.is_throttled(&limits) {
+                waiting = Some(self.permit());
             }
             let flow = match waiting {
                 None => self.answer(&limits),
                 Some(_) => Flow::Full,
             };
-            drop(turn.take());
-            if flow == Flow::Turn {
+            drop(permit.take());
+            if flow == Flow::Yield {
                 tokio::task::yield_now().await;
                 continue;
             }
@@ -262,7 +262,7 @@ impl Connection {
                 },
                 held = OptionFuture::from(waiting.as_mut()), if waiting.is_some() => {
                     waiting = None;
-                    turn = held;
+                    permit = held;
                 }
                 () = clock.alarm.as_mut() => {
                     if clock.is_late(&limits, self.pending.is_empty() && waiting.is_none()) {
@@ -296,7 +296,7 @@ impl Connection {
                 return Flow::Full;
             }
             if self.dispatch.work() >= TURN {
-                return Flow::Turn;
+                return Flow::Yield;
             }
             match self.inbox.next(limits.max_frame) {
                 Ok(Some(range)) => {
@@ -332,22 +332,24 @@ impl Connection {
         }
     }
 
-    /// Whether its uid asks faster than it may.
-    fn owes(&self, limits: &Limits) -> bool {
-        self.bucket.owes(limits.requests_per_uid, Instant::now()).is_some()
+    /// Returns true if its uid is throttled.
+    fn is_throttled(&self, limits: &Limits) -> bool {
+        self.bucket
+            .throttled_until(limits.requests_per_uid, Instant::now())
+            .is_some()
     }
 
-    /// Waits until it is its turn, of all connections of a uid that owes.
-    fn turn(&self) -> Pin<Box<dyn Future<Output = Turn> + Send>> {
+    /// Waits for the permit among all connections of a throttled uid.
+    fn permit(&self) -> Pin<Box<dyn Future<Output = Permit> + Send>> {
         let live = self.context.live.clone();
         Box::pin(
             self.bucket
                 .clone()
-                .turn(move || live.snapshot().settings.limits.requests_per_uid),
+                .permit(move || live.snapshot().settings.limits.requests_per_uid),
         )
     }
 
-    /// Whether another request may wait beside those that do.
+    /// Returns true if another request may wait beside those that do.
     fn has_room(&self, limits: &Limits) -> bool {
         self.pending.len() < limits.in_flight && self.held < HELD
     }
@@ -380,7 +382,7 @@ impl Connection {
                 Ok(count) => self.inbox.filled(count),
             }
         }
-        while matches!(self.answer(limits), Flow::Full | Flow::Turn) {
+        while matches!(self.answer(limits), Flow::Full | Flow::Yield) {
             if !self.has_room(limits)
                 && let Some(done) = self.pending.next().await
             {
@@ -434,15 +436,15 @@ impl Connection {
     }
 }
 
-/// Whether these bytes may be the beginning of a hello.
+/// Returns true if these bytes may be the beginning of a hello.
 fn spells_magic(bytes: &[u8]) -> bool {
     let magic = bytes.get(LENGTH_BYTES..).unwrap_or_default();
     let length = magic.len().min(MAGIC.len());
     magic.get(..length) == MAGIC.get(..length)
 }
 
-/// The positive control of the watchdog's tests, in builds for tests alone: a loop that answers nothing any more for as long
-/// as this file is there.
+/// The positive control of the watchdog's tests, in builds for tests alone: a loop that answers nothing any more for
+/// as long as this file is there.
 #[cfg(debug_assertions)]
 fn wedge() {
     use std::sync::OnceLock;

@@ -1,4 +1,4 @@
-//! How many connections there are, in all and of each uid.
+//! The connection tracker: connections in all and of each uid.
 
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
@@ -15,9 +15,9 @@ use super::rate::Bucket;
 pub(crate) struct ConnectionTracker {
     present: Mutex<Present>,
     left: Notify,
-    /// How many connections are being refused.
+    /// The number of connections that are being refused.
     refusing: AtomicUsize,
-    /// How many were, ever.
+    /// The number that were refused, ever.
     refused: AtomicU64,
 }
 
@@ -46,12 +46,12 @@ impl Drop for Refusing {
 
 #[derive(Default)]
 struct Present {
-    /// How many are served.
+    /// The number of connections that are served.
     served: usize,
     of: HashMap<u32, Of>,
 }
 
-/// What there is of one uid. One that has left stays until it owes nothing: to come back must not pay.
+/// The state of one uid. It stays after the last connection until nothing is owed: reconnecting must not clear a debt.
 struct Of {
     connections: usize,
     bucket: Arc<Bucket>,
@@ -66,7 +66,7 @@ impl ConnectionTracker {
         self.left.notify_one();
     }
 
-    /// How many connections there are of each uid, the most first.
+    /// Returns the number of connections of each uid, the most first.
     pub(crate) fn by_uid(&self) -> Vec<(u32, usize)> {
         let present = self.present.lock().unwrap_or_else(PoisonError::into_inner);
         let counts = present.of.iter().map(|(uid, of)| (*uid, of.connections));
@@ -76,7 +76,7 @@ impl ConnectionTracker {
         all
     }
 
-    /// How many connections beyond a uid's share were refused.
+    /// Returns the number of connections that were refused beyond a uid's share.
     pub(crate) fn refused(&self) -> u64 {
         self.refused.load(Ordering::Relaxed)
     }
@@ -86,7 +86,7 @@ impl ConnectionTracker {
         self.refused.fetch_add(1, Ordering::Relaxed);
     }
 
-    /// How many connections are served.
+    /// Returns the number of connections that are served.
     pub(crate) fn served(&self) -> usize {
         self.present.lock().unwrap_or_else(PoisonError::into_inner).served
     }

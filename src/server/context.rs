@@ -1,4 +1,4 @@
-//! What all connections share.
+//! The state that all connections share.
 
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
@@ -19,11 +19,11 @@ use crate::reload::{Change, Reloads, Snapshot, SnapshotStore};
 use jwtkeeper_core::keeper::Keeper;
 use jwtkeeper_core::types::Millis;
 
-/// What all connections share.
+/// The state that all connections share.
 pub struct Context {
-    /// The snapshot in force.
+    /// The snapshot in effect.
     pub live: Arc<SnapshotStore>,
-    /// What has the files read again.
+    /// The queue of reloads.
     pub reloads: Reloads,
     /// The operations.
     pub keeper: Keeper,
@@ -37,13 +37,13 @@ pub struct Context {
     pub started: Instant,
     /// The same by the wall clock.
     pub(crate) began: Millis,
-    /// What was found wrong at start and still is, each with its remedy.
+    /// Warnings from the start that still hold, each with its remedy.
     pub warnings: Vec<String>,
-    /// What requests came to.
+    /// The request metrics.
     pub request_metrics: Arc<RequestMetrics>,
     /// The audit.
     pub audit: Option<Audit>,
-    /// Where slow signatures are made.
+    /// The runtime of slow signatures.
     pub(crate) signers: Handle,
     pub(crate) connections: ConnectionTracker,
     pub(crate) quotas: Quotas,
@@ -58,13 +58,13 @@ pub struct Context {
     pub(super) stopping: AtomicBool,
 }
 
-/// What the process has for all of it.
+/// The parts of the process that connections use.
 pub struct OfProcess {
     /// The wall clock.
     pub clock: fn() -> Millis,
     /// Sets the level of the log.
     pub set_log_level: fn(&str),
-    /// Where slow signatures are made.
+    /// The runtime of slow signatures.
     pub signers: Handle,
 }
 
@@ -106,7 +106,7 @@ impl Context {
         }
     }
 
-    /// How we are, in a line.
+    /// Returns the status in a line.
     pub fn summary(&self) -> String {
         health::summary(self, &self.live.snapshot())
     }
@@ -141,7 +141,7 @@ impl Context {
         fault.clone()
     }
 
-    /// Takes note that another snapshot is in force, and what that changes.
+    /// Takes note that another snapshot is in effect, and what that changes.
     pub fn changed(&self, snapshot: &Snapshot, changes: &[Change]) {
         self.connections.limits_changed();
         (self.set_log_level)(&snapshot.settings.log_level);
@@ -174,7 +174,7 @@ impl Context {
         });
     }
 
-    /// What the audit tells of a request, gathered only where there is one.
+    /// Returns the facts for the audit, gathered only where there is one.
     pub(crate) fn facts(&self, gather: impl FnOnce() -> Facts) -> Facts {
         if self.audit.is_some() {
             gather()

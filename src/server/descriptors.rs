@@ -1,5 +1,5 @@
-//! Open files, of which the system gives us only so many: connections leave some for all else, and what an accept loop does
-//! when there is none.
+//! Open files, of which the system gives us only so many: connections leave some for all else, and what an accept loop
+//! does when there is none.
 
 use std::io;
 use std::time::Duration;
@@ -9,13 +9,15 @@ use nix::sys::resource::{Resource, getrlimit};
 use crate::config::Limits;
 use jwtkeeper_log_limit::limited;
 
-/// Open files that are not for connections: files that are read, the store, the audit, those at the door, peers of metrics.
+/// Open files that are not for connections: files that are read, the store, the audit, those at the door, peers of
+/// metrics.
 const RESERVE: usize = 256;
 
-/// How long to wait when the system has no descriptor or memory left for a connection.
+/// The time to wait when the system has no descriptor or memory left for a connection.
 const BACK_OFF: Duration = Duration::from_millis(100);
 
-/// How many connections are served at a time: as many as `limits` says, if the system gives us that many open files.
+/// Returns the number of connections that are served at a time: as many as `limits` says, if the system gives us that
+/// many open files.
 pub(crate) fn connections(limits: &Limits) -> usize {
     limits.connections.min(most())
 }
@@ -50,7 +52,7 @@ impl Trouble {
         Self { what, fails: false }
     }
 
-    /// What was accepted; if nothing was, waits a moment.
+    /// Returns what was accepted; if nothing was, waits a moment.
     pub(crate) async fn judge<T>(&mut self, accepted: io::Result<T>) -> Option<T> {
         let what = self.what;
         match accepted {

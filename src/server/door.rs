@@ -1,5 +1,5 @@
-//! Accepted connections that wait for room. Their number is bounded: beyond it the newest of the uid with the most is refused,
-//! so that one uid cannot take the places of others, and administrators are never refused for anybody else.
+//! Accepted connections that wait for room. Their number is bounded: beyond it the newest of the uid with the most is
+//! refused, so that one uid cannot take the places of others, and administrators are never refused for anybody else.
 
 use std::collections::{HashMap, VecDeque};
 

@@ -4,7 +4,7 @@ use std::ops::Range;
 
 use jwtkeeper_wire::{FrameError, LENGTH_BYTES, frame_length};
 
-/// What an inbox begins with, and falls back to when its connection is idle.
+/// The first size of an inbox, which it falls back to when its connection is idle.
 const SMALL: usize = 4 * 1024;
 
 /// The buffer.
@@ -23,7 +23,7 @@ impl Inbox {
         }
     }
 
-    /// Where the next read goes. It grows while reads fill it, up to one whole frame of `limit`.
+    /// Returns the space for the next read. It grows while reads fill it, up to one whole frame of `limit`.
     pub(super) fn spare(&mut self, limit: usize) -> &mut [u8] {
         if self.start == self.end {
             (self.start, self.end) = (0, 0);
@@ -46,7 +46,7 @@ impl Inbox {
         self.end = (self.end + count).min(self.bytes.len());
     }
 
-    /// What is there.
+    /// Returns the bytes.
     pub(super) fn bytes(&self) -> &[u8] {
         self.bytes.get(self.start..self.end).unwrap_or_default()
     }

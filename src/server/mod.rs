@@ -1,5 +1,5 @@
 //! The socket and what speaks on it: listener, peers, connections, dispatch. Everything is bounded, by the
-//! limits of the snapshot in force.
+//! limits of the snapshot in effect.
 
 mod accept;
 mod announced;

@@ -1,8 +1,9 @@
-//! The price of a request, in points of `limits.requests_per_uid`: proportional to the processor time that a whole request takes,
-//! reading, answering and writing included. So the limit allows every algorithm the same share of a processor.
+//! The price of a request, in points of `limits.requests_per_uid`: proportional to the processor time that a whole
+//! request takes, reading, answering and writing included. So the limit allows every algorithm the same share of a
+//! processor.
 //!
-//! Measured on whole requests, sent one at a time over 50 connections: an HMAC validate takes about 10 us of a processor, so that
-//! one point is about 0.1 us.
+//! Measured on whole requests, sent one at a time over 50 connections: an HMAC validate takes about 10 us of a
+//! processor, so that one point is about 0.1 us.
 
 use jwtkeeper_core::jwt::{Algorithm, Family};
 use jwtkeeper_core::keyring::{Effort, Keyring};
@@ -23,8 +24,8 @@ const CHANGE: usize = 4 * REQUEST;
 /// The price of an administrator's revocation beyond a limit of entries: 10 in a second at the default.
 pub(crate) const BEYOND_LIMIT: usize = 5000 * REQUEST;
 
-/// The price of the health document beyond that of a request, without realms and for each realm: measured with 1 realm (18 us of a
-/// processor in all) and with 51 (56 us).
+/// The price of the health document beyond that of a request, without realms and for each realm: measured with 1 realm
+/// (18 us of a processor in all) and with 51 (56 us).
 const HEALTH: usize = 80;
 const HEALTH_REALM: usize = 8;
 

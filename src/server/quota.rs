@@ -1,8 +1,8 @@
-//! Limits of denylist entries: so many in a realm, and so many by one uid. Entries stay as long as tokens live, and no client may
-//! use up the memory and disk that the revocations of others need.
+//! Limits of denylist entries: so many in a realm, and so many by one uid. Entries stay as long as tokens live, and no
+//! client may use up the memory and disk that the revocations of others need.
 //!
-//! Flags and rotations stop at nine tenths of either limit: the rest is for revocations. Administrators' revocations are never
-//! refused; beyond a limit they are charged so dearly that they cannot flood.
+//! Flags and rotations stop at nine tenths of either limit: the rest is for revocations. Administrators' revocations
+//! are never refused; beyond a limit they are charged so dearly that they cannot flood.
 
 use std::collections::{BTreeMap, HashMap};
 use std::fmt;

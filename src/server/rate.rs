@@ -1,6 +1,6 @@
-//! How fast one uid may ask, over all its connections: a token bucket, kept as the moment at which it is full again (GCRA).
-//! What was answered is paid for afterwards. While a uid owes more than the bucket held, its connections go one at a time, in
-//! the order in which they came, each when the debt is low enough: nothing is refused.
+//! The rate of one uid, over all its connections: a token bucket, kept as the moment at which it is full again
+//! (GCRA). The cost of a request is charged after its reply. While a uid is throttled, its connections queue for one
+//! permit, in the order of their arrival: nothing is refused.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
@@ -12,14 +12,14 @@ use tokio::time::Instant;
 use super::price::REQUEST;
 use super::signers;
 
-/// What a bucket holds: as much as comes in this time.
+/// The capacity of a bucket: as much as comes in this time.
 const BURST: Duration = Duration::from_millis(100);
 
-/// How soon a new rate counts for who waits.
+/// The time after which a waiting connection sees a new rate.
 const RECONSIDER: Duration = Duration::from_millis(500);
 
-/// The turn of one connection of a uid that owes, while held.
-pub(super) type Turn = OwnedMutexGuard<()>;
+/// The permit of one connection of a throttled uid, while held.
+pub(super) type Permit = OwnedMutexGuard<()>;
 
 /// The bucket of one uid.
 pub(crate) struct Bucket {
@@ -27,11 +27,11 @@ pub(crate) struct Bucket {
     bottomless: bool,
     /// When it is full again, in nanoseconds since `began`.
     full_at: AtomicU64,
-    /// What comes into it in a second, as of the last time.
+    /// The points that come into it in a second, as of the last time.
     per_second: AtomicUsize,
-    /// Held by the one whose turn it is.
-    lane: Arc<Mutex<()>>,
-    /// How many more of the signers it may have.
+    /// Held by the connection that has the permit.
+    queue: Arc<Mutex<()>>,
+    /// The number of further signers that it may use.
     signers: Arc<Semaphore>,
 }
 
@@ -42,7 +42,7 @@ impl Bucket {
             bottomless: false,
             full_at: AtomicU64::new(0),
             per_second: AtomicUsize::new(0),
-            lane: Arc::default(),
+            queue: Arc::default(),
             signers: Arc::new(Semaphore::new(signers::threads())),
         }
     }
@@ -66,8 +66,8 @@ impl Bucket {
         let _paid = self.full_at.fetch_update(Ordering::Relaxed, Ordering::Relaxed, pay); // always is
     }
 
-    /// Until when to ask nothing, if more than it held is owed by now.
-    pub(super) fn owes(&self, per_second: usize, now: Instant) -> Option<Instant> {
+    /// Returns the end of throttling, if the debt exceeds the bucket now.
+    pub(super) fn throttled_until(&self, per_second: usize, now: Instant) -> Option<Instant> {
         if !self.is_bounded(per_second, now) {
             return None;
         }
@@ -79,7 +79,7 @@ impl Bucket {
         (!wait.is_zero()).then(|| now + wait)
     }
 
-    /// Whether it can be empty. At a new rate nothing is owed: what was, was time at the old one.
+    /// Returns true if it can be empty. At a new rate nothing is owed: what was, was time at the old one.
     fn is_bounded(&self, per_second: usize, now: Instant) -> bool {
         if self.bottomless || per_second == 0 {
             return false;
@@ -92,22 +92,22 @@ impl Bucket {
         true
     }
 
-    /// Whether nothing is owed: a new one would be the same.
+    /// Returns true if nothing is owed: a new one would be the same.
     pub(super) fn is_full(&self, now: Instant) -> bool {
         self.full_at.load(Ordering::Relaxed) <= self.nanoseconds(now)
     }
 
-    /// Waits for the turn of whoever calls. `per_second` tells the rate in force.
-    pub(super) async fn turn(self: Arc<Self>, per_second: impl Fn() -> usize) -> Turn {
-        let turn = self.lane.clone().lock_owned().await;
-        while let Some(until) = self.owes(per_second(), Instant::now()) {
+    /// Waits for the permit. `per_second` returns the rate in effect.
+    pub(super) async fn permit(self: Arc<Self>, per_second: impl Fn() -> usize) -> Permit {
+        let permit = self.queue.clone().lock_owned().await;
+        while let Some(until) = self.throttled_until(per_second(), Instant::now()) {
             tokio::time::sleep_until(until.min(Instant::now() + RECONSIDER)).await;
         }
-        turn
+        permit
     }
 
-    /// Waits until this uid may have another of the signers.
-    pub(crate) async fn turn_to_sign(&self) -> Option<OwnedSemaphorePermit> {
+    /// Waits until this uid may use another of the signers.
+    pub(crate) async fn signing_permit(&self) -> Option<OwnedSemaphorePermit> {
         self.signers.clone().acquire_owned().await.ok() // it is never closed
     }
 
@@ -124,17 +124,17 @@ mod tests {
     fn who_spends_more_than_the_bucket_holds_waits_until_it_has_come() {
         let bucket = Bucket::new();
         let now = Instant::now();
-        let owes = |now| bucket.owes(1000, now).map(|until| until - now);
+        let throttled_until = |now| bucket.throttled_until(1000, now).map(|until| until - now);
         bucket.take(100 * REQUEST, 1000, now);
-        assert_eq!(owes(now), None, "what it held");
+        assert_eq!(throttled_until(now), None, "what it held");
         bucket.take(10 * REQUEST, 1000, now);
-        assert_eq!(owes(now), Some(Duration::from_millis(10)));
+        assert_eq!(throttled_until(now), Some(Duration::from_millis(10)));
         let later = now + Duration::from_secs(5);
         assert!(!bucket.is_full(now) && bucket.is_full(later));
         bucket.take(100 * REQUEST, 1000, later);
-        assert_eq!(owes(later), None, "full again, and no fuller");
+        assert_eq!(throttled_until(later), None, "full again, and no fuller");
         bucket.take(REQUEST, 1000, later);
-        assert_eq!(owes(later), Some(Duration::from_millis(1)));
+        assert_eq!(throttled_until(later), Some(Duration::from_millis(1)));
     }
 
     #[test]
@@ -142,17 +142,17 @@ mod tests {
         let bucket = Bucket::new();
         let now = Instant::now();
         bucket.take(1000 * REQUEST, 1, now);
-        assert!(bucket.owes(1, now).is_some());
-        assert_eq!(bucket.owes(1000, now), None);
+        assert!(bucket.throttled_until(1, now).is_some());
+        assert_eq!(bucket.throttled_until(1000, now), None);
         bucket.take(101 * REQUEST, 1000, now);
-        assert!(bucket.owes(1000, now).is_some());
+        assert!(bucket.throttled_until(1000, now).is_some());
     }
 
     #[test]
     fn zero_is_no_limit() {
         let bucket = Bucket::new();
         bucket.take(usize::MAX, 0, Instant::now());
-        assert_eq!(bucket.owes(0, Instant::now()), None);
+        assert_eq!(bucket.throttled_until(0, Instant::now()), None);
         assert!(bucket.is_full(Instant::now()));
     }
 }

@@ -1,4 +1,4 @@
-//! How many requests there were, of which operation, in which realm, and what they came to; and how long they took. Plain
+//! Request metrics: the number of requests by operation, realm and outcome, and their durations. Plain
 //! numbers, many of each so that connections seldom meet on one: a validate takes a microsecond.
 
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
@@ -10,7 +10,7 @@ use jwtkeeper_wire::{Cause, ErrorCode, OPERATION_COUNT, OPERATIONS, OperationRow
 use crate::ops::outcome::Outcome;
 use jwtkeeper_core::types::{Durations, Histogram};
 
-/// How many there are of each number.
+/// The number of shards.
 const SHARDS: usize = 8;
 /// All operations, and messages without one that is known.
 const ROWS: usize = OPERATION_COUNT + 1;
@@ -19,7 +19,7 @@ const ERRORS: usize = ErrorCode::ALL.len();
 const CAUSES: usize = Cause::ALL.len();
 /// Done; each cause of rotation; each reason; each error.
 const OUTCOMES: usize = 1 + CAUSES + REASONS + ERRORS;
-/// What flags and revocations name.
+/// The kinds of targets.
 const TARGETS: [&str; 5] = ["token", "jti", "session", "subject", "issued_before"];
 /// Realms counted by name; a realm that is not there, or one too many, is counted under no name.
 const MOST_REALMS: usize = 256;
@@ -36,7 +36,7 @@ pub struct RequestMetrics {
     next: AtomicUsize,
 }
 
-/// Those of one realm.
+/// The metrics of one realm.
 pub(super) struct RealmMetrics {
     name: String,
     shards: [Shard; SHARDS],
@@ -62,7 +62,7 @@ impl RealmMetrics {
         }
     }
 
-    /// How often an operation came to the outcome of this index.
+    /// Returns the number of times that an operation had the outcome of this index.
     fn counted(&self, operation: &OperationRow, index: usize) -> u64 {
         let of = |shard: &Shard| {
             let count = shard.counts.get(operation.place)?.get(index)?;
@@ -133,7 +133,7 @@ pub struct Count {
     pub outcome: &'static str,
     /// Why: a reason, an error, or the cause for which rotation is due or was; empty for none.
     pub reason: &'static str,
-    /// How many.
+    /// The count.
     pub count: u64,
 }
 
@@ -193,7 +193,7 @@ impl RequestMetrics {
         all
     }
 
-    /// How long requests took, by operation; those that there were none of are left out.
+    /// Returns the time that requests took, by operation; those that there were none of are left out.
     pub fn durations(&self) -> Vec<(&'static str, Durations)> {
         let realms = self.realms();
         let of = |operation: &'static OperationRow| {
@@ -220,7 +220,7 @@ impl RequestMetrics {
     }
 }
 
-/// Where one connection counts.
+/// The counter of one connection.
 pub(crate) struct Counter {
     request_metrics: Arc<RequestMetrics>,
     shard: usize,

@@ -1,5 +1,5 @@
-//! Where slow signatures are made: on threads of their own that step back for all others, only so many, and of one uid only
-//! so many at a time.
+//! The threads for slow signatures: with a lower priority, few in number, and of one uid
+//! only so many at a time.
 
 use std::num::NonZero;
 
@@ -7,7 +7,8 @@ use tokio::runtime::{Builder, Runtime};
 
 use jwtkeeper_core::jwt::{Algorithm, Family};
 
-/// How far these threads step back (setpriority(2)): who wakes up beside one of them need not wait until it is done.
+/// The nice value of these threads (setpriority(2)): a thread that wakes up beside them need not wait until they are
+/// done.
 const NICENESS: i32 = 10;
 
 /// The threads.
@@ -23,13 +24,14 @@ pub fn signers() -> std::io::Result<Runtime> {
         .build()
 }
 
-/// How many there are, and how many of them one uid may have: half of the processors, the others' requests find another.
+/// Returns the number of threads, and how many of them one uid may have: half of the processors, so that the others'
+/// requests find another.
 pub(super) fn threads() -> usize {
     let processors = std::thread::available_parallelism().map_or(1, NonZero::get);
     (processors / 2).max(1)
 }
 
-/// Whether a signature takes as long as hundreds of validates: it must not hold them up.
+/// Returns true if a signature takes as long as hundreds of validates: it must not hold them up.
 pub(crate) fn is_slow(algorithm: Algorithm) -> bool {
     algorithm.family() == Family::Rsa
 }

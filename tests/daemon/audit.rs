@@ -226,7 +226,7 @@ fn refuse_acknowledges_nothing_that_has_no_line() {
     let health = client.health().unwrap();
     assert!(!health.ready);
     daemon.logged("writing the audit failed");
-    // Refused, and in force all the same: it is asked for again.
+    // Refused, and in effect all the same: it is asked for again.
     assert!(client.revoke_jti("some-jti").is_err());
     assert_eq!(client.status("some-jti").unwrap().state.to_string(), "hard");
     heal(&daemon);

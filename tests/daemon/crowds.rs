@@ -145,7 +145,7 @@ fn files_are_read_though_connections_are_as_many_as_can_be() {
     daemon
         .setup
         .write_secret("default.secret", SECRET.to_uppercase().as_bytes());
-    until("the new secret is in force", || {
+    until("the new secret is in effect", || {
         first.ask(1, Op::Health);
         first.reply(|_, answer| match answer {
             Answer::Health { ready, generation, .. } => {

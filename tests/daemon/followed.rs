@@ -37,10 +37,10 @@ fn is_dead(daemon: &Daemon, token: &str) -> bool {
     daemon.client().validate(token).unwrap() == Verdict::Invalid(Reason::BadSignature)
 }
 
-/// That the change which was made is in force long before it could have rested.
+/// That the change which was made is in effect long before it could have rested.
 fn at_once(daemon: &Daemon, token: &str) {
     let begin = Instant::now();
-    until("it is in force", || is_dead(daemon, token));
+    until("it is in effect", || is_dead(daemon, token));
     assert!(
         begin.elapsed() < Duration::from_secs(8),
         "it had to rest: {:?}",
@@ -110,7 +110,7 @@ fn a_directory_that_goes_and_comes_stays_watched() {
         pace(Duration::from_millis(round % 3 * 20));
         put(&daemon, "keys/secret", format!("{SECRET} {round}").as_bytes());
         let begin = Instant::now();
-        until("it is in force", || {
+        until("it is in effect", || {
             !client.validate(token.as_str()).unwrap().is_valid()
         });
         assert!(begin.elapsed() < Duration::from_secs(19), "only what rested was seen");
@@ -292,7 +292,7 @@ fn a_link_before_its_file() {
     pace(Duration::from_secs(1)); // far less than it must rest
     assert!(
         daemon.client().validate(token.as_str()).unwrap().is_valid(),
-        "half of it is in force"
+        "half of it is in effect"
     );
     daemon.setup.write_secret("whole", OTHER);
     pace(Duration::from_millis(50));
@@ -342,7 +342,7 @@ fn a_directory_made_anew_vouches_for_nothing() {
         pace(Duration::from_millis(30));
         assert!(
             client.validate(token.token()).unwrap().is_valid(),
-            "half of it is in force"
+            "half of it is in effect"
         );
     }
 }

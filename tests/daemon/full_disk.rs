@@ -31,7 +31,7 @@ fn refused(daemon: &Daemon) -> Vec<String> {
     let refused: Vec<_> = refused.take(3).collect();
     assert_eq!(refused.len(), 3, "there was room for all");
     for jti in &refused {
-        assert_eq!(client.status(jti).unwrap().state.to_string(), "hard", "not in force");
+        assert_eq!(client.status(jti).unwrap().state.to_string(), "hard", "not in effect");
     }
     refused
 }

@@ -29,7 +29,7 @@ fn kept() -> u64 {
     text.trim().parse().unwrap()
 }
 
-/// Changes the secret while the daemon stands still and its events overflow; how long after that it is in force.
+/// Changes the secret while the daemon stands still and its events overflow; how long after that it is in effect.
 fn change_unseen(daemon: &Daemon, number: u64, events: u64, make_events: impl Fn(&Setup, u64)) -> Duration {
     let client = daemon.client();
     let token = client.issue(Issue::new()).unwrap().token().to_owned();
@@ -126,7 +126,7 @@ fn a_file_half_written_behind_old_events_must_rest() {
     assert_eq!(
         daemon.client().health().unwrap().generation,
         1,
-        "half of it is in force"
+        "half of it is in effect"
     );
 }
 

@@ -1,4 +1,4 @@
-//! No inotify is to be had: files are polled, health says why, and every change is in force within a poll.
+//! No inotify is to be had: files are polled, health says why, and every change is in effect within a poll.
 
 use std::process::Command;
 use std::time::{Duration, Instant};
@@ -109,7 +109,7 @@ fn it_watches_again_when_it_can() {
         follow.daemon.logged("watching files again");
         // With a poll as seldom as this, only events can tell.
         follow.daemon.setup.replace("600ms", "1h");
-        until("the other poll is in force", || {
+        until("the other poll is in effect", || {
             follow.daemon.client().health().unwrap().generation == 2
         });
         let figures = follow.changes(0..10, CALLERS);

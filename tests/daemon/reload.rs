@@ -1,4 +1,4 @@
-//! SIGHUP and `jwtkeeperctl reload`: everything is read again; what is wrong leaves what stood in force.
+//! SIGHUP and `jwtkeeperctl reload`: everything is read again; what is wrong leaves what stood in effect.
 
 use jwtkeeper_client::{Cause, Issue, Reason, Verdict};
 use nix::sys::signal::Signal;
@@ -23,14 +23,14 @@ fn sighup_takes_a_new_secret_and_version() {
     let minted = client.issue(Issue::new()).unwrap();
     daemon.setup.write("version", "2");
     daemon.signal(Signal::SIGHUP);
-    until("the version is in force", || generation(&daemon) == 2);
+    until("the version is in effect", || generation(&daemon) == 2);
     assert_eq!(
         client.validate(minted.token()).unwrap().rotation(),
         Some(Cause::StaleVersion)
     );
     daemon.setup.write_secret("default.secret", OTHER);
     daemon.signal(Signal::SIGHUP);
-    until("the secret is in force", || generation(&daemon) == 3);
+    until("the secret is in effect", || generation(&daemon) == 3);
     assert_eq!(
         client.validate(minted.token()).unwrap(),
         Verdict::Invalid(Reason::BadSignature)

@@ -1,5 +1,5 @@
 //! What was changed is changed back: tokens are what they were, but for those that were revoked. And connections that
-//! were open all the while obey what is in force.
+//! were open all the while obey what is in effect.
 
 use jwtkeeper_client::{Cause, Issue, Reason, Verdict, blocking};
 use jwtkeeper_wire::{Answer, Cause as Code, Reason as Refusal};
@@ -18,11 +18,11 @@ fn start() -> Daemon {
         .start()
 }
 
-/// Puts another text into a file by rename, and waits until that is in force.
+/// Puts another text into a file by rename, and waits until that is in effect.
 fn put(daemon: &Daemon, file: &str, text: &str) {
     let before = generation(daemon);
     Way::Rename.change(&daemon.setup.path(file), "", text);
-    until("the change is in force", || generation(daemon) > before);
+    until("the change is in effect", || generation(daemon) > before);
 }
 
 fn generation(daemon: &Daemon) -> u64 {

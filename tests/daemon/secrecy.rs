@@ -233,7 +233,7 @@ fn its_own_user_cannot_look_into_it() {
     assert_eq!(could, (true, true));
 }
 
-/// Once another secret is in force, the old one is nowhere in memory, and the new one on few pages.
+/// Once another secret is in effect, the old one is nowhere in memory, and the new one on few pages.
 #[test]
 fn an_old_secret_leaves_memory() {
     if !nix::unistd::geteuid().is_root() {
@@ -248,7 +248,7 @@ fn an_old_secret_leaves_memory() {
     for secret in &secrets {
         let minted = client.issue(Issue::new()).unwrap();
         daemon.setup.write_secret("default.secret", secret.as_bytes());
-        until("it is in force", || {
+        until("it is in effect", || {
             !client.validate(minted.token()).unwrap().is_valid()
         });
     }

@@ -84,7 +84,7 @@ fn a_secret_is_changed_by_one_command() {
     let secret = daemon.setup.path("default.secret");
     chmod(&secret, 0o640);
     generate("HS256", &secret);
-    client.reload().unwrap(); // it may be in force already
+    client.reload().unwrap(); // it may be in effect already
     assert_eq!(
         client.validate(before.token()).unwrap(),
         Verdict::Invalid(Reason::BadSignature)

@@ -90,7 +90,7 @@ fn a_store_that_is_removed() {
     assert_eq!(
         client.status("after").unwrap().state.to_string(),
         "hard",
-        "in force all the same"
+        "in effect all the same"
     );
 }
 

@@ -74,7 +74,7 @@ fn no_request_sees_two_states() {
     assert_eq!(load.mixes(), 0, "requests were served by two states at once");
     assert!(load.issued() > number, "too few to show anything");
     println!(
-        "{number} swaps, {} requests, {} of them tokens issued, none of two states; in force after {figures}",
+        "{number} swaps, {} requests, {} of them tokens issued, none of two states; in effect after {figures}",
         load.requests(),
         load.issued()
     );

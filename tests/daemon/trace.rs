@@ -133,7 +133,7 @@ fn a_full_disk_is_not_acknowledged_and_passes() {
     until("there is room again", || client.revoke_jti("after").is_ok());
     assert!(client.health().unwrap().ready);
     stop(&mut daemon);
-    // What was in force without being stored is stored by now.
+    // What was in effect without being stored is stored by now.
     daemon.restart();
     assert_eq!(
         daemon.client().validate(pending.token()).unwrap(),

@@ -202,7 +202,7 @@ fn many_foreign_values_write_a_few_lines_and_their_count() {
     assert!(about.len() <= 20, "{} lines", about.len());
     let written = about
         .iter()
-        .filter(|line| line.contains("an entry in Redis holds"))
+        .filter(|line| line.contains("an entry in Redis has a value"))
         .count();
     let counts = about
         .iter()

@@ -89,7 +89,7 @@ fn who_may(machine: &Machine) {
     );
 }
 
-/// `systemctl reload` brings what has changed, and fails where that was refused; what was in force goes on.
+/// `systemctl reload` brings what has changed, and fails where that was refused; what was in effect goes on.
 fn reloads(machine: &Machine) {
     let generation = machine.client().health().unwrap().generation;
     machine.sh("echo 7 > /etc/jwtkeeper/version && systemctl reload jwtkeeperd");

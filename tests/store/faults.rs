@@ -67,7 +67,7 @@ fn an_io_error_is_never_acknowledged_and_never_trusted_again() {
         for (n, (id, answer)) in answers.iter().enumerate() {
             assert!(
                 realm(store.index()).token_revoked(id),
-                "{what}: in force, acknowledged or not"
+                "{what}: in effect, acknowledged or not"
             );
             match answer {
                 Ok(()) => assert!(n < first, "{what}: acknowledged after a failed write"),
@@ -106,7 +106,7 @@ fn a_writer_that_is_gone_is_told_by_health() {
     let realm = realm(store.index());
     for n in 0..3 {
         assert!(apply(&store, &realm, entries(vec![hard(Kind::Token, &uuid(n))])).is_err());
-        assert!(realm.token_revoked(&uuid(n)), "in force, acknowledged or not");
+        assert!(realm.token_revoked(&uuid(n)), "in effect, acknowledged or not");
     }
     until("health says so", || store.health().fault.is_some());
 }
@@ -123,7 +123,7 @@ fn a_full_disk_is_not_acknowledged_and_recovers_by_itself() {
         let realm = realm(store.index());
         assert!(answers.iter().any(|(_, answer)| answer.is_err()), "{what}");
         for (id, answer) in &answers {
-            assert!(realm.token_revoked(id), "{what}: in force, acknowledged or not");
+            assert!(realm.token_revoked(id), "{what}: in effect, acknowledged or not");
             assert!(
                 matches!(answer, Ok(()) | Err(StoreError::Full(_))),
                 "{what}: {answer:?}"

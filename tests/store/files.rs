@@ -207,7 +207,7 @@ fn a_closed_store_acknowledges_nothing_and_forgets_nothing() {
         entries(vec![hard(Kind::Token, &uuid(2))]),
     );
     assert!(matches!(late, Err(jwtkeeper_core::denylist::StoreError::Closed)));
-    assert!(realm(store.index()).token_revoked(&uuid(2)), "in force all the same");
+    assert!(realm(store.index()).token_revoked(&uuid(2)), "in effect all the same");
     assert!(
         apply(
             &store,

@@ -110,7 +110,7 @@ enum {
     JWTKEEPER_ERROR_INTERNAL = 503,
     /** No longer sent: no clock stops a login. */
     JWTKEEPER_ERROR_CLOCK_BEHIND = 504,
-    /** The files are not right; what was in force stays in force. */
+    /** The files are not right; what was in effect stays in effect. */
     JWTKEEPER_ERROR_RELOAD_REFUSED = 505,
 };
 
@@ -178,13 +178,13 @@ enum {
 typedef struct jwtkeeper_client jwtkeeper_client;
 
 /**
- * How a client reaches its daemon, how long it waits, and where the lock cookie lies. To be used by one thread at a
+ * The settings of a client: the socket, the deadlines, the lock cookie. To be used by one thread at a
  * time.
  */
 typedef struct jwtkeeper_config jwtkeeper_config;
 
 /**
- * What one call came to. It belongs to one thread at a time, serves any number of calls one after the other, and
+ * The result of a call. It belongs to one thread at a time, serves any number of calls one after the other, and
  * what it shows lives until the next call that is given it.
  */
 typedef struct jwtkeeper_reply jwtkeeper_reply;
@@ -244,38 +244,37 @@ int32_t jwtkeeper_config_set_socket(jwtkeeper_config *config, const char *path, 
 int32_t jwtkeeper_config_set_realm(jwtkeeper_config *config, const char *realm, size_t realm_len);
 
 /**
- * What the client calls itself in the daemon's log: a name and a version, never a secret.
+ * Sets the client's name in the daemon's log: a name and a version, never a secret.
  */
 int32_t jwtkeeper_config_set_name(jwtkeeper_config *config, const char *name, size_t name_len);
 
 /**
- * How long a call may take in all, in milliseconds, with connecting and trying again: 5000 unless told otherwise.
+ * Sets the deadline of a call, in milliseconds, with connecting and trying again; 5000 by default.
  */
-int32_t jwtkeeper_config_set_deadline_ms(jwtkeeper_config *config,
-                                         uint64_t deadline_ms);
+int32_t jwtkeeper_config_set_deadline_ms(jwtkeeper_config *config, uint64_t deadline_ms);
 
 /**
- * How long one attempt to connect may take, in milliseconds: 2000 unless told otherwise.
+ * Sets the deadline of one attempt to connect, in milliseconds; 2000 by default.
  */
 int32_t jwtkeeper_config_set_connect_timeout_ms(jwtkeeper_config *config, uint64_t timeout_ms);
 
 /**
  * The uid that the daemon must run as. Unless set, by this or by JWTKEEPER_SERVER_UID in the environment (a uid, or
- * `any`), it is that of root, of this process, or of the owner of the socket's directory, which not everybody may write
- * to. A peer of another uid is sent nothing.
+ * `any`), it is that of root, of this process, or of the owner of the socket's directory, which not everybody may
+ * write to. A peer of another uid is sent nothing.
  */
 int32_t jwtkeeper_config_set_server_uid(jwtkeeper_config *config,
                                         uint32_t uid);
 
 /**
- * How many unused connections are kept for later calls: 16 unless told otherwise.
+ * Sets the number of unused connections that are kept for later calls; 16 by default.
  */
 int32_t jwtkeeper_config_set_max_idle(jwtkeeper_config *config, size_t max_idle);
 
 /**
  * The lock cookie of every realm of the client, whatever the daemon says that it is: seldom needed, for unless this is
- * called the daemon says it for each realm, as the realm's `cookie` section has it. `domain` NULL is none; `path` NULL is
- * none; `secure` 0 is for plain http alone.
+ * called the daemon says it for each realm, as the realm's `cookie` section has it. `domain` NULL is none; `path`
+ * NULL is none; `secure` 0 is for plain http alone.
  */
 int32_t jwtkeeper_config_set_cookie(jwtkeeper_config *config,
                                     const char *name,
@@ -302,9 +301,9 @@ int32_t jwtkeeper_issue(const jwtkeeper_client *client,
                         jwtkeeper_reply *reply);
 
 /**
- * Is a token valid now? `token` may be any bytes: they come from outside. `cookie` is the lock cookie that came along, by
- * its value or by the request's whole `Cookie` header; NULL is none. Shows whether it is valid; then its claims and the cause for which it should be rotated, or
- * else the reason.
+ * Is a token valid now? `token` may be any bytes: they come from outside. `cookie` is the lock cookie that came
+ * along, by its value or by the request's whole `Cookie` header; NULL is none. Shows whether it is valid; then its
+ * claims and the cause for which it should be rotated, or else the reason.
  */
 int32_t jwtkeeper_validate(const jwtkeeper_client *client,
                            const char *token,
@@ -315,8 +314,8 @@ int32_t jwtkeeper_validate(const jwtkeeper_client *client,
 
 /**
  * Replaces a valid token by its one successor. `claims` are new private claims, a JSON object (the right rotate_claims
- * is needed); NULL or empty carries the old token's over. Shows what jwtkeeper_issue shows, or the reason for which the token is
- * not valid.
+ * is needed); NULL or empty carries the old token's over. Shows what jwtkeeper_issue shows, or the reason for which
+ * the token is not valid.
  */
 int32_t jwtkeeper_rotate(const jwtkeeper_client *client,
                          const char *token,
@@ -345,8 +344,8 @@ int32_t jwtkeeper_flag_subject(const jwtkeeper_client *client,
                                jwtkeeper_reply *reply);
 
 /**
- * Revokes a token and its session: a logout. `cookie` as for jwtkeeper_validate. Answered when it is stored durably; where
- * the token is none of the realm's there is nothing to revoke, and jwtkeeper_reply_reason says why.
+ * Revokes a token and its session: a logout. `cookie` as for jwtkeeper_validate. Answered when it is stored durably;
+ * where the token is none of the realm's there is nothing to revoke, and jwtkeeper_reply_reason says why.
  */
 int32_t jwtkeeper_revoke_token(const jwtkeeper_client *client,
                                const char *token,
@@ -372,8 +371,8 @@ int32_t jwtkeeper_revoke_session(const jwtkeeper_client *client,
                                  jwtkeeper_reply *reply);
 
 /**
- * Revokes every login of a subject that was begun by a time: milliseconds since 1970-01-01T00:00:00Z, not in the future,
- * or JWTKEEPER_NOW.
+ * Revokes every login of a subject that was begun by a time: milliseconds since 1970-01-01T00:00:00Z, not in the
+ * future, or JWTKEEPER_NOW.
  */
 int32_t jwtkeeper_revoke_subject(const jwtkeeper_client *client,
                                  const char *subject,
@@ -382,15 +381,15 @@ int32_t jwtkeeper_revoke_subject(const jwtkeeper_client *client,
                                  jwtkeeper_reply *reply);
 
 /**
- * Revokes every login of the realm that was begun by a time, as jwtkeeper_revoke_subject. Only root and the daemon's own
- * user may, unless the daemon's access rules say otherwise.
+ * Revokes every login of the realm that was begun by a time, as jwtkeeper_revoke_subject. Only root and the daemon's
+ * own user may, unless the daemon's access rules say otherwise.
  */
 int32_t jwtkeeper_revoke_issued_before(const jwtkeeper_client *client,
                                        int64_t before_ms,
                                        jwtkeeper_reply *reply);
 
 /**
- * What the denylist says of a jti: jwtkeeper_reply_state, jwtkeeper_reply_until.
+ * Looks a jti up in the denylist: jwtkeeper_reply_state, jwtkeeper_reply_until.
  */
 int32_t jwtkeeper_status(const jwtkeeper_client *client,
                          const char *jti,
@@ -403,22 +402,23 @@ int32_t jwtkeeper_status(const jwtkeeper_client *client,
 int32_t jwtkeeper_jwks(const jwtkeeper_client *client, jwtkeeper_reply *reply);
 
 /**
- * How the daemon is: jwtkeeper_reply_ready, jwtkeeper_reply_generation, and jwtkeeper_reply_document with the particulars.
+ * Asks for the daemon's health: jwtkeeper_reply_ready, jwtkeeper_reply_generation, and jwtkeeper_reply_document with
+ * the particulars.
  */
 int32_t jwtkeeper_health(const jwtkeeper_client *client,
                          jwtkeeper_reply *reply);
 
 /**
- * Has the daemon read all its files again; jwtkeeper_reply_generation is the one then in force. Where the files are not
- * right, jwtkeeper_reply_message has a line for each fault. Only root and the daemon's own user may, unless the daemon's
- * access rules say otherwise.
+ * Has the daemon read all its files again; jwtkeeper_reply_generation is the one then in effect. Where the files are
+ * not right, jwtkeeper_reply_message has a line for each fault. Only root and the daemon's own user may, unless the
+ * daemon's access rules say otherwise.
  */
 int32_t jwtkeeper_reload(const jwtkeeper_client *client,
                          jwtkeeper_reply *reply);
 
 /**
- * Has the daemon bring its own store and the shared one level: jwtkeeper_reply_entries, jwtkeeper_reply_pending. Only who
- * may reload may do this.
+ * Has the daemon bring its own store and the shared one level: jwtkeeper_reply_entries, jwtkeeper_reply_pending. Only
+ * who may reload may do this.
  */
 int32_t jwtkeeper_import(const jwtkeeper_client *client,
                          jwtkeeper_reply *reply);
@@ -438,9 +438,9 @@ void jwtkeeper_reply_free(jwtkeeper_reply *reply);
  * the value of its lock cookie alone (see jwtkeeper_cookie_find), each NULL when it has none.
  *
  * Answered, jwtkeeper_reply_status is 200 or 401. At 200 jwtkeeper_reply_claims are the token's; where
- * jwtkeeper_reply_cause is not 0, rotation is due: call jwtkeeper_session_rotate with the same reply. At 401 answer with
- * jwtkeeper_reply_challenge, and with jwtkeeper_reply_set_cookie where there is one. Not answered, the status is 503 or
- * 500: answer with it, and clear nothing.
+ * jwtkeeper_reply_cause is not 0, rotation is due: call jwtkeeper_session_rotate with the same reply. At 401 answer
+ * with jwtkeeper_reply_challenge, and with jwtkeeper_reply_set_cookie where there is one. Not answered, the status is
+ * 503 or 500: answer with it, and clear nothing.
  */
 int32_t jwtkeeper_session_authenticate(const jwtkeeper_client *client,
                                        const char *authorization,
@@ -456,8 +456,8 @@ int32_t jwtkeeper_session_authenticate(const jwtkeeper_client *client,
  * Answered at status 200 with jwtkeeper_reply_authorization, and perhaps jwtkeeper_reply_set_cookie, to send, and the
  * successor's claims; or at 200 without, when it cannot be rotated now: the request goes on with the old token and its
  * claims, and jwtkeeper_reply_message says why; or at 401 as above. Where the claims are at fault the result is their
- * code, and the reply still holds the old token: it can be called again with others. Where no rotation is due the result is
- * JWTKEEPER_ERROR_OUT_OF_TURN, and nothing is left in the reply.
+ * code, and the reply still holds the old token: it can be called again with others. Where no rotation is due the
+ * result is JWTKEEPER_ERROR_OUT_OF_TURN, and nothing is left in the reply.
  */
 int32_t jwtkeeper_session_rotate(const jwtkeeper_client *client,
                                  const char *claims,
@@ -469,7 +469,8 @@ int32_t jwtkeeper_session_rotate(const jwtkeeper_client *client,
  * length is written to `value_len`. NULL when it is not there, and nothing is written.
  *
  * The daemon is not asked. A client that has not yet connected does not know what the cookie is called, unless
- * jwtkeeper_config_set_cookie said so: then it is the whole header, which every function that takes a cookie takes too.
+ * jwtkeeper_config_set_cookie said so: then it is the whole header, which every function that takes a cookie takes
+ * too.
  */
 const char *jwtkeeper_cookie_find(const jwtkeeper_client *client,
                                   const char *header,
@@ -477,15 +478,16 @@ const char *jwtkeeper_cookie_find(const jwtkeeper_client *client,
                                   size_t *value_len);
 
 /**
- * The settings of the realm's lock cookie: its name (jwtkeeper_reply_cookie_name), Domain, Path, Secure, HttpOnly and SameSite, and
- * an empty value. jwtkeeper_config_set_cookie says it, or else the daemon, who is asked where no connection was made yet.
+ * The settings of the realm's lock cookie: its name (jwtkeeper_reply_cookie_name), Domain, Path, Secure, HttpOnly and
+ * SameSite, and an empty value. jwtkeeper_config_set_cookie says it, or else the daemon, who is asked where no
+ * connection was made yet.
  */
 int32_t jwtkeeper_cookie_settings(const jwtkeeper_client *client,
                                   jwtkeeper_reply *reply);
 
 /**
- * The value of a `Set-Cookie` header that takes the realm's lock cookie from the browser: for the reply of a logout. It is
- * shown by jwtkeeper_reply_set_cookie. The daemon is asked only where no connection was made yet.
+ * The value of a `Set-Cookie` header that takes the realm's lock cookie from the browser: for the reply of a logout.
+ * It is shown by jwtkeeper_reply_set_cookie. The daemon is asked only where no connection was made yet.
  */
 int32_t jwtkeeper_cookie_clear(const jwtkeeper_client *client,
                                jwtkeeper_reply *reply);
@@ -531,7 +533,7 @@ int32_t jwtkeeper_reply_cookie_secure(const jwtkeeper_reply *reply);
 int32_t jwtkeeper_reply_cookie_http_only(const jwtkeeper_reply *reply);
 
 /**
- * What the denylist says of a jti: a JWTKEEPER_STATE_....
+ * Returns the state of a jti in the denylist: a JWTKEEPER_STATE_....
  */
 int32_t jwtkeeper_reply_state(const jwtkeeper_reply *reply);
 
@@ -546,7 +548,7 @@ uint64_t jwtkeeper_reply_until(const jwtkeeper_reply *reply);
 int32_t jwtkeeper_reply_ready(const jwtkeeper_reply *reply);
 
 /**
- * Health and reload: the generation of the snapshot in force.
+ * Health and reload: the generation of the snapshot in effect.
  */
 uint64_t jwtkeeper_reply_generation(const jwtkeeper_reply *reply);
 
@@ -561,8 +563,8 @@ uint64_t jwtkeeper_reply_entries(const jwtkeeper_reply *reply);
 uint64_t jwtkeeper_reply_pending(const jwtkeeper_reply *reply);
 
 /**
- * A session's request: the HTTP status that it comes to. 200 go on, 401 not authenticated, 503 could not be judged now,
- * 500 could not be judged and will not be until something is set right. 0 after other calls that were answered.
+ * A session's request: the HTTP status that it comes to. 200 go on, 401 not authenticated, 503 could not be judged
+ * now, 500 could not be judged and will not be until something is set right. 0 after other calls that were answered.
  */
 int32_t jwtkeeper_reply_status(const jwtkeeper_reply *reply);
 
@@ -572,7 +574,7 @@ int32_t jwtkeeper_reply_status(const jwtkeeper_reply *reply);
 int32_t jwtkeeper_reply_clears_cookie(const jwtkeeper_reply *reply);
 
 /**
- * What went wrong, for a log: one line for each fault. Never a token, a cookie secret or claims. Empty after a call
+ * Returns the error, for a log: one line for each fault. Never a token, a cookie secret or claims. Empty after a call
  * that was answered, but for a rotation that is put off: then it says why.
  */
 const char *jwtkeeper_reply_message(const jwtkeeper_reply *reply,
@@ -584,14 +586,14 @@ const char *jwtkeeper_reply_message(const jwtkeeper_reply *reply,
 const char *jwtkeeper_reply_token(const jwtkeeper_reply *reply, size_t *length);
 
 /**
- * The `Authorization` header that carries it: `Bearer ` and the token. Send `Cache-Control: no-store` in the same response,
- * in place of what it has: no cache may keep a token.
+ * The `Authorization` header that carries it: `Bearer ` and the token. Send `Cache-Control: no-store` in the same
+ * response, in place of what it has: no cache may keep a token.
  */
 const char *jwtkeeper_reply_authorization(const jwtkeeper_reply *reply,
                                           size_t *length);
 
 /**
- * Its `jti`.
+ * Returns the `jti`.
  */
 const char *jwtkeeper_reply_jti(const jwtkeeper_reply *reply, size_t *length);
 
@@ -644,18 +646,17 @@ const char *jwtkeeper_reply_challenge(const jwtkeeper_reply *reply,
                                       size_t *length);
 
 /**
- * A session's request that goes on with the token that it presented: that token, for a logout. NULL otherwise, and after
- * a rotation, whose successor is jwtkeeper_reply_token.
+ * A session's request that goes on with the token that it presented: that token, for a logout. NULL otherwise, and
+ * after a rotation, whose successor is jwtkeeper_reply_token.
  */
 const char *jwtkeeper_reply_presented(const jwtkeeper_reply *reply,
                                       size_t *length);
 
 /**
- * The value of the lock cookie that came with such a request: for a logout too. NULL without one, and after a rotation,
- * whose cookie is jwtkeeper_reply_cookie_value.
+ * The value of the lock cookie that came with such a request: for a logout too. NULL without one, and after a
+ * rotation, whose cookie is jwtkeeper_reply_cookie_value.
  */
-const char *jwtkeeper_reply_presented_cookie(const jwtkeeper_reply *reply,
-                                             size_t *length);
+const char *jwtkeeper_reply_presented_cookie(const jwtkeeper_reply *reply, size_t *length);
 
 /**
  * The name of a result code, as the command line and the daemon's log have it: `ok` for 0, `other` for one that this
@@ -664,7 +665,7 @@ const char *jwtkeeper_reply_presented_cookie(const jwtkeeper_reply *reply,
 const char *jwtkeeper_code_name(int32_t code);
 
 /**
- * What a result code means, and what to do.
+ * Returns the meaning of a result code, and what to do.
  */
 const char *jwtkeeper_code_meaning(int32_t code);
 
@@ -674,7 +675,7 @@ const char *jwtkeeper_code_meaning(int32_t code);
 const char *jwtkeeper_reason_name(int32_t reason);
 
 /**
- * What a reason means.
+ * Returns the meaning of a reason.
  */
 const char *jwtkeeper_reason_meaning(int32_t reason);
 

@@ -1,4 +1,4 @@
-//! What comes from C, checked: handles and strings. Nothing is read before it is known to be wanted, and a length that
+//! Arguments from C, checked: handles and strings. Nothing is read before it is known to be wanted, and a length that
 //! no object can have is refused unread.
 
 use std::borrow::Cow;
@@ -109,11 +109,11 @@ pub(crate) unsafe fn utf8<'a>(name: &'static str, text: *const c_char, length: u
     std::str::from_utf8(bytes).map_err(|_| Fault::Argument(name, "is not UTF-8"))
 }
 
-/// How much of what a browser sent is looked at: four times the longest token. What is longer is wrong by its length
+/// The part of a browser's input that is looked at: four times the longest token. A longer one is wrong by its length
 /// alone, and no more memory is spent on it: a mark stands for the rest, lest its beginning be right by itself.
 const LOOKED_AT: usize = 128 * 1024;
 
-/// What a browser sent, which may be any bytes: what is not UTF-8 is replaced, and so is judged as what it is, wrong.
+/// Text that a browser sent, which may be any bytes: bytes that are not UTF-8 are replaced, and so judged as wrong.
 ///
 /// # Safety
 /// As of [`optional`].

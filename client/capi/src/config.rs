@@ -1,4 +1,4 @@
-//! How a client reaches its daemon, set one by one before a client is made of it.
+//! The settings of a client, set one by one before a client is made of it.
 
 use std::ffi::{OsStr, c_char};
 use std::os::unix::ffi::OsStrExt;
@@ -13,7 +13,7 @@ use crate::argument::{Fault, code, required, utf8};
 /// The longest path that the address of a socket holds (sun_path, less its NUL).
 const LONGEST_PATH: usize = 107;
 
-/// How a client reaches its daemon, how long it waits, and where the lock cookie lies. To be used by one thread at a
+/// The settings of a client: the socket, the deadlines, the lock cookie. To be used by one thread at a
 /// time.
 #[derive(Clone, Default)]
 pub struct ConfigHandle {
@@ -90,7 +90,7 @@ pub unsafe extern "C" fn jwtkeeper_config_set_realm(
     unsafe { set(config, change) }
 }
 
-/// What the client calls itself in the daemon's log: a name and a version, never a secret.
+/// Sets the client's name in the daemon's log: a name and a version, never a secret.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn jwtkeeper_config_set_name(
     config: *mut ConfigHandle,
@@ -113,7 +113,7 @@ fn span(name: &'static str, milliseconds: u64) -> Result<Duration, Fault> {
     }
 }
 
-/// How long a call may take in all, in milliseconds, with connecting and trying again: 5000 unless told otherwise.
+/// Sets the deadline of a call, in milliseconds, with connecting and trying again; 5000 by default.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn jwtkeeper_config_set_deadline_ms(config: *mut ConfigHandle, deadline_ms: u64) -> i32 {
     let change = |config: &mut ConfigHandle| {
@@ -124,7 +124,7 @@ pub unsafe extern "C" fn jwtkeeper_config_set_deadline_ms(config: *mut ConfigHan
     unsafe { set(config, change) }
 }
 
-/// How long one attempt to connect may take, in milliseconds: 2000 unless told otherwise.
+/// Sets the deadline of one attempt to connect, in milliseconds; 2000 by default.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn jwtkeeper_config_set_connect_timeout_ms(config: *mut ConfigHandle, timeout_ms: u64) -> i32 {
     let change = |config: &mut ConfigHandle| {
@@ -136,8 +136,8 @@ pub unsafe extern "C" fn jwtkeeper_config_set_connect_timeout_ms(config: *mut Co
 }
 
 /// The uid that the daemon must run as. Unless set, by this or by JWTKEEPER_SERVER_UID in the environment (a uid, or
-/// `any`), it is that of root, of this process, or of the owner of the socket's directory, which not everybody may write
-/// to. A peer of another uid is sent nothing.
+/// `any`), it is that of root, of this process, or of the owner of the socket's directory, which not everybody may
+/// write to. A peer of another uid is sent nothing.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn jwtkeeper_config_set_server_uid(config: *mut ConfigHandle, uid: u32) -> i32 {
     let change = |config: &mut ConfigHandle| {
@@ -148,7 +148,7 @@ pub unsafe extern "C" fn jwtkeeper_config_set_server_uid(config: *mut ConfigHand
     unsafe { set(config, change) }
 }
 
-/// How many unused connections are kept for later calls: 16 unless told otherwise.
+/// Sets the number of unused connections that are kept for later calls; 16 by default.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn jwtkeeper_config_set_max_idle(config: *mut ConfigHandle, max_idle: usize) -> i32 {
     let change = |config: &mut ConfigHandle| {
@@ -177,8 +177,8 @@ fn attribute(name: &'static str, value: &str) -> Result<String, Fault> {
 }
 
 /// The lock cookie of every realm of the client, whatever the daemon says that it is: seldom needed, for unless this is
-/// called the daemon says it for each realm, as the realm's `cookie` section has it. `domain` NULL is none; `path` NULL is
-/// none; `secure` 0 is for plain http alone.
+/// called the daemon says it for each realm, as the realm's `cookie` section has it. `domain` NULL is none; `path`
+/// NULL is none; `secure` 0 is for plain http alone.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn jwtkeeper_config_set_cookie(
     config: *mut ConfigHandle,

@@ -55,9 +55,9 @@ pub unsafe extern "C" fn jwtkeeper_issue(
     unsafe { ask(client, reply, work) }
 }
 
-/// Is a token valid now? `token` may be any bytes: they come from outside. `cookie` is the lock cookie that came along, by
-/// its value or by the request's whole `Cookie` header; NULL is none. Shows whether it is valid; then its claims and the cause for which it should be rotated, or
-/// else the reason.
+/// Is a token valid now? `token` may be any bytes: they come from outside. `cookie` is the lock cookie that came
+/// along, by its value or by the request's whole `Cookie` header; NULL is none. Shows whether it is valid; then its
+/// claims and the cause for which it should be rotated, or else the reason.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn jwtkeeper_validate(
     client: *const ClientHandle,
@@ -90,8 +90,8 @@ pub unsafe extern "C" fn jwtkeeper_validate(
 }
 
 /// Replaces a valid token by its one successor. `claims` are new private claims, a JSON object (the right rotate_claims
-/// is needed); NULL or empty carries the old token's over. Shows what jwtkeeper_issue shows, or the reason for which the token is
-/// not valid.
+/// is needed); NULL or empty carries the old token's over. Shows what jwtkeeper_issue shows, or the reason for which
+/// the token is not valid.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn jwtkeeper_rotate(
     client: *const ClientHandle,
@@ -163,8 +163,8 @@ pub unsafe extern "C" fn jwtkeeper_flag_subject(
     unsafe { ask(client, reply, work) }
 }
 
-/// Revokes a token and its session: a logout. `cookie` as for jwtkeeper_validate. Answered when it is stored durably; where
-/// the token is none of the realm's there is nothing to revoke, and jwtkeeper_reply_reason says why.
+/// Revokes a token and its session: a logout. `cookie` as for jwtkeeper_validate. Answered when it is stored durably;
+/// where the token is none of the realm's there is nothing to revoke, and jwtkeeper_reply_reason says why.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn jwtkeeper_revoke_token(
     client: *const ClientHandle,
@@ -222,8 +222,8 @@ pub unsafe extern "C" fn jwtkeeper_revoke_session(
     unsafe { ask(client, reply, work) }
 }
 
-/// Revokes every login of a subject that was begun by a time: milliseconds since 1970-01-01T00:00:00Z, not in the future,
-/// or JWTKEEPER_NOW.
+/// Revokes every login of a subject that was begun by a time: milliseconds since 1970-01-01T00:00:00Z, not in the
+/// future, or JWTKEEPER_NOW.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn jwtkeeper_revoke_subject(
     client: *const ClientHandle,
@@ -242,8 +242,8 @@ pub unsafe extern "C" fn jwtkeeper_revoke_subject(
     unsafe { ask(client, reply, work) }
 }
 
-/// Revokes every login of the realm that was begun by a time, as jwtkeeper_revoke_subject. Only root and the daemon's own
-/// user may, unless the daemon's access rules say otherwise.
+/// Revokes every login of the realm that was begun by a time, as jwtkeeper_revoke_subject. Only root and the daemon's
+/// own user may, unless the daemon's access rules say otherwise.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn jwtkeeper_revoke_issued_before(
     client: *const ClientHandle,
@@ -258,7 +258,7 @@ pub unsafe extern "C" fn jwtkeeper_revoke_issued_before(
     unsafe { ask(client, reply, work) }
 }
 
-/// What the denylist says of a jti: jwtkeeper_reply_state, jwtkeeper_reply_until.
+/// Looks a jti up in the denylist: jwtkeeper_reply_state, jwtkeeper_reply_until.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn jwtkeeper_status(
     client: *const ClientHandle,
@@ -294,7 +294,8 @@ pub unsafe extern "C" fn jwtkeeper_jwks(client: *const ClientHandle, reply: *mut
     unsafe { ask(client, reply, work) }
 }
 
-/// How the daemon is: jwtkeeper_reply_ready, jwtkeeper_reply_generation, and jwtkeeper_reply_document with the particulars.
+/// Asks for the daemon's health: jwtkeeper_reply_ready, jwtkeeper_reply_generation, and jwtkeeper_reply_document with
+/// the particulars.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn jwtkeeper_health(client: *const ClientHandle, reply: *mut ReplyHandle) -> i32 {
     let work = |client: &ClientHandle| {
@@ -310,9 +311,9 @@ pub unsafe extern "C" fn jwtkeeper_health(client: *const ClientHandle, reply: *m
     unsafe { ask(client, reply, work) }
 }
 
-/// Has the daemon read all its files again; jwtkeeper_reply_generation is the one then in force. Where the files are not
-/// right, jwtkeeper_reply_message has a line for each fault. Only root and the daemon's own user may, unless the daemon's
-/// access rules say otherwise.
+/// Has the daemon read all its files again; jwtkeeper_reply_generation is the one then in effect. Where the files are
+/// not right, jwtkeeper_reply_message has a line for each fault. Only root and the daemon's own user may, unless the
+/// daemon's access rules say otherwise.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn jwtkeeper_reload(client: *const ClientHandle, reply: *mut ReplyHandle) -> i32 {
     let work = |client: &ClientHandle| {
@@ -325,8 +326,8 @@ pub unsafe extern "C" fn jwtkeeper_reload(client: *const ClientHandle, reply: *m
     unsafe { ask(client, reply, work) }
 }
 
-/// Has the daemon bring its own store and the shared one level: jwtkeeper_reply_entries, jwtkeeper_reply_pending. Only who
-/// may reload may do this.
+/// Has the daemon bring its own store and the shared one level: jwtkeeper_reply_entries, jwtkeeper_reply_pending. Only
+/// who may reload may do this.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn jwtkeeper_import(client: *const ClientHandle, reply: *mut ReplyHandle) -> i32 {
     let work = |client: &ClientHandle| {

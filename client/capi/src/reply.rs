@@ -10,14 +10,14 @@ use jwtkeeper_client::{Cause, Claims, ClientCode, Cookie, LockCookie, Minted, Re
 use crate::argument::{Fault, code, meaning};
 use crate::client::ClientHandle;
 
-/// What one call came to. It belongs to one thread at a time, serves any number of calls one after the other, and
+/// The result of a call. It belongs to one thread at a time, serves any number of calls one after the other, and
 /// what it shows lives until the next call that is given it.
 #[derive(Default)]
 pub struct ReplyHandle {
     state: Mutex<State>,
 }
 
-/// What stands in a reply.
+/// The state of a reply.
 #[derive(Default)]
 pub(crate) struct State {
     pub(crate) code: i32,
@@ -54,7 +54,7 @@ impl Text {
 
 pub(crate) const BEARER: &str = "Bearer ";
 
-/// What a call was answered. What an operation does not answer stays as it is here.
+/// The answer to a call. Members that an operation does not answer keep their defaults.
 #[derive(Default)]
 pub(crate) struct Answer {
     pub(crate) valid: bool,
@@ -77,7 +77,7 @@ pub(crate) struct Answer {
     pub(crate) session: Session,
 }
 
-/// What a session's call adds.
+/// The members that a session's call adds.
 #[derive(Default)]
 pub(crate) struct Session {
     pub(crate) status: u16,
@@ -87,7 +87,7 @@ pub(crate) struct Session {
     pub(crate) presented: Option<Text>,
     /// The value of the lock cookie that came with it.
     pub(crate) presented_cookie: Option<Text>,
-    /// What is needed to rotate it, while that is due.
+    /// The cookie that its rotation needs, while that is due.
     pub(crate) due: Option<Due>,
 }
 

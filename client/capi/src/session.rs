@@ -30,9 +30,9 @@ fn not_authenticated(client: &ClientHandle, reason: Option<Reason>) -> Answer {
 /// the value of its lock cookie alone (see jwtkeeper_cookie_find), each NULL when it has none.
 ///
 /// Answered, jwtkeeper_reply_status is 200 or 401. At 200 jwtkeeper_reply_claims are the token's; where
-/// jwtkeeper_reply_cause is not 0, rotation is due: call jwtkeeper_session_rotate with the same reply. At 401 answer with
-/// jwtkeeper_reply_challenge, and with jwtkeeper_reply_set_cookie where there is one. Not answered, the status is 503 or
-/// 500: answer with it, and clear nothing.
+/// jwtkeeper_reply_cause is not 0, rotation is due: call jwtkeeper_session_rotate with the same reply. At 401 answer
+/// with jwtkeeper_reply_challenge, and with jwtkeeper_reply_set_cookie where there is one. Not answered, the status is
+/// 503 or 500: answer with it, and clear nothing.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn jwtkeeper_session_authenticate(
     client: *const ClientHandle,
@@ -84,8 +84,8 @@ pub unsafe extern "C" fn jwtkeeper_session_authenticate(
 /// Answered at status 200 with jwtkeeper_reply_authorization, and perhaps jwtkeeper_reply_set_cookie, to send, and the
 /// successor's claims; or at 200 without, when it cannot be rotated now: the request goes on with the old token and its
 /// claims, and jwtkeeper_reply_message says why; or at 401 as above. Where the claims are at fault the result is their
-/// code, and the reply still holds the old token: it can be called again with others. Where no rotation is due the result is
-/// JWTKEEPER_ERROR_OUT_OF_TURN, and nothing is left in the reply.
+/// code, and the reply still holds the old token: it can be called again with others. Where no rotation is due the
+/// result is JWTKEEPER_ERROR_OUT_OF_TURN, and nothing is left in the reply.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn jwtkeeper_session_rotate(
     client: *const ClientHandle,
@@ -127,7 +127,8 @@ pub unsafe extern "C" fn jwtkeeper_session_rotate(
 /// length is written to `value_len`. NULL when it is not there, and nothing is written.
 ///
 /// The daemon is not asked. A client that has not yet connected does not know what the cookie is called, unless
-/// jwtkeeper_config_set_cookie said so: then it is the whole header, which every function that takes a cookie takes too.
+/// jwtkeeper_config_set_cookie said so: then it is the whole header, which every function that takes a cookie takes
+/// too.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn jwtkeeper_cookie_find(
     client: *const ClientHandle,
@@ -174,8 +175,9 @@ fn find<'a>(client: &ClientHandle, header: &'a [u8]) -> Option<&'a [u8]> {
     })
 }
 
-/// The settings of the realm's lock cookie: its name (jwtkeeper_reply_cookie_name), Domain, Path, Secure, HttpOnly and SameSite, and
-/// an empty value. jwtkeeper_config_set_cookie says it, or else the daemon, who is asked where no connection was made yet.
+/// The settings of the realm's lock cookie: its name (jwtkeeper_reply_cookie_name), Domain, Path, Secure, HttpOnly and
+/// SameSite, and an empty value. jwtkeeper_config_set_cookie says it, or else the daemon, who is asked where no
+/// connection was made yet.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn jwtkeeper_cookie_settings(client: *const ClientHandle, reply: *mut ReplyHandle) -> i32 {
     let work = |client: &ClientHandle| {
@@ -188,8 +190,8 @@ pub unsafe extern "C" fn jwtkeeper_cookie_settings(client: *const ClientHandle, 
     unsafe { ask(client, reply, work) }
 }
 
-/// The value of a `Set-Cookie` header that takes the realm's lock cookie from the browser: for the reply of a logout. It is
-/// shown by jwtkeeper_reply_set_cookie. The daemon is asked only where no connection was made yet.
+/// The value of a `Set-Cookie` header that takes the realm's lock cookie from the browser: for the reply of a logout.
+/// It is shown by jwtkeeper_reply_set_cookie. The daemon is asked only where no connection was made yet.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn jwtkeeper_cookie_clear(client: *const ClientHandle, reply: *mut ReplyHandle) -> i32 {
     let work = |client: &ClientHandle| {

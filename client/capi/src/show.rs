@@ -1,4 +1,4 @@
-//! What a reply shows. Each is NULL or 0 where there is nothing of the kind.
+//! The members of a reply. Each is NULL or 0 where there is nothing of the kind.
 
 use std::ffi::c_char;
 
@@ -92,7 +92,7 @@ pub unsafe extern "C" fn jwtkeeper_reply_cookie_http_only(reply: *const ReplyHan
     }
 }
 
-/// What the denylist says of a jti: a JWTKEEPER_STATE_....
+/// Returns the state of a jti in the denylist: a JWTKEEPER_STATE_....
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn jwtkeeper_reply_state(reply: *const ReplyHandle) -> i32 {
     // SAFETY: the caller keeps the contract of handles.
@@ -113,7 +113,7 @@ pub unsafe extern "C" fn jwtkeeper_reply_ready(reply: *const ReplyHandle) -> i32
     unsafe { see(reply, 0, |state| state.answer.ready.into()) }
 }
 
-/// Health and reload: the generation of the snapshot in force.
+/// Health and reload: the generation of the snapshot in effect.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn jwtkeeper_reply_generation(reply: *const ReplyHandle) -> u64 {
     // SAFETY: the caller keeps the contract of handles.
@@ -134,8 +134,8 @@ pub unsafe extern "C" fn jwtkeeper_reply_pending(reply: *const ReplyHandle) -> u
     unsafe { see(reply, 0, |state| state.answer.pending) }
 }
 
-/// A session's request: the HTTP status that it comes to. 200 go on, 401 not authenticated, 503 could not be judged now,
-/// 500 could not be judged and will not be until something is set right. 0 after other calls that were answered.
+/// A session's request: the HTTP status that it comes to. 200 go on, 401 not authenticated, 503 could not be judged
+/// now, 500 could not be judged and will not be until something is set right. 0 after other calls that were answered.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn jwtkeeper_reply_status(reply: *const ReplyHandle) -> i32 {
     // SAFETY: the caller keeps the contract of handles.
@@ -149,7 +149,7 @@ pub unsafe extern "C" fn jwtkeeper_reply_clears_cookie(reply: *const ReplyHandle
     unsafe { see(reply, 0, |state| state.answer.session.clears_cookie.into()) }
 }
 
-/// What went wrong, for a log: one line for each fault. Never a token, a cookie secret or claims. Empty after a call
+/// Returns the error, for a log: one line for each fault. Never a token, a cookie secret or claims. Empty after a call
 /// that was answered, but for a rotation that is put off: then it says why.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn jwtkeeper_reply_message(reply: *const ReplyHandle, length: *mut usize) -> *const c_char {
@@ -164,15 +164,15 @@ pub unsafe extern "C" fn jwtkeeper_reply_token(reply: *const ReplyHandle, length
     unsafe { see_text(reply, length, BEARER.len(), |state| state.answer.authorization.as_ref()) }
 }
 
-/// The `Authorization` header that carries it: `Bearer ` and the token. Send `Cache-Control: no-store` in the same response,
-/// in place of what it has: no cache may keep a token.
+/// The `Authorization` header that carries it: `Bearer ` and the token. Send `Cache-Control: no-store` in the same
+/// response, in place of what it has: no cache may keep a token.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn jwtkeeper_reply_authorization(reply: *const ReplyHandle, length: *mut usize) -> *const c_char {
     // SAFETY: the caller keeps the contract of handles and of outputs.
     unsafe { see_text(reply, length, 0, |state| state.answer.authorization.as_ref()) }
 }
 
-/// Its `jti`.
+/// Returns the `jti`.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn jwtkeeper_reply_jti(reply: *const ReplyHandle, length: *mut usize) -> *const c_char {
     // SAFETY: the caller keeps the contract of handles and of outputs.
@@ -258,16 +258,16 @@ pub unsafe extern "C" fn jwtkeeper_reply_challenge(reply: *const ReplyHandle, le
     unsafe { see_text(reply, length, 0, |state| state.answer.session.challenge.as_ref()) }
 }
 
-/// A session's request that goes on with the token that it presented: that token, for a logout. NULL otherwise, and after
-/// a rotation, whose successor is jwtkeeper_reply_token.
+/// A session's request that goes on with the token that it presented: that token, for a logout. NULL otherwise, and
+/// after a rotation, whose successor is jwtkeeper_reply_token.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn jwtkeeper_reply_presented(reply: *const ReplyHandle, length: *mut usize) -> *const c_char {
     // SAFETY: the caller keeps the contract of handles and of outputs.
     unsafe { see_text(reply, length, 0, |state| state.answer.session.presented.as_ref()) }
 }
 
-/// The value of the lock cookie that came with such a request: for a logout too. NULL without one, and after a rotation,
-/// whose cookie is jwtkeeper_reply_cookie_value.
+/// The value of the lock cookie that came with such a request: for a logout too. NULL without one, and after a
+/// rotation, whose cookie is jwtkeeper_reply_cookie_value.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn jwtkeeper_reply_presented_cookie(
     reply: *const ReplyHandle,

@@ -33,7 +33,7 @@ pub extern "C" fn jwtkeeper_code_name(code: i32) -> *const c_char {
     }
 }
 
-/// What a result code means, and what to do.
+/// Returns the meaning of a result code, and what to do.
 #[unsafe(no_mangle)]
 pub extern "C" fn jwtkeeper_code_meaning(code: i32) -> *const c_char {
     match code {
@@ -51,7 +51,7 @@ pub extern "C" fn jwtkeeper_reason_name(reason: i32) -> *const c_char {
     }
 }
 
-/// What a reason means.
+/// Returns the meaning of a reason.
 #[unsafe(no_mangle)]
 pub extern "C" fn jwtkeeper_reason_meaning(reason: i32) -> *const c_char {
     match reason {

@@ -1,5 +1,5 @@
-//! The C ABI as C sees it: the programs in tests/c, compiled with every warning an error, run on real daemons, once under
-//! the sanitizers and once, smaller, under valgrind.
+//! The C ABI as C sees it: the programs in tests/c, compiled with every warning an error, run on real daemons, once
+//! under the sanitizers and once, smaller, under valgrind.
 
 #![allow(
     clippy::unwrap_used,
@@ -21,7 +21,7 @@ use std::time::Duration;
 use jwtkeeper_testkit::pace::{Random, pace};
 use support::{Build, Daemon, compile, good, here, succeeds};
 
-/// How much smaller everything is under valgrind.
+/// The part of each test that runs under valgrind.
 const SHARE: &str = "100";
 
 fn under_valgrind(daemon: &Daemon, program: &Path) -> Command {

@@ -1,5 +1,5 @@
-//! What the library shows to the linker and the loader, what its header says to compilers, and what `make install` makes
-//! of them for pkg-config.
+//! Checks of the library's exports, of its header, and of the files that `make install`
+//! makes of them for pkg-config.
 
 #![allow(
     clippy::unwrap_used,
@@ -106,7 +106,7 @@ fn installed() -> tempfile::TempDir {
     root
 }
 
-/// What pkg-config says of the library that was installed there.
+/// Returns the answer of pkg-config about the library that was installed there.
 fn pkg_config(root: &Path, arguments: &[&str]) -> Vec<String> {
     let mut command = Command::new("pkg-config");
     command.env("PKG_CONFIG_PATH", root.join("opt/keeper/lib/pkgconfig"));

@@ -48,7 +48,7 @@ fn all_codes() -> String {
     .concat()
 }
 
-/// What src/argument.rs takes in the place of a length, a time and a ttl.
+/// The values that src/argument.rs takes in the place of a length, a time and a ttl.
 const MARKS: &str = "
 /** As a length: the string ends at its NUL. */
 #define JWTKEEPER_NUL SIZE_MAX

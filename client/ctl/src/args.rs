@@ -1,4 +1,4 @@
-//! What stands on the command line. Tokens and cookies may be given by stdin or a file instead, so that they need
+//! The command line. Tokens and cookies may be given by stdin or a file instead, so that they need
 //! not stand there, where every user of the host can read them.
 
 use std::path::PathBuf;
@@ -12,7 +12,7 @@ use time::format_description::well_known::Rfc3339;
 
 use crate::secret::Algorithm;
 
-/// Where help lists the options of every command.
+/// The heading of the options of every command.
 const COMMON: &str = "Common options";
 
 /// Ask jwtkeeperd: issue, validate, rotate and revoke tokens, and see how it is.
@@ -37,7 +37,7 @@ pub(crate) struct Args {
     /// Print one JSON object
     #[arg(long, global = true, help_heading = COMMON)]
     pub(crate) json: bool,
-    /// How long to try
+    /// The time to try
     #[arg(long, global = true, value_name = "DURATION", default_value = "5s",
           help_heading = COMMON,
           value_parser = humantime::parse_duration)]
@@ -50,10 +50,10 @@ pub(crate) struct Args {
 pub(crate) enum Command {
     /// Mint a token
     Issue {
-        /// Its claims: a JSON object, or `@FILE`, or `-` for stdin
+        /// The claims: a JSON object, or `@FILE`, or `-` for stdin
         #[arg(long, value_name = "JSON|@FILE|-", allow_hyphen_values = true)]
         claims: Option<String>,
-        /// How long it lives: `1h`, `30m` [default: the realm's expiry]
+        /// The lifetime: `1h`, `30m` [default: the realm's expiry]
         #[arg(long, value_name = "DURATION", value_parser = humantime::parse_duration)]
         ttl: Option<Duration>,
     },
@@ -61,9 +61,9 @@ pub(crate) enum Command {
     Validate(Presented),
     /// Why is a token valid, or not? Check by check
     ///
-    /// The token is decoded here, and what it says is shown with its times. Whether it is valid the daemon alone says: its
-    /// reason names the check that failed, all before it passed, and none after it was reached. Who may, is told what
-    /// the denylist says of it and which keys the realm has. Neither the signature nor the cookie is shown.
+    /// The token is decoded here, and what it says is shown with its times. Whether it is valid the daemon alone says:
+    /// its reason names the check that failed, all before it passed, and none after it was reached. Who may, is told
+    /// what the denylist says of it and which keys the realm has. Neither the signature nor the cookie is shown.
     Inspect(Presented),
     /// Replace a valid token by its one successor
     Rotate {
@@ -85,20 +85,20 @@ pub(crate) enum Command {
         #[arg(long, group = "what")]
         subject: Option<String>,
     },
-    /// What the denylist says of a jti
+    /// Show the entry of a jti in the denylist
     Status {
         /// The token's jti
         #[arg(long)]
         jti: String,
     },
-    /// How the daemon is; exit 1 when it is not ready
+    /// Show the daemon's health; exit 1 when it is not ready
     Health,
-    /// How the daemon is, again and again
+    /// Show the daemon's health again and again
     ///
     /// On a terminal a screen that `q` or ^C ends; elsewhere a line each time. With --json an object each time. With
     /// --count the exit status says how the daemon was at last, as that of `health`.
     Watch {
-        /// How long from one look to the next
+        /// The time from one look to the next
         #[arg(long, value_name = "DURATION", default_value = "1s",
               value_parser = humantime::parse_duration)]
         interval: Duration,
@@ -110,8 +110,8 @@ pub(crate) enum Command {
     Jwks,
     /// Have the daemon read all files again
     ///
-    /// Prints what that changed and has not been reported before; the daemon watches its files, so that a change may have
-    /// taken effect before. Exit 78 if anything was refused.
+    /// Prints what that changed and has not been reported before; the daemon watches its files, so that a change may
+    /// have taken effect before. Exit 78 if anything was refused.
     Reload {
         /// Print what a reload would change, which tokens would end, and what awaits a restart; apply nothing
         #[arg(long)]
@@ -126,11 +126,11 @@ pub(crate) enum Command {
         /// The token to validate, or `-` for stdin [default: one is issued]
         #[arg(long, value_name = "TOKEN|-", allow_hyphen_values = true)]
         token: Option<String>,
-        /// How many connections
+        /// Number of connections
         #[arg(long, value_name = "N", default_value_t = 4,
               value_parser = clap::value_parser!(u16).range(1..=1024))]
         connections: u16,
-        /// How long
+        /// Duration
         #[arg(long, value_name = "DURATION", default_value = "5s",
               value_parser = humantime::parse_duration)]
         duration: Duration,
@@ -155,10 +155,10 @@ pub(crate) enum Secret {
     /// group, and the group's right to read it; a new file is for its owner alone. The old key stays in a backup beside
     /// it, FILE.bak-TIME, for its owner alone. Then run `jwtkeeperctl reload`.
     Generate {
-        /// What it is for
+        /// Algorithm that uses it
         #[arg(long, value_enum, default_value_t = Algorithm::HS512)]
         algorithm: Algorithm,
-        /// Where it goes, or `-` for stdout [default: /etc/jwtkeeper/secret, or key.pem there for a private key]
+        /// File to write, or `-` for stdout [default: /etc/jwtkeeper/secret, or key.pem there for a private key]
         #[arg(value_name = "FILE|-")]
         file: Option<PathBuf>,
         /// Replace a key of another kind too, such as a private key by a secret

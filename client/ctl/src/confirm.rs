@@ -1,5 +1,5 @@
-//! Asking once more before a whole realm is logged out or a key is replaced, where a person is there to be asked: stdin and
-//! stderr are both terminals, and `--yes` was not given. Scripts are not asked.
+//! Asking once more before a whole realm is logged out or a key is replaced, where a person is there to be asked:
+//! stdin and stderr are both terminals, and `--yes` was not given. Scripts are not asked.
 
 use std::io::{self, BufRead, IsTerminal, Write};
 use std::path::Path;
@@ -13,7 +13,7 @@ use crate::outcome::Failure;
 use crate::paint::harmless;
 use crate::times::{now, span, when};
 
-/// Whether the logins of `realm` begun until `before` are to end. Where they are not, that was said.
+/// Returns true if the logins of `realm` begun until `before` are to end. A refusal has been printed.
 pub(crate) fn end_logins(client: &Client, realm: Option<&str>, before: Before) -> Result<bool, Failure> {
     let realm = realm.unwrap_or(DEFAULT_REALM);
     if !is_somebody_there() {
@@ -73,7 +73,7 @@ fn answer() -> Result<String, Failure> {
     Ok(answer.trim().to_owned())
 }
 
-/// How many tokens end. The daemon keeps none: it knows at most how many it has minted since its start.
+/// Returns the number of tokens that end, as far as the daemon knows: it counts the tokens minted since its start.
 fn how_many(document: &Document, realm: &str, before: Before, now: u64) -> String {
     let issued = document.realm(realm).and_then(|realm| realm.issued);
     let (Some(issued), Some(uptime)) = (issued, document.uptime_seconds) else {

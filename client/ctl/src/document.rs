@@ -6,7 +6,7 @@ use serde::Deserialize as Read;
 use serde::de::Deserializer;
 use serde_json::Value;
 
-/// What a daemon says of itself.
+/// The health document of a daemon.
 #[derive(Debug, Default, Read)]
 #[serde(default)]
 pub(crate) struct Document {
@@ -120,7 +120,7 @@ fn lenient<'de, D: Deserializer<'de>, T: serde::de::DeserializeOwned + Default>(
     Ok(serde_json::from_value(value).unwrap_or_default())
 }
 
-/// Those of a list that are of the type.
+/// Returns the members of a list that are of the type.
 fn each<'de, D: Deserializer<'de>, T: serde::de::DeserializeOwned>(from: D) -> Result<Vec<T>, D::Error> {
     let all: Vec<Value> = lenient(from)?;
     Ok(all

@@ -7,7 +7,6 @@ mod args;
 mod bench;
 mod confirm;
 mod document;
-mod glance;
 mod held;
 mod input;
 mod inspect;
@@ -18,6 +17,7 @@ mod reload;
 mod replace;
 mod run;
 mod secret;
+mod summary;
 mod times;
 mod watch;
 

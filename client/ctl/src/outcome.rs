@@ -1,4 +1,4 @@
-//! How a command ended: its exit code, and the one line on stderr that says what is wrong and what to do.
+//! The end of a command: its exit code, and the one line on stderr that says what is wrong and what to do.
 
 use std::fmt;
 use std::io::{self, Write};
@@ -9,7 +9,7 @@ use jwtkeeper_client::{Error, ErrorKind};
 use crate::held::Held;
 use crate::replace::Fault;
 
-/// How a command ended that was answered.
+/// The end of a command that was answered.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Outcome {
     Yes,

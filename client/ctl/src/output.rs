@@ -1,4 +1,4 @@
-//! What is printed on stdout: answers, for people or as one JSON object. Tokens and cookie secrets are printed only
+//! Output on stdout: answers, for people or as one JSON object. Tokens and cookie secrets are printed only
 //! where they are the answer.
 
 use std::io::{self, Write};
@@ -8,11 +8,11 @@ use serde::Serialize;
 use serde_json::value::RawValue;
 
 use crate::document::Document;
-use crate::glance;
 use crate::paint::{self, Line, Paint};
+use crate::summary;
 use crate::times::{now, when};
 
-/// Where answers go.
+/// The destination of answers.
 pub(crate) struct Output {
     pub(crate) json: bool,
     pub(crate) colour: bool,
@@ -72,7 +72,7 @@ impl<'a> From<&'a Cookie> for CookieShape<'a> {
 struct StatusShape {
     state: String,
     until: Option<u64>,
-    /// How old what is known of a shared store is.
+    /// The age of the copy of a shared store.
     #[serde(skip_serializing_if = "Option::is_none")]
     age_ms: Option<u64>,
 }
@@ -166,7 +166,7 @@ impl Output {
         }
     }
 
-    /// What a person did not go on with: they were told already.
+    /// Prints the result of a command that a person did not confirm.
     pub(crate) fn nothing_done(&self) -> io::Result<()> {
         match self.json {
             true => self.object(&DoneShape {
@@ -234,7 +234,7 @@ impl Output {
                 details,
             });
         }
-        let lines = glance::health(health, now());
+        let lines = summary::health(health, now());
         lines.iter().try_for_each(|line| self.show(line))
     }
 

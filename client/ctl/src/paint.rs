@@ -3,7 +3,7 @@
 
 use std::io::IsTerminal;
 
-/// How a part looks, where there is colour.
+/// The style of a part, where there is colour.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Paint {
     Plain,
@@ -121,7 +121,7 @@ pub(crate) fn harmless(c: char) -> char {
     if c.is_control() { char::REPLACEMENT_CHARACTER } else { c }
 }
 
-/// Whether stdout wants colour: a terminal that can, and nobody said no (no-color.org).
+/// Returns true if stdout wants colour: a terminal that can, and nobody said no (no-color.org).
 pub(crate) fn wanted() -> bool {
     let set = |name| std::env::var_os(name).is_some_and(|value| !value.is_empty());
     std::io::stdout().is_terminal() && !set("NO_COLOR") && std::env::var_os("TERM").is_some_and(|term| term != "dumb")

@@ -115,9 +115,9 @@ pub(crate) struct Replaced {
     pub(crate) backup: Option<PathBuf>,
 }
 
-/// Puts `bytes` in the file that `path` leads to. A file that was there keeps its owner, its group, and the group's right
-/// to read it; a new one is for its owner alone, whatever the umask. Symlinks stay. With `keeps_backup`, the content of a file
-/// that was there and not empty is kept beside it.
+/// Puts `bytes` in the file that `path` leads to. A file that was there keeps its owner, its group, and the group's
+/// right to read it; a new one is for its owner alone, whatever the umask. Symlinks stay. With `keeps_backup`, the
+/// content of a file that was there and not empty is kept beside it.
 ///
 /// From here on to its end the process cannot be interrupted: a new file half done would stay behind, and nobody would
 /// be told whether the old one is still there.

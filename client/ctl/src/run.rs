@@ -1,4 +1,4 @@
-//! What each command asks, and what it makes of the answer.
+//! The commands: the requests of each, and its output.
 
 use std::io::stdout;
 use std::time::{Duration, Instant};

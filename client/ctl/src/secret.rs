@@ -28,7 +28,7 @@ use crate::outcome::{Failure, Outcome};
 use crate::output::Output;
 use crate::replace::{Replaced, content, replace};
 
-/// What a secret or key is for: all that the daemon knows, by the names of RFC 7518 section 3.1 and RFC 8037.
+/// The algorithm of a secret or key: all that the daemon knows, by the names of RFC 7518 section 3.1 and RFC 8037.
 #[derive(Clone, Copy, PartialEq, Eq, ValueEnum, Serialize)]
 #[value(rename_all = "verbatim")]
 pub(crate) enum Algorithm {
@@ -142,7 +142,7 @@ impl Algorithm {
         matches!(self, Self::HS256 | Self::HS384 | Self::HS512)
     }
 
-    /// Where one goes that is given no file: never in place of one of the other kind.
+    /// Returns the usual file for one: never that of the other kind.
     fn usual_file(self) -> &'static str {
         match self.is_hmac() {
             true => "/etc/jwtkeeper/secret",

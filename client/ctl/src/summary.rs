@@ -1,4 +1,4 @@
-//! Health at a glance: one headline, then what is wrong and what to do about it, then what is in force. Empty parts are
+//! Health at a summary: one headline, then what is wrong and what to do about it, then what is in effect. Empty parts are
 //! left out, and so is what the daemon does not tell.
 
 use jwtkeeper_client::Health;
@@ -157,7 +157,7 @@ fn rows_of(realm: &Realm, counts: bool) -> Vec<Vec<Part>> {
     keys.iter().enumerate().map(row).collect()
 }
 
-/// What `ver` is minted as: a string in quotes, since `7` and `"7"` are not the same.
+/// Returns `ver` as it is minted: a string in quotes, since `7` and `"7"` are not the same.
 fn version(version: &Value) -> String {
     match version {
         Value::Null => "-".to_owned(),

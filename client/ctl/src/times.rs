@@ -27,7 +27,7 @@ pub(crate) fn when(seconds: u64, now: u64) -> String {
     format!("{} ({})", time(seconds), distance(seconds, now))
 }
 
-/// How far a time is from now.
+/// Returns the distance of a time from now.
 pub(crate) fn distance(seconds: u64, now: u64) -> String {
     match seconds.checked_sub(now) {
         Some(0) => "now".to_owned(),

@@ -1,4 +1,5 @@
-//! What each command asks and prints, for people and with `--json`: a contract with scripts. The daemon is scripted.
+//! The requests and the output of each command, for people and with `--json`: a contract with scripts. The daemon is
+//! scripted.
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
 

@@ -233,7 +233,7 @@ class Client:
             return Health(bool(reply.number("ready")), reply.number("generation"), _document(reply))
 
     def reload(self) -> int:
-        """Has the daemon read all files again; answers the generation then in force."""
+        """Has the daemon read all files again; answers the generation then in effect."""
         with self._reply() as reply:
             reply.check(self._library.reload(self._handle, reply.handle))
             return reply.number("generation")

@@ -24,7 +24,7 @@ module JWTKeeper
   @lock = Mutex.new
 
   class << self
-    # Yields a configuration to set, and puts it in force, frozen. Calls that are under way end with the old one.
+    # Yields a configuration to set, and puts it in effect, frozen. Calls that are under way end with the old one.
     def configure(new_configuration = Configuration.new)
       yield new_configuration if block_given?
       new_configuration.check
@@ -35,7 +35,7 @@ module JWTKeeper
       end
     end
 
-    # The configuration in force: the defaults until `configure` is called.
+    # The configuration in effect: the defaults until `configure` is called.
     def configuration
       @configuration || @lock.synchronize { @configuration ||= Configuration.new.freeze }
     end

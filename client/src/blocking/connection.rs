@@ -13,7 +13,7 @@ use crate::error::Fault;
 use crate::greeting;
 use crate::lock_cookie::Announced;
 
-/// How much is read at once.
+/// The number of bytes that are read at once.
 const CHUNK: usize = 4096;
 
 /// A greeted connection with no request in flight.
@@ -84,7 +84,7 @@ impl Connection {
             .ok_or(Failure::Fault(Fault::Malformed))
     }
 
-    /// Whether nothing came after the last reply: what nobody asked for belongs to nobody.
+    /// Returns true if nothing came after the last reply: such bytes belong to no call.
     pub(super) fn is_clean(&self) -> bool {
         matches!(frame_length(&self.inbox, MAX_FRAME), Ok(Some(length)) if self.inbox.len() == LENGTH_BYTES + length)
     }

@@ -47,7 +47,7 @@ impl Client {
         }
     }
 
-    /// How it reaches its daemon.
+    /// Returns the configuration.
     pub fn config(&self) -> &Config {
         &self.config
     }
@@ -57,7 +57,7 @@ impl Client {
     pub fn call<O: Operation>(&self, operation: &O) -> Result<O::Output, Error> {
         let pool = self.pools.mine();
         let mut call = Call::new(operation, &self.config);
-        if let Some(output) = call.foregone() {
+        if let Some(output) = call.local_answer() {
             return Ok(output);
         }
         loop {
@@ -193,7 +193,7 @@ impl Client {
         self.revoke(Revoke::issued_before(before)).map(Revoked::done)
     }
 
-    /// What the denylist of the client's realm says of a `jti`.
+    /// Looks up a `jti` in the denylist of the client's realm.
     pub fn status(&self, jti: &str) -> Result<Status, Error> {
         self.call(&GetStatus::jti(jti))
     }
@@ -203,7 +203,7 @@ impl Client {
         self.call(&GetJwks::new())
     }
 
-    /// How the daemon is.
+    /// Asks for the daemon's health.
     pub fn health(&self) -> Result<Health, Error> {
         self.call(&GetHealth)
     }

@@ -12,7 +12,7 @@ use super::connection::Connection;
 use crate::config::Config;
 use crate::lock_cookie::{Announced, Learned, LockCookie};
 
-/// How many processes in a line of descent can have a slot: a child copies its ancestors' slots and takes the
+/// The number of processes in a line of descent that can have a slot: a child copies its ancestors' slots and takes the
 /// next. Later ones connect for each call.
 const GENERATIONS: usize = 16;
 
@@ -67,8 +67,8 @@ impl Pools {
 }
 
 impl Drop for Pools {
-    /// What a thread of an ancestor was just changing when this process was made may be half changed: it is left alone,
-    /// with the copies of its connections that it holds.
+    /// Leaves alone the slots that a thread of an ancestor was changing when this process was made: they may be half
+    /// changed, with the copies of its connections that it holds.
     fn drop(&mut self) {
         for slot in &mut self.slots {
             if matches!(slot.idle.try_lock(), Err(TryLockError::WouldBlock)) {
@@ -117,8 +117,8 @@ impl Pool {
         self.learned().of(realm)
     }
 
-    /// Keeps a connection for the next call, unless there are enough. It takes the place of one that lacks the lock cookie
-    /// of a realm which it has: otherwise calls that need that cookie would connect again and again.
+    /// Keeps a connection for the next call, unless there are enough. It takes the place of one that lacks the lock
+    /// cookie of a realm which it has: otherwise calls that need that cookie would connect again and again.
     pub(super) fn put(&self, connection: Connection, max_idle: usize) {
         let mut idle = self.lock();
         if idle.len() >= max_idle {

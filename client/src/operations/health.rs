@@ -5,7 +5,7 @@ use jwtkeeper_wire::{Answer, Op};
 use super::Operation;
 use crate::answer::{Document, Health};
 
-/// How the daemon is. Answered by [`Health`](crate::Health).
+/// Asks for the daemon's health. Answered by [`Health`](crate::Health).
 #[derive(Debug, Clone, Copy, Default)]
 pub struct GetHealth;
 

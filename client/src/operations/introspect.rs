@@ -6,8 +6,8 @@ use super::Operation;
 use super::presented::Presented;
 use crate::answer::Document;
 
-/// Examines a token for an administrator, and changes nothing. Answered by a [`Document`](crate::Document), also where the
-/// token is not valid: docs/protocol.md lists its members.
+/// Examines a token for an administrator, and changes nothing. Answered by a [`Document`](crate::Document), also where
+/// the token is not valid: docs/protocol.md lists its members.
 #[derive(Clone)]
 pub struct Introspect<'a> {
     realm: Option<&'a str>,

@@ -31,7 +31,7 @@ impl<'a> Issue<'a> {
         self
     }
 
-    /// That lives this long, in whole seconds (a part of one counts as one), up to the realm's `max_lifetime`.
+    /// Sets the lifetime in whole seconds (a part of one counts as one), up to the realm's `max_lifetime`.
     #[must_use]
     pub fn ttl(mut self, ttl: Duration) -> Self {
         self.ttl = Some(ttl);

@@ -1,6 +1,6 @@
 //! The operations: one file each with its request, the operation of the wire, and the answer as the caller gets it. A
-//! request is a value that is built once and may be asked many times. None has Debug: they hold tokens, cookie secrets and
-//! claims.
+//! request is a value that is built once and may be asked many times. None has Debug: they hold tokens, cookie secrets
+//! and claims.
 
 use jwtkeeper_wire as wire;
 use jwtkeeper_wire::{Answer, Op};

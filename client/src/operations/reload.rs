@@ -5,7 +5,7 @@ use jwtkeeper_wire::{Answer, Op};
 use super::Operation;
 use crate::answer::{Document, Reloaded};
 
-/// Read all files again. Answered by the generation now in force.
+/// Read all files again. Answered by the generation now in effect.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct Reload;
 

@@ -5,7 +5,7 @@ use jwtkeeper_wire::{Answer, Op};
 use super::Operation;
 use crate::answer::Status;
 
-/// What the denylist says of a jti. Answered by [`Status`](crate::Status).
+/// Looks a jti up in the denylist. Answered by [`Status`](crate::Status).
 #[derive(Debug, Clone)]
 pub struct GetStatus<'a> {
     realm: Option<&'a str>,

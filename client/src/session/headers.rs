@@ -24,7 +24,7 @@ pub(super) fn secret<'a>(cookies: &[&'a str], cookie: &LockCookie) -> Option<&'a
     cookies.iter().find_map(|header| cookie.find(header))
 }
 
-/// Whether a handler has said itself what becomes of the session: it wrote a token, or wrote or cleared the cookie.
+/// Returns true if a handler wrote the session itself: a token, or the cookie, or its deletion.
 pub(super) fn are_written(headers: &HeaderMap, cookie: &LockCookie) -> bool {
     let of_the_lock = |header: &HeaderValue| {
         let name = header.as_bytes().split(|byte| *byte == b'=').next();
@@ -33,8 +33,8 @@ pub(super) fn are_written(headers: &HeaderMap, cookie: &LockCookie) -> bool {
     headers.contains_key(AUTHORIZATION) || headers.get_all(SET_COOKIE).iter().any(of_the_lock)
 }
 
-/// Gives a new token to whoever the response goes to: `Authorization`, and `Set-Cookie` where the realm locks. No cache may
-/// keep the response. The layer adds nothing to a response that this was done to.
+/// Gives a new token to whoever the response goes to: `Authorization`, and `Set-Cookie` where the realm locks. No
+/// cache may keep the response. The layer adds nothing to a response that this was done to.
 ///
 /// It fails when the realm's cookie does not fit a header, which a daemon does not let happen.
 pub fn write(headers: &mut HeaderMap, minted: &Minted) -> Result<(), InvalidHeaderValue> {

@@ -67,16 +67,17 @@ impl<B, F: Fn(&Refusal, &Parts) -> Response<B>> Refuse<B> for RefuseWith<F> {
 }
 
 /// Authenticates the requests to a service. A request that is let through has a [`Session`](super::Session) among its
-/// extensions. One that is not is answered here, with an empty body unless [`SessionLayer::refuse_with`] says otherwise:
+/// extensions. One that is not is answered here, with an empty body unless [`SessionLayer::refuse_with`] says
+/// otherwise:
 ///
 /// - 401 with `WWW-Authenticate` where there is no valid token; the lock cookie is cleared if the token is expired or
 ///   revoked;
 /// - 503 with `Retry-After` where the token could not be judged: nothing is cleared;
 /// - 500 where the set-up is wrong, or the daemon refuses the app's new claims: nothing is cleared.
 ///
-/// A response whose handler wrote `Authorization` itself, or wrote or cleared the lock cookie (a login or a logout behind
-/// the layer), is the handler's: nothing is added to it. A response that carries a new token has `Cache-Control: no-store`.
-/// Causes of 503 and 500 are logged: see [`Sessions`].
+/// A response whose handler wrote `Authorization` itself, or wrote or cleared the lock cookie (a login or a logout
+/// behind the layer), is the handler's: nothing is added to it. A response that carries a new token has
+/// `Cache-Control: no-store`. Causes of 503 and 500 are logged: see [`Sessions`].
 #[derive(Clone)]
 pub struct SessionLayer<R = EmptyBody> {
     flow: Arc<Flow>,
@@ -129,7 +130,8 @@ impl<R> SessionLayer<R> {
 
     /// Asks the app for new claims when a token is rotated. The hook sees the old claims, which are valid, and the
     /// request without its body; it copies what its future needs of them. The future gives `Some` new private claims,
-    /// `None` to carry the old ones over, or, in a `Result`, the status to answer the request with where it cannot tell.
+    /// `None` to carry the old ones over, or, in a `Result`, the status to answer the request with where it cannot
+    /// tell.
     #[must_use]
     pub fn regenerate_claims<F, T>(mut self, hook: F) -> Self
     where
@@ -143,8 +145,8 @@ impl<R> SessionLayer<R> {
         self
     }
 
-    /// Answers refused requests as this function does, in place of the status with an empty body: a page, or a JSON body
-    /// with a reason of the app's. `WWW-Authenticate`, `Retry-After` and the cleared cookie are added where it has
+    /// Answers refused requests as this function does, in place of the status with an empty body: a page, or a JSON
+    /// body with a reason of the app's. `WWW-Authenticate`, `Retry-After` and the cleared cookie are added where it has
     /// not set its own.
     #[must_use]
     pub fn refuse_with<F, B>(self, answer: F) -> SessionLayer<RefuseWith<F>>

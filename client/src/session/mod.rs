@@ -73,12 +73,13 @@ pub fn bearer(authorization: &str) -> Option<&str> {
     (scheme.eq_ignore_ascii_case("bearer") && !token.is_empty()).then_some(token)
 }
 
-/// Whether a token that is invalid for this reason takes its cookie with it: no other token could still need it.
+/// Returns true if a token that is invalid for this reason takes its cookie with it: no other token could still need
+/// it.
 pub fn clears_cookie(reason: Reason) -> bool {
     matches!(reason, Reason::Expired | Reason::Revoked)
 }
 
-/// Whether a request goes on with its old token, which is valid, when rotating it ended in this error. It does
+/// Returns true if a request goes on with its old token, which is valid, when rotating it ended in this error. It does
 /// not where the app's own claims are at fault: the app must hear of that.
 pub fn goes_on(error: &Error) -> bool {
     error.is_temporary()

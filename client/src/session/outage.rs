@@ -22,10 +22,11 @@ impl Default for Outages {
     }
 }
 
-/// The time without a failure after which an outage is over. While a daemon is overloaded, failures and answers alternate.
+/// The time without a failure after which an outage is over. While a daemon is overloaded, failures and answers
+/// alternate.
 const QUIET: Duration = Duration::from_secs(1);
 
-/// Whether one operation fails now.
+/// The state of one operation: failing or not.
 #[derive(Debug)]
 pub(super) struct Outage {
     operation: &'static str,

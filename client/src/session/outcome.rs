@@ -36,8 +36,8 @@ impl Authenticated {
         &self.session
     }
 
-    /// The headers of the rotation for the response, ready made: `Authorization`, `Cache-Control: no-store`, and `Set-Cookie`
-    /// where the realm locks. `None` where the token was not rotated.
+    /// The headers of the rotation for the response, ready made: `Authorization`, `Cache-Control: no-store`, and
+    /// `Set-Cookie` where the realm locks. `None` where the token was not rotated.
     pub fn rotation(&self) -> Option<&HeaderMap> {
         self.successor.as_ref()
     }
@@ -103,8 +103,8 @@ impl Refusal {
         self.status
     }
 
-    /// Why the token is not valid; `None` where there was none, or it was not judged. For a log: whoever presented it need not
-    /// be told.
+    /// Why the token is not valid; `None` where there was none, or it was not judged. For a log: whoever presented it
+    /// need not be told.
     pub fn reason(&self) -> Option<Reason> {
         self.reason
     }

@@ -1,4 +1,4 @@
-//! What a handler behind the layer sees of the session: `Extension<Session>` in axum.
+//! The session as a handler behind the layer sees it: `Extension<Session>` in axum.
 
 use std::fmt;
 use std::sync::{Arc, OnceLock};
@@ -88,12 +88,12 @@ impl Session {
         &self.0.lock_cookie
     }
 
-    /// Whether the token was rotated on this request: the response will carry the new one.
+    /// Returns true if the token was rotated on this request: the response will carry the new one.
     pub fn is_rotated(&self) -> bool {
         self.0.rotated
     }
 
-    /// What to ask the client at logout: revoke the token and its whole session.
+    /// Returns the request for a logout: revoke the token and its whole session.
     pub fn revoke(&self) -> Revoke<'_> {
         Revoke::token(self.token(), self.cookie())
     }

@@ -89,9 +89,9 @@ impl Sessions {
         self.authenticate_with(request, carried).await
     }
 
-    /// The same; `regenerate` is asked for new claims when a token is rotated. It sees the old claims, which are valid, and
-    /// gives `Some` new private claims, `None` to carry the old ones over, or, in a `Result`, the status to answer the
-    /// request with where it cannot tell.
+    /// The same; `regenerate` is asked for new claims when a token is rotated. It sees the old claims, which are
+    /// valid, and gives `Some` new private claims, `None` to carry the old ones over, or, in a `Result`, the status to
+    /// answer the request with where it cannot tell.
     pub async fn authenticate_with<F, R>(&self, request: &HeaderMap, regenerate: F) -> Outcome
     where
         F: FnOnce(&Claims) -> R,

@@ -21,7 +21,7 @@ use crate::greeting;
 use crate::lock_cookie::Announced;
 use crate::operations::Operation;
 
-/// How many requests wait to be written before callers are made to wait.
+/// The number of requests that wait to be written before callers are made to wait.
 const OUTBOX: usize = 1024;
 
 type Replies = FramedRead<ReadHalf<Stream>, Frames>;
@@ -35,8 +35,8 @@ pub(super) struct Connection {
 }
 
 impl Connection {
-    /// Connects, greets, asking for the lock cookies of these realms, and leaves the connection to a task of the current
-    /// runtime.
+    /// Connects, greets, asking for the lock cookies of these realms, and leaves the connection to a task of the
+    /// current runtime.
     pub(super) async fn open(config: &Config, realms: Vec<String>) -> Result<Self, Failure> {
         let stream = Stream::connect(&config.socket, &config.server).await?;
         let (read, write) = split(stream);
@@ -85,7 +85,7 @@ impl Connection {
         &self.announced
     }
 
-    /// How many replies have come.
+    /// Returns the number of replies that have come.
     pub(super) fn delivered(&self) -> u64 {
         self.waiting.delivered()
     }
@@ -138,7 +138,7 @@ async fn hand_out(mut replies: Replies, waiting: &Waiting) -> Result<(), Failure
     Ok(())
 }
 
-/// What a reply with the id 0 says: it belongs to no request.
+/// Returns the fault in a reply with the id 0: it belongs to no request.
 fn about_the_connection(body: &Bytes) -> Fault {
     match decode::<Reply<'_>>(body) {
         Ok(Reply {

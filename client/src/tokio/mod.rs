@@ -51,7 +51,7 @@ impl Client {
         }
     }
 
-    /// How it reaches its daemon.
+    /// Returns the configuration.
     pub fn config(&self) -> &Config {
         &self.shared.config
     }
@@ -60,7 +60,7 @@ impl Client {
     /// are short for this. Safe to cancel.
     pub async fn call<O: Operation>(&self, operation: &O) -> Result<O::Output, Error> {
         let mut call = Call::new(operation, &self.shared.config);
-        if let Some(output) = call.foregone() {
+        if let Some(output) = call.local_answer() {
             return Ok(output);
         }
         loop {
@@ -157,7 +157,7 @@ impl Client {
         self.revoke(Revoke::issued_before(before)).await.map(Revoked::done)
     }
 
-    /// What the denylist of the client's realm says of a `jti`.
+    /// Looks up a `jti` in the denylist of the client's realm.
     pub async fn status(&self, jti: &str) -> Result<Status, Error> {
         self.call(&GetStatus::jti(jti)).await
     }
@@ -167,12 +167,12 @@ impl Client {
         self.call(&GetJwks::new()).await
     }
 
-    /// How the daemon is.
+    /// Asks for the daemon's health.
     pub async fn health(&self) -> Result<Health, Error> {
         self.call(&GetHealth).await
     }
 
-    /// Has the daemon read all files again; answers the generation now in force.
+    /// Has the daemon read all files again; answers the generation now in effect.
     pub async fn reload(&self) -> Result<u64, Error> {
         self.call(&Reload).await
     }

@@ -1,5 +1,5 @@
-//! Who waits for which reply on a connection. An id is given out once, so a reply can reach the caller who asked
-//! and no other; a caller who gave up leaves its place behind, where its reply is dropped when it comes.
+//! The callers that wait for replies on a connection. An id is given out once, so a reply can reach the caller who
+//! asked and no other; a caller who gave up leaves its place behind, where its reply is dropped when it comes.
 
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -10,7 +10,7 @@ use tokio::sync::{Notify, oneshot};
 
 use crate::error::Fault;
 
-/// How many replies may be outstanding, given up ones included. A daemon that lets so many pile up is not
+/// The number of replies that may be outstanding, given up ones included. A daemon that lets so many pile up is not
 /// answering, and the connection is closed.
 const MOST: usize = 65_536;
 
@@ -65,7 +65,7 @@ impl Waiting {
         Ok(())
     }
 
-    /// How many replies have come.
+    /// Returns the number of replies that have come.
     pub(super) fn delivered(&self) -> u64 {
         self.delivered.load(Ordering::Relaxed)
     }

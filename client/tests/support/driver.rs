@@ -27,7 +27,7 @@ impl Driver {
         }
     }
 
-    /// What a validate of `token` answers: its claim `sub`.
+    /// Returns the claim `sub` in the answer to a validate of `token`.
     pub fn subject(&self, token: &str) -> Result<String, Error> {
         let verdict = self.call(&jwtkeeper_client::Validate::new(token))?;
         Ok(subject(&verdict))

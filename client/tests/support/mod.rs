@@ -1,4 +1,4 @@
-//! What the tests of both clients share: one face for the two clients.
+//! Support for the tests of both clients: one face for the two clients.
 
 #![allow(
     dead_code,

@@ -13,7 +13,7 @@ pub struct CodeRow {
     pub code: u16,
     /// The name in texts, logs and the command line.
     pub name: &'static str,
-    /// What it means, and what to do.
+    /// The meaning, and what to do.
     pub meaning: &'static str,
     /// The name for C.
     pub c_name: &'static CStr,
@@ -110,7 +110,7 @@ codes! {
         ShuttingDown = 502, "shutting_down", "The daemon is stopping; connect again.";
         Internal = 503, "internal", "A fault of the daemon; its log says more.";
         ClockBehind = 504, "clock_behind", "No longer sent: no clock stops a login.";
-        ReloadRefused = 505, "reload_refused", "The files are not right; what was in force stays in force.";
+        ReloadRefused = 505, "reload_refused", "The files are not right; what was in effect stays in effect.";
     }
 }
 
@@ -160,7 +160,7 @@ codes! {
 }
 
 codes! {
-    /// What the denylist says of a jti.
+    /// Looks a jti up in the denylist.
     State {
         None = 0, "none", "Nothing stands.";
         Soft = 1, "soft", "Flagged: valid, rotation due.";

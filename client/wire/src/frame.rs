@@ -14,9 +14,9 @@ pub const LENGTH_BYTES: usize = 4;
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("a frame of {length} bytes, where {limit} are the limit")]
 pub struct FrameError {
-    /// What the frame claims.
+    /// The length that the frame claims.
     pub length: usize,
-    /// What is allowed.
+    /// The limit.
     pub limit: usize,
 }
 

@@ -20,7 +20,7 @@ pub use operation::{
     UNKNOWN_OPERATION,
 };
 
-/// Where the daemon listens unless it is told otherwise.
+/// The default path of the daemon's socket.
 pub const DEFAULT_SOCKET: &str = "/run/jwtkeeper/jwtkeeper.sock";
 
 /// The longest token that any realm takes, in bytes: the bound of `max_token`.

@@ -1,5 +1,5 @@
-//! The messages around the operations: greetings, requests, replies, tokens. Variants are only ever appended and structs
-//! never change. Strings and byte strings borrow from the frame they were read from.
+//! The messages around the operations: greetings, requests, replies, tokens. Variants are only ever appended and
+//! structs never change. Strings and byte strings borrow from the frame they were read from.
 
 use serde::{Deserialize, Serialize};
 
@@ -15,9 +15,9 @@ pub const PROTOCOL: u16 = 1;
 /// An extension of a greeting: a number and its bytes. Unknown numbers are skipped.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Extension<'a> {
-    /// What it is.
+    /// The kind.
     pub kind: u16,
-    /// What it says.
+    /// The value.
     #[serde(borrow, with = "serde_bytes")]
     pub value: &'a [u8],
 }
@@ -78,7 +78,7 @@ pub enum Greeting<'a> {
     },
 }
 
-/// What a client needs to know of the daemon that it reached.
+/// The daemon's part of a greeting.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Welcome<'a> {
     /// The protocol that both sides speak from here on.
@@ -87,21 +87,21 @@ pub struct Welcome<'a> {
     pub server: &'a str,
     /// Another number in each life of the daemon.
     pub instance: [u8; 16],
-    /// The generation of the snapshot in force.
+    /// The generation of the snapshot in effect.
     pub generation: u64,
-    /// What the daemon takes.
+    /// The daemon's limits.
     pub limits: Limits,
     /// The daemon's answers to those of the hello.
     #[serde(borrow)]
     pub extensions: Vec<Extension<'a>>,
 }
 
-/// What the daemon takes from one connection.
+/// The daemon's limits for one connection.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Limits {
     /// The longest message, in bytes.
     pub max_frame: u32,
-    /// How many requests may wait for their replies; more are not read until some are answered.
+    /// The number of requests that may wait for their replies; more are not read until some are answered.
     pub max_in_flight: u32,
 }
 
@@ -111,7 +111,7 @@ pub struct Request<'a> {
     /// Any number but 0 that no other request in flight on this connection has. A reply with the id 0 is an error
     /// about the connection, or about a request whose id could not be read.
     pub id: u64,
-    /// What is asked.
+    /// The operation.
     #[serde(borrow)]
     pub op: Op<'a>,
 }
@@ -121,7 +121,7 @@ pub struct Request<'a> {
 pub struct Reply<'a> {
     /// The request's.
     pub id: u64,
-    /// What is answered.
+    /// The answer.
     #[serde(borrow)]
     pub answer: Answer<'a>,
 }
@@ -131,11 +131,11 @@ pub struct Reply<'a> {
 pub struct Minted<'a> {
     /// Compact serialization.
     pub token: &'a str,
-    /// Its `jti`.
+    /// The `jti`.
     pub jti: &'a str,
-    /// Its `exp`, in seconds since the epoch.
+    /// The `exp`, in seconds since the epoch.
     pub expires_at: u64,
-    /// Its claims, a JSON object.
+    /// The claims, a JSON object.
     #[serde(with = "serde_bytes")]
     pub claims: &'a [u8],
     /// The lock cookie to set beside it, where the realm locks.
@@ -145,7 +145,7 @@ pub struct Minted<'a> {
 /// The lock cookie, in parts and ready made.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Cookie<'a> {
-    /// Its name.
+    /// The name.
     pub name: &'a str,
     /// The cookie secret, or `new.old`.
     pub value: &'a str,

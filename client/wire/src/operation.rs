@@ -1,6 +1,6 @@
-//! The operations: what is asked, what is answered, and one row each in [`OPERATIONS`], which access rules, prices, metrics
-//! and the audit of the daemon are derived from. Variants are only ever appended and structs never change: an operation
-//! that needs more gets a new variant.
+//! The operations: what is asked, what is answered, and one row each in [`OPERATIONS`], which access rules, prices,
+//! metrics and the audit of the daemon are derived from. Variants are only ever appended and structs never change: an
+//! operation that needs more gets a new variant.
 
 use serde::{Deserialize, Serialize};
 
@@ -19,7 +19,7 @@ pub enum Op<'a> {
         /// A JSON object; empty for none.
         #[serde(borrow, with = "serde_bytes")]
         claims: &'a [u8],
-        /// How long it lives, in seconds; the realm's `expiry` without.
+        /// The lifetime in seconds; `None` for the realm's `expiry`.
         ttl: Option<u64>,
     },
     /// Is this token valid now? Answered by [`Answer::Valid`] or [`Answer::Invalid`].
@@ -56,11 +56,11 @@ pub enum Op<'a> {
     Revoke {
         /// The realm.
         realm: &'a str,
-        /// What.
+        /// The target.
         #[serde(borrow)]
         target: RevokeTarget<'a>,
     },
-    /// What the denylist says of a jti. Answered by [`Answer::Status`].
+    /// Looks a jti up in the denylist. Answered by [`Answer::Status`].
     Status {
         /// The realm.
         realm: &'a str,
@@ -72,7 +72,7 @@ pub enum Op<'a> {
         /// The realm.
         realm: &'a str,
     },
-    /// How the daemon is. Answered by [`Answer::Health`].
+    /// Asks for the daemon's health. Answered by [`Answer::Health`].
     Health,
     /// Read all files again. Answered by [`Answer::Reloaded`], or an error that says which file and line are wrong.
     Reload,
@@ -85,8 +85,8 @@ pub enum Op<'a> {
         /// Nothing is applied.
         dry_run: bool,
     },
-    /// Examines a token for an administrator, and changes nothing. Answered by [`Answer::Introspection`], also where the
-    /// token is not valid.
+    /// Examines a token for an administrator, and changes nothing. Answered by [`Answer::Introspection`], also where
+    /// the token is not valid.
     Introspect {
         /// The realm that it should be of.
         realm: &'a str,
@@ -190,7 +190,7 @@ impl Cost {
 /// The row of an operation.
 #[derive(Debug, PartialEq, Eq)]
 pub struct OperationRow {
-    /// Its place in [`OPERATIONS`].
+    /// The place in [`OPERATIONS`].
     pub place: usize,
     /// The name in metrics, in the audit and in errors.
     pub name: &'static str,
@@ -200,7 +200,7 @@ pub struct OperationRow {
     pub audited: bool,
     /// It answers by the denylist: refused while the copy of a shared store is older than `max_staleness`.
     pub needs_denylist: bool,
-    /// Its work.
+    /// The work.
     pub cost: Cost,
 }
 
@@ -299,7 +299,7 @@ impl<'a> Op<'a> {
     }
 }
 
-/// What to flag.
+/// The target of a flag.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub enum FlagTarget<'a> {
     /// One token.
@@ -313,7 +313,7 @@ pub enum FlagTarget<'a> {
     },
 }
 
-/// What to revoke.
+/// The target of a revocation.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub enum RevokeTarget<'a> {
     /// A token in hand, and its session.
@@ -396,7 +396,7 @@ pub enum Answer<'a> {
     Done,
     /// To [`Op::Status`].
     Status {
-        /// What stands.
+        /// The state.
         state: State,
         /// Until when, in seconds since the epoch; 0 when nothing stands.
         until: u64,
@@ -411,7 +411,7 @@ pub enum Answer<'a> {
     Health {
         /// Requests are answered, and everything that they rest on is right.
         ready: bool,
-        /// The generation of the snapshot in force.
+        /// The generation of the snapshot in effect.
         generation: u64,
         /// A JSON object; its members are listed in docs/protocol.md and only ever grow.
         #[serde(with = "serde_bytes")]
@@ -419,14 +419,14 @@ pub enum Answer<'a> {
     },
     /// To [`Op::Reload`].
     Reloaded {
-        /// The generation now in force.
+        /// The generation now in effect.
         generation: u64,
     },
     /// To [`Op::Import`]: this host's store has everything that is known.
     Imported {
-        /// How many entries are known.
+        /// The number of entries that are known.
         entries: u64,
-        /// How many of them the shared store still lacks: they are being put into it.
+        /// The number of them that the shared store still lacks: they are being put into it.
         pending: u64,
     },
     /// To [`Op::ReloadReport`].

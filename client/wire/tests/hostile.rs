@@ -1,4 +1,4 @@
-//! What a hostile or broken peer can put into frames: cut, trailing, lying and random bytes. Every one is an
+//! Hostile and broken frames: cut, trailing, lying and random bytes. Every one is an
 //! error; none panics, and none reserves what it claims.
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]

@@ -1,5 +1,5 @@
-//! Limits for log lines that clients or a shared store can cause: the first lines of an event are written at once, then one
-//! per interval with the count of those suppressed. The count is also written when the event stops.
+//! Limits for log lines that clients or a shared store can cause: the first lines of an event are written at once,
+//! then one per interval with the count of those suppressed. The count is also written when the event stops.
 
 use std::collections::HashMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -20,7 +20,8 @@ const KEY_LENGTH: usize = 64;
 /// All limits that have suppressed a line.
 static LIMITS: Mutex<Vec<&'static LogLimit>> = Mutex::new(Vec::new());
 
-/// Writes a line at a level unless its event was logged too often. `key` names what is limited on its own (a session, say).
+/// Writes a line at a level unless its event was logged too often. `key` names what is limited on its own (a session,
+/// say).
 #[macro_export]
 macro_rules! limited {
     ($level:ident, $event:literal, key = $key:expr, $($line:tt)+) => {{

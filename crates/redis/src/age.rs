@@ -1,4 +1,4 @@
-//! How old the copy in memory is, by a clock that nobody can set and that goes on while the host sleeps.
+//! The age of the copy in memory, by a clock that nobody can set and that continues while the host sleeps.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;

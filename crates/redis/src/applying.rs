@@ -1,7 +1,7 @@
 //! Cutoffs that requests are applying in Redis at this moment.
 //!
-//! Each application gives a cutoff a new number. A repair that writes the same cutoff meanwhile must not give it another:
-//! a login that carries the first number would be revoked by the second.
+//! Each application gives a cutoff a new number. A repair that writes the same cutoff meanwhile must not give it
+//! another: a login that carries the first number would be revoked by the second.
 
 use std::collections::HashMap;
 use std::sync::{Mutex, PoisonError};

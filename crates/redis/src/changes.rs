@@ -1,5 +1,5 @@
-//! How a change is made in Redis, each of its steps atomic, before it is acknowledged; and what an entry that stands here
-//! looks like as such a step.
+//! The changes in Redis, each of their steps atomic, before they are acknowledged; and the repair of an entry that
+//! exists here looks like as such a step.
 
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -23,7 +23,7 @@ use jwtkeeper_core::denylist::{Kind, Level, Outcome, Revocation, Rotate};
 use jwtkeeper_core::denylist::{Rotation, StoreError};
 use jwtkeeper_core::types::{Id, Millis};
 
-/// How long replicas may take, of [`PATIENCE`].
+/// The time that replicas may take, of [`PATIENCE`].
 const REPLICAS_MS: u64 = 1000;
 
 impl Fleet {
@@ -36,7 +36,7 @@ impl Fleet {
         }
     }
 
-    /// What the primary that it belongs to lacks. Without one, its first reading will show it.
+    /// Notes that its primary lacks an entry. Without a primary, the first scan will show it.
     pub(super) fn repair(&self, job: Job) {
         if let Ok(node) = self.node_of(&naming::entry(&job.shared.prefix, job.kind, &job.id)) {
             node.repair([job]);
@@ -356,13 +356,13 @@ impl Fleet {
         count
     }
 
-    /// Whether what stands already is written all the same: only what is written can be waited for.
+    /// Returns true if what stands already is written all the same: only what is written can be waited for.
     fn touch(&self, acknowledge: bool) -> u8 {
         u8::from(acknowledge && self.terms.wait_replicas > 0)
     }
 }
 
-/// Whether a refusal says something of the server, and not of one key.
+/// Returns true if a refusal says something of the server, and not of one key.
 fn code_is_of_all(error: &RedisError) -> bool {
     !has_moved(error) && error.code() != Some("WRONGTYPE")
 }

@@ -1,5 +1,5 @@
-//! Connections to Redis over sockets of our own, read no faster than an honest server needs: a hostile one must not make
-//! us allocate without bound.
+//! Connections to Redis over sockets of our own, read no faster than an honest server needs: a hostile one must not
+//! make us allocate without bound.
 
 use std::pin::Pin;
 use std::sync::Arc;

@@ -19,8 +19,8 @@ use jwtkeeper_core::types::{Id, Millis, Seconds};
 /// A deadline may differ by so much, in seconds: clocks do, and a time to live is rounded.
 const TOLERANCE: Seconds = 60;
 
-/// No realm has a longer grace, in milliseconds, by a clock that may be ahead by `clock_skew`. A later end is cut short, and
-/// its seal does not hold for what is left.
+/// No realm has a longer grace, in milliseconds, by a clock that may be ahead by `clock_skew`. A later end is cut
+/// short, and its seal does not hold for what is left.
 const MOST_GRACE: u64 = 60 * 60 * 1000;
 
 /// The longest value of an entry that is read, in bytes.
@@ -42,7 +42,7 @@ pub(super) struct Sharing {
     pub(super) shared: Vec<Arc<Shared>>,
 }
 
-/// What Redis has of one entry.
+/// The value of an entry in Redis.
 struct Found {
     raises: Vec<Revocation>,
     decided: Option<Decided>,
@@ -222,13 +222,14 @@ fn follow(fleet: &Fleet, job: &Job, decided: &Decided) {
     }
 }
 
-/// What ends before this needs not be put back: no copy of it outlives it by more than clocks may differ.
+/// Returns the deadline before which entries need no repair: no copy of them outlives it by more than clocks may
+/// differ.
 pub(super) fn soon(fleet: &Fleet, now: Millis) -> Seconds {
     now.plus(fleet.terms.clock_skew_ms).seconds().saturating_add(3)
 }
 
 impl Found {
-    /// Whether nothing more stands here.
+    /// Returns true if the entry is empty.
     fn is_all(
         &self,
         stands: &[Revocation],

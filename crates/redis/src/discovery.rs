@@ -12,7 +12,7 @@ use super::servers::{Reach, Servers};
 /// Slots of a cluster; other servers have them all.
 pub(super) const SLOTS: u16 = 16384;
 
-/// How long a sentinel or a member of a cluster may take to say where the others are.
+/// The time that a sentinel or a member of a cluster may take to say where the others are.
 const GUIDE: Duration = Duration::from_secs(1);
 
 /// A server that holds entries, and which.
@@ -28,13 +28,13 @@ impl Primary {
         vec![Self { server, slots }]
     }
 
-    /// Its address.
+    /// Returns the address.
     pub(super) fn name(&self) -> String {
         self.server.addr().to_string()
     }
 }
 
-/// What a look found.
+/// The result of a discovery.
 pub(super) struct Looked {
     pub(super) primaries: Vec<Primary>,
     /// It is known that these are the primaries now: by most of the sentinels, or by a cluster that is whole.
@@ -47,13 +47,13 @@ impl Looked {
     }
 }
 
-/// Who is asked for the primaries.
+/// The discovery of primaries.
 #[derive(Default)]
 pub(super) struct Discovery {
     guides: HashMap<String, Connection>,
     /// Which member of a cluster is asked first.
     turn: usize,
-    /// What most sentinels said last.
+    /// The last answer of most sentinels.
     said_last: Option<(String, u16)>,
 }
 
@@ -85,8 +85,8 @@ impl Discovery {
         }
     }
 
-    /// What most sentinels say; more than half of them must, to leave a primary that is known, and twice in a row, to
-    /// leave one that is well: at the end of a failover they contradict each other for a while.
+    /// Returns the answer of most sentinels: more than half of them must agree, to leave a primary that is known, and
+    /// twice in a row, to leave one that is well: at the end of a failover they contradict each other for a while.
     async fn ask_sentinels(
         &mut self,
         servers: &Servers,

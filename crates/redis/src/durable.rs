@@ -1,4 +1,4 @@
-//! Whether Redis keeps what it takes: what INFO and CONFIG say of it, the exact line of redis.conf that would mend it,
+//! The durability of Redis by INFO and CONFIG, the line of redis.conf that would improve it,
 //! and whether that is reason enough to acknowledge nothing.
 
 use std::collections::HashMap;
@@ -7,14 +7,14 @@ use redis::{ErrorKind, RedisError, ServerErrorKind};
 
 use super::connection::Connection;
 
-/// What was found of one server.
+/// The durability of one server.
 #[derive(Debug, Default, Clone, PartialEq, Eq)]
 pub(super) struct Durability {
-    /// What can lose entries, and the line that mends it.
+    /// The ways to lose entries, each with its remedy.
     pub(super) losses: Vec<String>,
-    /// What else is worth saying.
+    /// Other notes.
     pub(super) notes: Vec<String>,
-    /// How many keys it has evicted since its start.
+    /// The number of keys that it has evicted since its start.
     pub(super) evicted: u64,
 }
 
@@ -44,7 +44,7 @@ pub(super) async fn ask(connection: &mut Connection, wait_replicas: u32) -> Resu
     Ok(judge(&info, config.as_ref(), wait_replicas))
 }
 
-/// How many keys a server has evicted since its start.
+/// Returns the number of keys that a server has evicted since its start.
 pub(super) async fn evicted(connection: &mut Connection) -> Result<u64, RedisError> {
     let text: String = redis::cmd("INFO").arg("stats").query_async(connection).await?;
     Ok(number(&facts(&text), "evicted_keys"))

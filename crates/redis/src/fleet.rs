@@ -1,4 +1,5 @@
-//! What a daemon knows of the Redis that its fleet shares: the primaries, how old the copy in memory is, and what is wrong.
+//! The Redis that a fleet shares, as a daemon knows it: the primaries, the age of the copy in memory, and what is
+//! wrong.
 
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicU16, AtomicU64, Ordering};
@@ -31,7 +32,7 @@ use jwtkeeper_log_limit::limited;
 /// Cutoffs found in the future that are remembered; more are applied as of whenever they are read.
 const FUTURE: usize = 10_000;
 
-/// What is known of Redis.
+/// The state of Redis.
 pub(super) struct Fleet {
     pub(super) terms: Terms,
     pub(super) clock: fn() -> Millis,
@@ -101,7 +102,7 @@ impl Fleet {
         }
     }
 
-    /// How old the copy is; `None` while it was never whole.
+    /// Returns the age of the copy; `None` while it was never complete.
     pub(super) fn age(&self) -> Option<Duration> {
         let nodes = self.nodes.load();
         let mut oldest = nodes.iter().map(|node| node.fresh.since()).min().flatten()?;
@@ -159,7 +160,7 @@ impl Fleet {
         ))
     }
 
-    /// What is wrong with any of it.
+    /// Returns the fault of any server.
     pub(super) fn fault(&self) -> Option<StoreError> {
         let of_nodes = self
             .nodes
@@ -169,7 +170,7 @@ impl Fleet {
         of_nodes.or_else(|| self.lost.lock().unwrap_or_else(PoisonError::into_inner).clone())
     }
 
-    /// What is worth a warning.
+    /// Returns the warnings.
     pub(super) fn warnings(&self) -> Vec<String> {
         let nodes = self.nodes.load();
         let mut all: Vec<String> = Vec::new();
@@ -204,7 +205,7 @@ impl Fleet {
         Some(StoreError::Away(format!("require_durable: {loss}")))
     }
 
-    /// What health says in faults.
+    /// Returns the fault for health.
     pub(super) fn in_the_way(&self) -> Option<String> {
         let unread = || {
             let realms = self.realms.borrow();
@@ -319,7 +320,7 @@ impl Fleet {
         })
     }
 
-    /// Whether an entry is a node's own.
+    /// Returns true if an entry is a node's own.
     pub(super) fn is_of(&self, node: &Node, shared: &Shared, kind: Kind, id: &Id) -> bool {
         node.has_all() || node.has(&naming::entry(&shared.prefix, kind, id))
     }

@@ -1,5 +1,5 @@
-//! Values in Redis that neither we nor a gem wrote: remembered so that they are told of once, cost nobody a second login,
-//! and can be written over.
+//! Values in Redis that neither we nor a gem wrote: remembered so that they are told of once, cost nobody a second
+//! login, and can be written over.
 
 use std::collections::HashMap;
 use std::hash::Hash;
@@ -72,7 +72,7 @@ fn key_of(job: &Job) -> String {
     naming::record(&job.shared.prefix, &job.id)
 }
 
-/// What is remembered of a key, or this. Beyond [`MOST`] something else is forgotten.
+/// Returns what is remembered of a key, or this. Beyond [`MOST`] something else is forgotten.
 fn remember<'m, V>(known: &'m mut HashMap<String, V>, key: &str, value: V) -> &'m mut V
 where
     String: Eq + Hash,

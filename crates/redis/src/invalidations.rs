@@ -1,4 +1,4 @@
-//! What Redis tells unasked: which keys changed. Each is kept once, until it is read again.
+//! Invalidations: the keys that Redis reports as changed. Each is kept once, until it is read again.
 
 use std::collections::HashSet;
 use std::sync::{Mutex, PoisonError};
@@ -11,7 +11,7 @@ const MOST_KEYS: usize = 100_000;
 /// No key of ours is longer: a prefix, and an id in base64url.
 pub(super) const LONGEST_KEY: usize = 4096;
 
-/// What was heard and not looked at yet.
+/// The invalidations that were received and not handled yet.
 #[derive(Default)]
 pub(super) struct Heard {
     /// These changed.

@@ -1,6 +1,6 @@
-//! The redis store: one denylist for a fleet. Every change is one atomic step in Redis, and only then acknowledged; reads
-//! come from the copy in memory, which Redis keeps up to date. What this host revokes is on its own disk as well: Redis
-//! may be away, or lose it.
+//! The redis store: one denylist for a fleet. Every change is one atomic step in Redis, and only then acknowledged;
+//! reads come from the copy in memory, which Redis keeps up to date. What this host revokes is on its own disk as
+//! well: Redis may be away, or lose it.
 
 mod age;
 mod applying;
@@ -40,14 +40,14 @@ pub use dataset::SENTINELS;
 pub use naming::RECORDS;
 pub use servers::{Keys, Reach, ReadKeys, Servers};
 
-/// How the store is used.
+/// The terms of use of the store.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Terms {
-    /// How old the copy may be.
+    /// The greatest age of the copy.
     pub max_staleness: Duration,
-    /// Whether an older one answers all the same.
+    /// True if an older one answers all the same.
     pub serve_stale: bool,
-    /// Whether nothing is acknowledged while Redis can lose it.
+    /// True if nothing is acknowledged while Redis can lose it.
     pub require_durable: bool,
     /// Replicas that must have a change before it is acknowledged.
     pub wait_replicas: u32,
@@ -55,7 +55,7 @@ pub struct Terms {
     pub full_scan_interval: Duration,
     /// The time that daemons have to notice a new data set before one that starts trusts it.
     pub repair_grace: Duration,
-    /// How far the hosts' clocks may differ.
+    /// The most that the hosts' clocks may differ.
     pub clock_skew_ms: u64,
 }
 
@@ -227,7 +227,7 @@ impl Denylist for Redis {
     }
 }
 
-/// How many entries of a fleet are put on the host's disk by one commit.
+/// The number of a fleet's entries that one commit puts on the host's disk.
 const KEPT_AT_ONCE: usize = 1000;
 
 /// Puts some of a realm's entries on the host's disk.

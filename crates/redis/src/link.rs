@@ -11,7 +11,7 @@ use super::script;
 use super::servers::patient;
 use jwtkeeper_core::denylist::StoreError;
 
-/// How often a server is given its scripts again before it is told to whoever asked.
+/// The interval at which a server is given its scripts again before it is told to whoever asked.
 const TRIES: usize = 4;
 
 /// The scripts, with their digests.
@@ -137,7 +137,7 @@ async fn name_connection(connection: &mut Connection, name: &str) {
     let _refused: Result<(), _> = named.exec_async(connection).await; // an ACL may forbid it
 }
 
-/// That the server is a primary now.
+/// Checks that the server is a primary now.
 pub(super) async fn expect_primary(connection: &mut Connection) -> Result<(), RedisError> {
     let role: Vec<Value> = redis::cmd("ROLE").query_async(connection).await?;
     match role.first() {
@@ -146,7 +146,7 @@ pub(super) async fn expect_primary(connection: &mut Connection) -> Result<(), Re
     }
 }
 
-/// Whether an error ends a connection: what was asked may have been done or not.
+/// Returns true if an error ends a connection: what was asked may have been done or not.
 pub(super) fn ends(error: &RedisError) -> bool {
     error.is_io_error() || error.is_timeout() || error.is_connection_dropped() || error.is_unrecoverable_error()
 }
@@ -162,12 +162,12 @@ fn code(error: &RedisError) -> Option<&str> {
     }
 }
 
-/// Whether an error says that a key lies at another primary, or is on its way there.
+/// Returns true if an error says that a key lies at another primary, or is on its way there.
 pub(super) fn has_moved(error: &RedisError) -> bool {
     matches!(code(error), Some("MOVED" | "ASK" | "TRYAGAIN"))
 }
 
-/// Whether an error says that the primary may be elsewhere now.
+/// Returns true if an error says that the primary may be elsewhere now.
 pub(super) fn is_elsewhere(error: &RedisError) -> bool {
     has_moved(error) || matches!(code(error), Some("CLUSTERDOWN" | "MASTERDOWN" | "READONLY"))
 }

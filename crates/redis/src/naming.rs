@@ -1,6 +1,6 @@
-//! How entries are named in Redis. A token's entry is the gem's own: `<prefix><jti>`. What the gem knows nothing of lives
-//! under `<prefix>~`, which no plain id can spell; and the record of a rotation outside of the prefix, in the hash slot
-//! of its token's entry.
+//! Names of entries in Redis. A token's entry is the gem's own: `<prefix><jti>`. Entries that the gem does not know
+//! lives under `<prefix>~`, which no plain id can spell; and the record of a rotation outside of the prefix, in the
+//! hash slot of its token's entry.
 
 use base64::Engine;
 use base64::prelude::BASE64_URL_SAFE_NO_PAD;
@@ -8,7 +8,7 @@ use base64::prelude::BASE64_URL_SAFE_NO_PAD;
 use jwtkeeper_core::denylist::Kind;
 use jwtkeeper_core::types::Id;
 
-/// What names of records begin with; no prefix of entries may.
+/// The start of the names of records; no prefix of entries may have it.
 pub const RECORDS: &str = "jwtkeeper-rotation:";
 
 /// The longest id that is written as it is.
@@ -32,7 +32,7 @@ pub(super) fn record(prefix: &str, old: &Id) -> String {
     format!("{RECORDS}{{{}}}", entry(prefix, Kind::Token, old))
 }
 
-/// What an entry's name says, without the prefix; `None` for a name that is none of ours.
+/// Parses an entry's name without the prefix; `None` for a name that no daemon uses.
 pub(super) fn parse(rest: &str) -> Option<(Kind, Id)> {
     let Some(own) = rest.strip_prefix('~') else {
         return is_plain(rest)
@@ -49,7 +49,7 @@ pub(super) fn parse(rest: &str) -> Option<(Kind, Id)> {
     }
 }
 
-/// What all these prefixes match for SCAN, and as little else as one pattern can say.
+/// Returns a pattern for SCAN that matches all these prefixes, and as little else as one pattern can say.
 pub(super) fn pattern<'p>(mut prefixes: impl Iterator<Item = &'p str>) -> String {
     let first = prefixes.next().unwrap_or_default();
     let common = prefixes.fold(first, |common, prefix| {

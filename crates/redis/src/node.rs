@@ -116,7 +116,7 @@ pub(super) struct Node {
     read_to: AtomicU64,
     /// Too few replicas follow it.
     unfollowed: Mutex<Option<StoreError>>,
-    /// Who waits for replicas.
+    /// The change that waits for replicas.
     pub(super) waiting: tokio::sync::Mutex<()>,
     pub(super) durability: Mutex<Option<Durability>>,
     evicted: AtomicU64,
@@ -180,12 +180,12 @@ impl Node {
         }
     }
 
-    /// Whether a key is its own.
+    /// Returns true if a key is its own.
     pub(super) fn has(&self, key: &str) -> bool {
         self.has_all() || has_slot(&self.slots.load(), slot(key))
     }
 
-    /// Whether every key is.
+    /// Returns true if every key is.
     pub(super) fn has_all(&self) -> bool {
         let all = 0..=super::discovery::SLOTS - 1;
         self.slots.load().first() == Some(&all)
@@ -248,7 +248,7 @@ impl Node {
         self.wake.notify_one();
     }
 
-    /// What it lacks, to be put into it.
+    /// Notes the entries that it lacks, to be restored.
     pub(super) fn repair(&self, jobs: impl IntoIterator<Item = Job>) {
         let mut pending = self.jobs();
         jobs.into_iter().for_each(|job| pending.add(job));
@@ -265,7 +265,7 @@ impl Node {
         self.jobs().jobs.len() as u64 + self.lacking.load(Ordering::Relaxed)
     }
 
-    /// How many keys it has evicted by now: whether those are more than before.
+    /// Notes the number of keys that it has evicted; returns true if there are more than before.
     pub(super) fn evicted(&self, count: u64) -> bool {
         self.evicted.swap(count, Ordering::Relaxed) < count
     }
@@ -304,7 +304,7 @@ impl Node {
         *standing = Some(found);
     }
 
-    /// What is wrong with it.
+    /// Returns the fault.
     pub(super) fn fault(&self) -> Option<StoreError> {
         let read = |fault: &Mutex<Option<StoreError>>| fault.lock().unwrap_or_else(PoisonError::into_inner).clone();
         read(&self.fault).or_else(|| read(&self.refusal))
@@ -351,7 +351,7 @@ impl Node {
     }
 }
 
-/// What stood, and what stands; `None` where there is nothing either way.
+/// Replaces an entry's value; `None` where there is nothing either way.
 fn replace(
     standing: &Mutex<Option<StoreError>>,
     fault: Option<StoreError>,
@@ -363,8 +363,8 @@ fn replace(
     Some((std::mem::replace(&mut *standing, fault.clone()), fault))
 }
 
-/// Returns true if a slot is in these ranges, which are sorted. A cluster that was resharded has hundreds of ranges, and
-/// every entry is asked about.
+/// Returns true if a slot is in these ranges, which are sorted. A cluster that was resharded has hundreds of ranges,
+/// and every entry is asked about.
 pub(super) fn has_slot(slots: &[RangeInclusive<u16>], slot: u16) -> bool {
     let next = slots.partition_point(|range| *range.end() < slot);
     slots.get(next).is_some_and(|range| range.contains(&slot))

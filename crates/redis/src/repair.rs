@@ -1,4 +1,4 @@
-//! What memory knows and a node has lost, put back: in no order, looking before writing, and not all at once, for every
+//! The repair of a node that lost entries: in no order, reading before writing, and not all at once, for every
 //! daemon of a fleet does the same. Never more than one step is under way, and between two there is time for others.
 
 use std::sync::Arc;
@@ -24,7 +24,7 @@ const PAUSE: Duration = Duration::from_millis(1);
 /// Between steps while Redis evicts, or takes nothing: what is put in drives out something else.
 const SLOW: Duration = Duration::from_millis(500);
 
-/// What is to be put back after everything was read: parts of realms, each with how much a node lacks of it.
+/// The repair that is due after a scan: parts of realms, each with the number of entries that a node lacks.
 #[derive(Default)]
 pub(super) struct Repair {
     parts: Vec<(usize, usize, u64)>,
@@ -71,7 +71,7 @@ impl Repair {
         }
     }
 
-    /// Whether there is nothing to do.
+    /// Returns true if there is nothing to do.
     pub(super) fn is_done(&self, node: &Node) -> bool {
         self.parts.is_empty() && node.jobs().is_empty()
     }

@@ -1,10 +1,10 @@
-//! The steps that Redis takes as one: scripts, each of one hash slot. What stands higher or longer always stays, and what
-//! is not ours to understand counts as hard. Keys are read in part, and what is beyond all bounds (a time to live of more
-//! than a century, a cutoff beyond 2^53, another type) is written over: others may have written there.
+//! The steps that Redis takes as one: scripts, each of one hash slot. What stands higher or longer always stays, and
+//! what is not ours to understand counts as hard. Keys are read in part, and what is beyond all bounds (a time to live
+//! of more than a century, a cutoff beyond 2^53, another type) is written over: others may have written there.
 
 /// Raises a token or a session. KEYS: the entry, and of a token the record of its rotation.
-/// ARGV: `soft` or `hard`, milliseconds to live, and `1` to write what stands already: only what is written can be waited
-/// for at the replicas. Returns the record.
+/// ARGV: `soft` or `hard`, milliseconds to live, and `1` to write what stands already: only what is written can be
+/// waited for at the replicas. Returns the record.
 pub(super) const RAISE: &str = r"
 local level, ttl, touch = ARGV[1], tonumber(ARGV[2]), ARGV[3] == '1'
 local left, longest = redis.call('PTTL', KEYS[1]), 3155760000000
@@ -26,9 +26,10 @@ return type(record) == 'string' and record ~= '' and record
 ";
 
 /// Raises the cutoffs of a subject or a realm. KEYS: the entry. ARGV: `revoked` or `flagged`; the applications that are
-/// known, each with its start in milliseconds and its sequence number; the deadline in seconds; now in milliseconds; `1`
-/// as of [`RAISE`]; and the starts to apply anew: each gets a number above all before it, so no token carries it yet.
-/// Returns what the entry holds now. Applications are joined as [`Cutoff`](jwtkeeper_core::denylist::Cutoff) joins them.
+/// known, each with its start in milliseconds and its sequence number; the deadline in seconds; now in milliseconds;
+/// `1` as of [`RAISE`]; and the starts to apply anew: each gets a number above all before it, so no token carries it
+/// yet. Returns what the entry holds now. Applications are joined as [`Cutoff`](jwtkeeper_core::denylist::Cutoff)
+/// joins them.
 pub(super) const CUTOFF: &str = r#"
 local most, now = 9007199254740991, tonumber(ARGV[4])
 local function possible(value, least, limit)
@@ -95,9 +96,9 @@ return after
 "#;
 
 /// Decides a rotation. KEYS: the old token's entry, and the record. ARGV: the record, milliseconds to live, `1` as of
-/// [`RAISE`], the SHA-1 of a record that cannot be read, and the latest time to run, in milliseconds of the server's clock:
-/// a server that stalled must not decide what its caller gave up. Returns the record that counts, `false` where the token
-/// is revoked, or the server's time where it is too late.
+/// [`RAISE`], the SHA-1 of a record that cannot be read, and the latest time to run, in milliseconds of the server's
+/// clock: a server that stalled must not decide what its caller gave up. Returns the record that counts, `false` where
+/// the token is revoked, or the server's time where it is too late.
 pub(super) const ROTATE: &str = r"
 local clock = redis.call('TIME')
 local now = clock[1] * 1000 + math.floor(clock[2] / 1000)
@@ -117,10 +118,10 @@ return ARGV[1]
 ";
 
 /// Puts back a rotation that is known to have been decided, and the end of its grace. KEYS as of [`ROTATE`]. ARGV: the
-/// record, empty where it is gone; milliseconds to live; `1` as of [`RAISE`]; the digest as of [`ROTATE`]; the end of the
-/// grace, empty until the successor is handed out; the successor; the seal on the end, as JSON. The end is written into the
-/// record of this successor, unless it has an earlier one. The entry is written with it: only what happens to entries is
-/// news. It is written by SET: the smallest ACL has no PEXPIRE.
+/// record, empty where it is gone; milliseconds to live; `1` as of [`RAISE`]; the digest as of [`ROTATE`]; the end of
+/// the grace, empty until the successor is handed out; the successor; the seal on the end, as JSON. The end is written
+/// into the record of this successor, unless it has an earlier one. The entry is written with it: only what happens to
+/// entries is news. It is written by SET: the smallest ACL has no PEXPIRE.
 pub(super) const RESTORE: &str = r#"
 local ttl, touch = tonumber(ARGV[2]), ARGV[3] == '1'
 local record = redis.pcall('GETRANGE', KEYS[2], 0, 524287)
@@ -157,10 +158,11 @@ end
 return record
 "#;
 
-/// Looks at the sentinel of a data set, and makes one where there is none. KEYS: the sentinel. ARGV: the id of a new one,
-/// this daemon's, `1` to announce its repair, milliseconds that an announcement lasts, and that a data set is new for; the
-/// id and the count that this daemon saw last. Returns the id (empty where none can be written), the count, `1` if the data
-/// set was replaced since, the number of others that announce repairs, and milliseconds for which it is still new.
+/// Looks at the sentinel of a data set, and makes one where there is none. KEYS: the sentinel. ARGV: the id of a new
+/// one, this daemon's, `1` to announce its repair, milliseconds that an announcement lasts, and that a data set is new
+/// for; the id and the count that this daemon saw last. Returns the id (empty where none can be written), the count,
+/// `1` if the data set was replaced since, the number of others that announce repairs, and milliseconds for which it
+/// is still new.
 pub(super) const DATASET: &str = r"
 local clock = redis.call('TIME')
 local now = clock[1] * 1000 + math.floor(clock[2] / 1000)

@@ -1,5 +1,5 @@
-//! The clock of a server, compared with ours at each probe, so that a request can name the latest time at which the server
-//! may run it. The two clocks may differ by any amount.
+//! The clock of a server, compared with ours at each probe, so that a request can name the latest time at which the
+//! server may run it. The two clocks may differ by any amount.
 
 use std::sync::{Mutex, PoisonError};
 
@@ -29,8 +29,8 @@ impl ServerClock {
         self.replace(None);
     }
 
-    /// The time by the server's clock at a moment of [`uptime_ms`], or earlier by as much as its answer was under way: what
-    /// is due then is never run late. 0 for a clock that was not read yet, so that the server answers its time.
+    /// The time by the server's clock at a moment of [`uptime_ms`], or earlier by as much as its answer was under way:
+    /// what is due then is never run late. 0 for a clock that was not read yet, so that the server answers its time.
     pub(super) fn at(&self, moment: u64) -> u64 {
         let reading = *self.0.lock().unwrap_or_else(PoisonError::into_inner);
         reading.map_or(0, |reading| {

@@ -1,5 +1,5 @@
-//! Where Redis is, and how it is spoken to. Credentials and certificates are read with each connection: who changes
-//! them need not restart anything.
+//! The servers of Redis, and how they are opened. Credentials and certificates are read with each connection: who
+//! changes them need not restart anything.
 
 use std::time::Duration;
 
@@ -7,10 +7,10 @@ use redis::{AsyncConnectionConfig, ConnectionInfo, ProtocolVersion, RedisError, 
 
 use super::connection::{Connection, Target};
 
-/// How long Redis may take for anything; and how long a connection that is half open stays unnoticed, less a ping.
+/// The time that Redis may take for anything; and how long a connection that is half open stays unnoticed, less a ping.
 pub(super) const PATIENCE: Duration = Duration::from_secs(2);
 
-/// Where Redis is.
+/// The address of Redis.
 #[derive(Debug, Clone)]
 pub enum Reach {
     /// One server.
@@ -21,7 +21,7 @@ pub enum Reach {
     Cluster(Vec<ConnectionInfo>),
 }
 
-/// What a connection is opened with. Never printed.
+/// The credentials of a connection. Never printed.
 #[derive(Default)]
 pub struct Keys {
     /// The servers' ACL user.
@@ -39,9 +39,9 @@ pub struct Keys {
 /// Reads the keys anew; a text says what is wrong with them.
 pub type ReadKeys = Box<dyn Fn() -> Result<Keys, String> + Send + Sync>;
 
-/// Where Redis is, and what opens it.
+/// The servers of Redis and their credentials.
 pub struct Servers {
-    /// Where.
+    /// The address.
     pub reach: Reach,
     /// With what.
     pub keys: ReadKeys,
@@ -57,7 +57,7 @@ impl Servers {
         }
     }
 
-    /// What connects to a server that holds entries.
+    /// Returns what connects to a server that holds entries.
     pub(super) fn target(&self, server: &ConnectionInfo) -> Result<Target, RedisError> {
         let keys = self.read_keys()?;
         Ok(target(

@@ -1,4 +1,4 @@
-//! Who the primaries are, again and again, and one that follows each of them.
+//! The supervisor of Redis: discovers the primaries again and again, and runs a sync for each of them.
 
 use std::sync::{Arc, PoisonError};
 use std::time::Duration;
@@ -16,7 +16,7 @@ use super::servers::Reach;
 use super::sync::sync;
 use jwtkeeper_log_limit::limited;
 
-/// How often sentinels and clusters are asked for their primaries.
+/// The interval at which sentinels and clusters are asked for their primaries.
 const LOOK: Duration = Duration::from_secs(1);
 /// Between two looks, in milliseconds, where one is asked for; and as much again at random.
 const SOONER: u64 = 50;

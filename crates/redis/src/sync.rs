@@ -27,9 +27,9 @@ use jwtkeeper_log_limit::limited;
 /// The realms that share.
 pub(super) type Realms = Arc<Sharing>;
 
-/// How often Redis is asked whether it is there.
+/// The interval at which Redis is asked whether it is there.
 pub(super) const PING: Duration = Duration::from_secs(1);
-/// How often it is asked whether it keeps what it takes.
+/// The interval at which it is asked whether it keeps what it takes.
 const DURABILITY: Duration = Duration::from_secs(60);
 /// For so long nobody must have been repairing before a new copy is trusted: who notices a loss first announces it.
 const CLEAR: Duration = Duration::from_millis(250);
@@ -41,7 +41,8 @@ const ANNOUNCE: Duration = Duration::from_secs(2);
 const SCAN: usize = 1000;
 /// Keys that are read by one question.
 const READ: usize = 250;
-/// From one reading of everything to the next, at the least: who empties a database each second must not keep us reading.
+/// From one reading of everything to the next, at the least: who empties a database each second must not keep us
+/// reading.
 const AGAIN: Duration = Duration::from_secs(1);
 /// Between connections that fail, in milliseconds, at the least and the most; each time somewhere in between.
 const BACKOFF: (u64, u64) = (50, 500);
@@ -112,10 +113,10 @@ struct Session<'f> {
     fleet: &'f Fleet,
     node: &'f Node,
     realms: Realms,
-    /// What SCAN is to match.
+    /// The pattern for SCAN.
     pattern: String,
     link: Link,
-    /// How far everything is read, while it is.
+    /// The state of the scan, while there is one.
     scan: Option<Scan>,
     /// When everything is to be read next.
     read_at: Option<Instant>,
@@ -123,7 +124,7 @@ struct Session<'f> {
     read_since: Instant,
     /// Everything was read once on this connection.
     complete: bool,
-    /// What was read is not trusted before other daemons have put back what Redis lacks.
+    /// True while the copy is not trusted: other daemons may still restore what Redis lacks.
     waits: bool,
     /// The moment since which nobody is repairing, while that is waited for.
     clear_since: Option<Instant>,
@@ -140,7 +141,7 @@ struct Session<'f> {
     next_put: Instant,
 }
 
-/// How far a reading of everything is.
+/// The state of a scan.
 #[derive(Default)]
 struct Scan {
     cursor: u64,
@@ -269,8 +270,8 @@ impl Session<'_> {
         since.is_none_or(|since| uptime_ms().saturating_sub(since) > limit) || self.node.read_to() < self.realms.state
     }
 
-    /// Looks at the sentinel, and announces a repair where one is under way. Returns the reason that a new copy must not
-    /// be trusted now, if there is one.
+    /// Looks at the sentinel, and announces a repair where one is under way. Returns the reason that a new copy must
+    /// not be trusted now, if there is one.
     async fn look_at_dataset(&mut self) -> Result<Option<String>, RedisError> {
         // Before the first reading nobody can tell what Redis lacks of it.
         let unknown = !self.complete && self.realms.shared.iter().any(|shared| !shared.realm.is_empty());

@@ -1,4 +1,4 @@
-//! What entries and records hold.
+//! Values of entries and records.
 
 use std::sync::Arc;
 
@@ -10,10 +10,10 @@ use jwtkeeper_core::denylist::{PENDING, Rotation};
 use jwtkeeper_core::keyring::{KeyId, Seal};
 use jwtkeeper_core::types::{Id, Millis, Seconds};
 
-/// What a value says of an entry.
+/// The parsed value of an entry.
 pub(super) struct Said {
     pub(super) raises: Vec<Revocation>,
-    /// Whether it is none that we or a gem write: it counts as hard.
+    /// True if neither a daemon nor a gem writes such a value; it is treated as revoked.
     pub(super) unknown: bool,
 }
 

@@ -1,5 +1,5 @@
-//! The connection that writes. It is probed while idle, and replaced where it was lost: servers, NATs and load balancers
-//! close idle connections, some of them without a word.
+//! The connection that writes. It is probed while idle, and replaced where it was lost: servers, NATs and load
+//! balancers close idle connections, some of them without a word.
 
 use std::sync::Arc;
 use std::time::Duration;

@@ -1,4 +1,4 @@
-//! Where the bytes of a store go, and a watch over them: what the store wrote must still be there, and an fsync that
+//! The file of a store, and a watch over it: what the store wrote must still be there, and an fsync that
 //! failed is not forgotten.
 
 use std::fs::{Metadata, OpenOptions};
@@ -22,7 +22,7 @@ const HEAD: usize = 320;
 pub trait Backend: Send {
     /// Opens it, watched; `create` makes a new one.
     fn open(&self, create: bool) -> Result<(Database, Arc<Watch>), DatabaseError>;
-    /// Its name in messages.
+    /// Returns the name in messages.
     fn name(&self) -> String;
 
     /// Returns true if the next start will find it.

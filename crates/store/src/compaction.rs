@@ -1,5 +1,5 @@
-//! Compaction: a store file that is mostly dead is replaced by a copy of the rows that live. The copy is made in slices,
-//! between commits, and each slice is on disk before the next; then one rename puts it in the file's place.
+//! Compaction: a store file that is mostly dead is replaced by a copy of the rows that live. The copy is made in
+//! slices, between commits, and each slice is on disk before the next; then one rename puts it in the file's place.
 
 use std::path::{Path, PathBuf};
 
@@ -12,8 +12,8 @@ use jwtkeeper_core::types::Seconds;
 
 /// A smaller file is not worth a copy.
 const SMALL: u64 = 4 * 1024 * 1024;
-/// A file is mostly dead if the rows that live are less than this part of it. A copy is at most half as large then: pages
-/// are half full at the least, and redb doubles a file that grows.
+/// A file is mostly dead if the rows that live are less than this part of it. A copy is at most half as large then:
+/// pages are half full at the least, and redb doubles a file that grows.
 const PART: u64 = 8;
 /// Rows that one slice copies.
 const SLICE: usize = 2000;
@@ -87,8 +87,8 @@ impl Journal {
         Ok(())
     }
 
-    /// Copies one slice. Returns true once the copy has taken the file's place. An error of the copy ends the compaction
-    /// and harms nothing, unless it leaves in doubt which of the two files the next start will find.
+    /// Copies one slice. Returns true once the copy has taken the file's place. An error of the copy ends the
+    /// compaction and harms nothing, unless it leaves in doubt which of the two files the next start will find.
     pub(crate) fn compact(&mut self) -> Result<bool, CompactError> {
         let Some(mut compaction) = self.compaction.take() else {
             return Ok(true);

@@ -60,8 +60,8 @@ impl Embedded {
         Self::on(Journal::open(&state_dir.join(FILE))?, now, skew_ms)
     }
 
-    /// Checks the store in `state_dir` as a start would, and changes nothing; returns the number of its cutoffs that lie
-    /// in the future. A store that a daemon has open is not read: [`OpenError::InUse`].
+    /// Checks the store in `state_dir` as a start would, and changes nothing; returns the number of its cutoffs that
+    /// lie in the future. A store that a daemon has open is not read: [`OpenError::InUse`].
     pub fn examine(state_dir: &Path, now: Millis, skew_ms: u64) -> Result<u64, OpenError> {
         examine(&state_dir.join(FILE), now, skew_ms)
     }
@@ -161,8 +161,8 @@ impl Embedded {
         self.future_cutoffs
     }
 
-    /// Ends the writer once everything asked before is answered. What failed before is tried once more; returns how many
-    /// entries were in force, are on no disk, and end with it.
+    /// Ends the writer once everything asked before is answered. What failed before is tried once more; returns how
+    /// many entries were in effect, are on no disk, and end with it.
     pub fn close(&self) -> usize {
         drop(self.jobs.lock().unwrap_or_else(PoisonError::into_inner).take());
         let writer = self.writer.lock().unwrap_or_else(PoisonError::into_inner).take();
@@ -194,7 +194,7 @@ fn load_lifetimes(index: &Index, marks: &HashMap<String, u64>) {
         index.realm(realm).load_lifetime(value, Millis(*last));
     }
     for (name, value) in marks {
-        // What was in force when the last token was minted was so until then, however that life ended.
+        // What was in effect when the last token was minted was so until then, however that life ended.
         if let Some(realm) = name.strip_prefix(CURRENT) {
             let realm = index.realm(realm);
             realm.set_lifetime(*value, realm.minted());

@@ -1,4 +1,5 @@
-//! The embedded store: a denylist in one file on this host's disk, committed with fsync before a change is acknowledged.
+//! The embedded store: a denylist in one file on this host's disk, committed with fsync before a change is
+//! acknowledged.
 
 mod backend;
 mod compaction;

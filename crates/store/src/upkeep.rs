@@ -27,7 +27,7 @@ pub(crate) struct Upkeep {
 }
 
 impl Upkeep {
-    /// How long the next slice may be waited for; `None` if there is nothing to do.
+    /// Returns the time until the next slice; `None` if there is nothing to do.
     pub(crate) fn wait(&self) -> Option<Duration> {
         self.next.map(|next| next.saturating_duration_since(Instant::now()))
     }

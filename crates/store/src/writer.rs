@@ -97,7 +97,7 @@ pub(crate) struct Batch {
 }
 
 impl Writer {
-    /// Works until nobody can ask any more. Returns how many entries are in force in memory alone, and end with it.
+    /// Works until nobody can ask any more. Returns how many entries are in effect in memory alone, and end with it.
     pub(crate) fn run(&mut self, queue: &Receiver<Job>) -> usize {
         let mut company = 1;
         loop {
@@ -250,8 +250,8 @@ impl Writer {
         }
     }
 
-    /// Appends the rows of a rotation as it stands. The record's is kept as long as the rotation while nobody was given the
-    /// successor; once somebody was, a row that lasts as long as the grace takes its place.
+    /// Appends the rows of a rotation as it stands. The record's is kept as long as the rotation while nobody was
+    /// given the successor; once somebody was, a row that lasts as long as the grace takes its place.
     fn put_rotation(&self, realm: &RealmIndex, old: &Id, batch: &mut Batch) -> Result<(), jwtkeeper_wire::EncodeError> {
         let Some(rotation) = realm.rotation(old) else {
             return Ok(()); // it was past already
@@ -319,8 +319,8 @@ impl Writer {
         }
     }
 
-    /// Returns false, from then on, if the file is no longer the one that was written: what is written to a file without a
-    /// name, or that another program changed, is gone with us. It must not be acknowledged.
+    /// Returns false, from then on, if the file is no longer the one that was written: what is written to a file
+    /// without a name, or that another program changed, is gone with us. It must not be acknowledged.
     fn is_unchanged(&mut self) -> bool {
         let changed = self.journal.changed();
         if let Some(why) = changed {
@@ -329,8 +329,8 @@ impl Writer {
         changed.is_none()
     }
 
-    /// Commits, after opening the file again where an earlier commit failed for want of room. Returns how many rows were
-    /// forgotten.
+    /// Commits, after opening the file again where an earlier commit failed for want of room. Returns how many rows
+    /// were forgotten.
     pub(crate) fn commit(&mut self, batch: &Batch) -> Result<usize, StoreError> {
         if self.fault.lock().unwrap_or_else(PoisonError::into_inner).is_none() {
             self.is_unchanged();

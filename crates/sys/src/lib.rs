@@ -1,4 +1,4 @@
-//! What the daemon asks of the system that safe crates do not offer. With the C ABI the only place for
+//! System calls that safe crates do not offer. With the C ABI the only place for
 //! unsafe code: every block says why it is needed and why it is sound.
 
 mod locked;

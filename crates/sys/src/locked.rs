@@ -63,7 +63,7 @@ impl LockedBytes {
         Ok(Self { pages, length })
     }
 
-    /// Whether the system agreed to keep the pages in memory.
+    /// Returns true if the system agreed to keep the pages in memory.
     pub fn is_locked(&self) -> bool {
         self.pages.lock.is_some()
     }

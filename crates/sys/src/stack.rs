@@ -6,7 +6,8 @@ use std::mem::MaybeUninit;
 const MAC: usize = 8 * 1024;
 
 /// Runs `work`, then overwrites the stack below this call, as far as an HMAC uses it. The result must not be a
-/// secret. Not covered: deeper frames, registers, and the registers that the kernel saves for a signal or another thread.
+/// secret. Not covered: deeper frames, registers, and the registers that the kernel saves for a signal or another
+/// thread.
 #[inline(always)]
 pub fn with_scrubbed_stack<T>(work: impl FnOnce() -> T) -> T {
     with_scrubbed_stack_of::<MAC, T>(work)

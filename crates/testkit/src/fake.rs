@@ -68,7 +68,7 @@ impl Fake {
         Config::new(self.socket()).with_deadline(Duration::from_secs(5))
     }
 
-    /// How many connections there were.
+    /// Returns the number of connections that there were.
     pub fn accepted(&self) -> usize {
         self.accepted.load(Ordering::SeqCst)
     }

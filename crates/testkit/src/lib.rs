@@ -1,4 +1,4 @@
-//! What the tests of this workspace start and wait for: real daemons, real redis-servers with proxies before them,
+//! The kit of this workspace's tests: real daemons, real redis-servers with proxies before them,
 //! scripted daemons for the clients, and realms in memory for the rules.
 
 pub mod daemons;

@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-/// How long anything may take that a test waits for. A kernel was seen to hold back whatever has to do with inotify for
+/// The deadline of everything that a test waits for. A kernel was seen to hold back whatever has to do with inotify for
 /// 20 seconds.
 pub const PATIENCE: Duration = Duration::from_secs(60);
 

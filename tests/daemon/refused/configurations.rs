@@ -18,7 +18,7 @@ fn configuration(breaks: impl FnOnce(&Daemon, &Path), says: &[&str]) {
     refused(&daemon, &token, says);
     assert_eq!(check(&daemon), lines_of(&faults(&daemon)));
     put_secret(&daemon, "default.secret", OTHER);
-    until("the new secret is in force", || {
+    until("the new secret is in effect", || {
         daemon.client().validate(token.as_str()).unwrap() == Verdict::Invalid(Reason::BadSignature)
     });
     assert!(
@@ -216,7 +216,7 @@ fn a_fault_elsewhere_holds_back_no_secret() {
     until("the typo is seen", || faults(&daemon).len() > 1);
     serves_as_before(&daemon, &token);
     put_secret(&daemon, "default.secret", OTHER);
-    until("the new secret is in force", || {
+    until("the new secret is in effect", || {
         daemon.client().validate(token.as_str()).unwrap() == Verdict::Invalid(Reason::BadSignature)
     });
     assert!(
@@ -240,7 +240,7 @@ fn a_store_that_takes_note_of_nothing() {
     let told = |fault: &String| fault.contains("did not take note of max_lifetime");
     until("it is said", || faults(&daemon).iter().any(told));
     put_secret(&daemon, "default.secret", OTHER);
-    until("the new secret is in force", || {
+    until("the new secret is in effect", || {
         daemon.client().validate(token.as_str()).unwrap() == Verdict::Invalid(Reason::BadSignature)
     });
     assert!(faults(&daemon).iter().any(told));

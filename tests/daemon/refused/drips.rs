@@ -35,7 +35,7 @@ fn dripped(pause: Duration, open: impl Fn(&Path, bool) -> File) {
             }
             assert_eq!(daemon.client().health().unwrap().generation, 1, "after {number} bytes");
         }
-        until("it is in force", || {
+        until("it is in effect", || {
             daemon.client().validate(token.as_str()).unwrap() == Verdict::Invalid(Reason::BadSignature)
         });
     });
@@ -140,7 +140,7 @@ fn a_drip_elsewhere_holds_back_no_secret() {
     };
     meanwhile(drip, || {
         put_secret(&daemon, "default.secret", OTHER);
-        until("the new secret is in force", || {
+        until("the new secret is in effect", || {
             daemon.client().validate(token.as_str()).unwrap() == Verdict::Invalid(Reason::BadSignature)
         });
     });

@@ -73,10 +73,10 @@ fn check(daemon: &Daemon) -> Vec<String> {
         .collect()
 }
 
-/// That everything is right again, by itself, and that the new secret is what is in force.
+/// That everything is right again, by itself, and that the new secret is what is in effect.
 fn recovered(daemon: &Daemon, token: &str) {
     until("it is right again", || daemon.client().health().unwrap().ready);
-    until("the new secret is in force", || {
+    until("the new secret is in effect", || {
         daemon.client().validate(token).unwrap() == Verdict::Invalid(Reason::BadSignature)
     });
     assert_eq!(faults(daemon), [""; 0]);

@@ -1,4 +1,4 @@
-//! Many threads at once: what was acknowledged is in force for every validate that starts later, and every token
+//! Many threads at once: what was acknowledged is in effect for every validate that starts later, and every token
 //! leads to one successor.
 
 use std::collections::HashSet;

@@ -43,7 +43,7 @@ fn a_bare_jti_is_kept_as_long_as_any_token_minted_so_far_can_live() {
     assert_eq!(
         world.say(&token.token),
         refused(Revoked),
-        "the longest value that was in force counts"
+        "the longest value that was in effect counts"
     );
 }
 

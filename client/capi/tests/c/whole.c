@@ -235,7 +235,7 @@ static void documents_and_reloads(void)
     const char *next = strchr(message, '\n');
     CHECK(next != NULL && next[1] != 0 && strstr(message, "/nowhere") != NULL);
     SAME(jwtkeeper_reply_generation(reply), 0);
-    /* What was in force stays in force. */
+    /* What was in effect stays in effect. */
     SAME(jwtkeeper_issue(client, NULL, 0, JWTKEEPER_REALM_EXPIRY, reply), JWTKEEPER_OK);
 }
 

@@ -1,5 +1,5 @@
-//! What tests in C need: the library as cargo built it, under the names that the loader and the linker look for; programs
-//! compiled against it; and a real daemon, in a directory of its own.
+//! Support for tests in C: the library as cargo built it, under the names that the loader and the linker look for;
+//! programs compiled against it; and a real daemon, in a directory of its own.
 
 #![allow(dead_code, reason = "each test binary uses a part")]
 
@@ -14,7 +14,7 @@ use tempfile::TempDir;
 
 use jwtkeeper_testkit::pace::PATIENCE;
 
-/// What cargo built, beside this test.
+/// Returns a file that cargo built, beside this test.
 pub fn built(name: &str) -> PathBuf {
     let test = std::env::current_exe().unwrap();
     let path = test.parent().and_then(Path::parent).unwrap().join(name);
@@ -67,14 +67,14 @@ pub fn good(command: &Command, output: Output) -> String {
     stdout.into_owned()
 }
 
-/// How a C program is built.
+/// The ways to build a C program.
 #[derive(Clone, Copy)]
 pub enum Build {
     Plain,
     /// With AddressSanitizer, LeakSanitizer and UndefinedBehaviorSanitizer.
     Sanitized,
-    /// With the last one alone. AddressSanitizer's allocator knows nothing of fork (gcc 12): a child hangs in it for ever
-    /// when another thread was in it at the fork.
+    /// With the last one alone. AddressSanitizer's allocator knows nothing of fork (gcc 12): a child hangs in it for
+    /// ever when another thread was in it at the fork.
     Forking,
 }
 
@@ -102,7 +102,7 @@ pub fn compile(name: &str, build: Build, directory: &Path) -> PathBuf {
     program
 }
 
-/// How long a program may take; the longest takes a few seconds.
+/// The time that a program may take; the longest takes a few seconds.
 const LONGEST_RUN: Duration = Duration::from_secs(300);
 
 const SECRET: &str = "a secret of the tests, long enough for every hash: 0123456789abcdef";

@@ -8,7 +8,7 @@ use crate::page::Page;
 
 const EXAMPLE: &str = include_str!("../../../../examples/jwtkeeper.toml");
 
-/// What a line of the example is. What is commented out there is as much a key as any other.
+/// The kind of a line of the example. A key that is commented out is a key as any other.
 enum Line<'e> {
     Table(&'e str, &'e str),
     Key(&'e str, &'e str, &'e str),
@@ -25,8 +25,8 @@ pub(crate) fn page() -> io::Result<Vec<u8>> {
         .section("DESCRIPTION")
         .paragraph(
             "The configuration is TOML. /etc/jwtkeeper/jwtkeeper.toml is read first, then conf.d/*.toml beside it, in the \
-             order of their names, which override it. Files are watched: a change is in force at once, or is refused as a \
-             whole, and then what was in force stays. Some settings wait for a restart: socket, socket_mode, state_dir \
+             order of their names, which override it. Files are watched: a change is in effect at once, or is refused as a \
+             whole, and then what was in effect stays. Some settings wait for a restart: socket, socket_mode, state_dir \
              and store.",
         )
         .paragraph("Each key stands with its default, or with an example where its text says so or where it has no default. Unknown keys are errors. \

@@ -72,7 +72,7 @@ fn commands<'c>(command: &'c Command, name: &str) -> Vec<(String, &'c Command)> 
     all
 }
 
-/// What the command line says.
+/// Renders the options of a command line.
 fn render(command: Command, section: &str, to: &mut Vec<u8>) -> io::Result<()> {
     let has_commands = command.has_subcommands();
     let source = concat!("jwtkeeper ", env!("CARGO_PKG_VERSION"));

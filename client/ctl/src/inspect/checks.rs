@@ -70,7 +70,7 @@ impl Check {
     }
 }
 
-/// What is known of a check.
+/// The finding of a check.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Finding {
     Ok,
@@ -99,7 +99,7 @@ impl Finding {
     }
 }
 
-/// What the answer says of each check; nothing of any where there is none.
+/// Returns the finding of each check; none of them without a verdict.
 pub(super) fn findings(verdict: Option<&Verdict>, decoded: &Decoded) -> Vec<(Check, Finding)> {
     let find = |check: Check| match verdict {
         None => Finding::Unknown,

@@ -1,4 +1,4 @@
-//! What is said beside each check: the values that it is about, and what may put it right.
+//! Details beside each check: the values that it is about, and the remedy.
 
 use jwtkeeper_client::{Cause, Document as Jwks, Reason, State, Status, Verdict};
 use serde_json::Value;

@@ -12,7 +12,7 @@ use serde_json::value::RawValue;
 /// Members of an object, each value as it was written.
 pub(super) type Members = Vec<(String, Box<RawValue>)>;
 
-/// What a token says of itself.
+/// A decoded token.
 pub(super) struct Decoded {
     pub(super) bytes: usize,
     pub(super) header: Option<Members>,

@@ -1,5 +1,5 @@
-//! `inspect`: why a token is valid, or is not, check by check. The verdict is the daemon's alone; here the token is only
-//! decoded, and what else the daemon tells (the denylist, the realm's keys) is put beside the checks. Neither the
+//! `inspect`: why a token is valid, or is not, check by check. The verdict is the daemon's alone; here the token is
+//! only decoded, and what else the daemon tells (the denylist, the realm's keys) is put beside the checks. Neither the
 //! signature nor a cookie secret is shown.
 
 mod checks;
@@ -33,7 +33,7 @@ struct Inspected {
     now: u64,
 }
 
-/// What the daemon was asked beside the verdict.
+/// The answer to a question beside the verdict.
 enum Told<T> {
     NotAsked,
     NotPermitted,
@@ -90,7 +90,7 @@ pub(crate) fn run(
 }
 
 impl Inspected {
-    /// What explains the verdict.
+    /// Asks for what explains the verdict.
     fn ask_more(&mut self, client: &Client) {
         let reason = match &self.verdict {
             Ok(Verdict::Valid { .. }) => None,

@@ -1,4 +1,4 @@
-//! How an inspection is shown: for people the verdict, what the token says of itself and a row for each check; with
+//! The output of an inspection: for people the verdict, the token's claims and a row for each check; with
 //! `--json` the same as one object.
 
 use std::collections::BTreeMap;
@@ -112,7 +112,7 @@ struct Shape<'a> {
     claims: Option<AsObject<'a>>,
     times: BTreeMap<&'static str, TimeShape>,
     checks: Vec<CheckShape>,
-    /// What the denylist says of the jti, where it was asked and says something.
+    /// The entry of the jti in the denylist, if the daemon was asked and has one.
     status: Option<StatusShape>,
 }
 

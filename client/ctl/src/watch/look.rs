@@ -9,7 +9,7 @@ use serde_json::Value;
 
 use crate::document::Document;
 
-/// How a daemon is.
+/// One observation of a daemon.
 #[derive(Clone)]
 pub(super) struct Look {
     taken: Instant,
@@ -20,10 +20,10 @@ pub(super) struct Look {
     counters: Counters,
 }
 
-/// What only grows while a daemon runs, by name.
+/// The counters of a daemon, by name.
 type Counters = BTreeMap<String, u64>;
 
-/// How much of what grows did so in a second; without what is not known.
+/// The rates of counters per second; unknown ones are left out.
 pub(super) type Rates = BTreeMap<String, f64>;
 
 impl Look {

@@ -16,7 +16,7 @@ use crate::output::Output;
 use look::{Look, Rates};
 use screen::{Event, Screen};
 
-/// What was seen at one time: how the daemon is and how fast it changes, or why it does not say.
+/// The result of one observation: health and rates, or why there is none.
 struct Seen {
     at: u64,
     look: Result<(Look, Rates), Error>,
@@ -47,13 +47,13 @@ pub(crate) fn run(
 struct Watch<'c> {
     client: &'c Client,
     interval: Duration,
-    /// How many looks are left, this one included; none where there is no end.
+    /// The number of looks left, this one included; none where there is no end.
     left: Option<u64>,
     last: Option<Look>,
 }
 
 impl Watch<'_> {
-    /// What a look is, after the last one that was answered.
+    /// Returns the next result, from an observation and the last one that was answered.
     fn next(&mut self, look: Result<Look, Error>) -> Seen {
         let look = look.map(|look| {
             let rates = look.since(self.last.as_ref());
@@ -122,7 +122,7 @@ impl Watch<'_> {
     }
 }
 
-/// How the daemon was at last.
+/// Returns the outcome of the last observation.
 fn outcome(seen: Seen) -> Result<Outcome, Failure> {
     let (look, _) = seen.look?;
     Ok(look.health.ready.into())

@@ -1,5 +1,6 @@
-//! A terminal's other screen, and the way back: whatever ends the program but SIGKILL, the terminal is as it was. Signals
-//! are held back and read as events, so that none comes between. A dozen escape sequences by hand need no crate.
+//! A terminal's other screen, and the way back: whatever ends the program but SIGKILL, the terminal is as it was.
+//! Signals are held back and read as events, so that none comes between. A dozen escape sequences by hand need no
+//! crate.
 
 use std::io::{self, IsTerminal, Write};
 use std::os::fd::AsFd;
@@ -18,7 +19,7 @@ use crate::paint::Line;
 const ENTER: &str = "\x1b[?1049h\x1b[?25l";
 const LEAVE: &str = "\x1b[?25h\x1b[?1049l";
 
-/// What ends it, what stops it, and what changes its size.
+/// The signals that end it, stop it, and change its size.
 const SIGNALS: [Signal; 6] = [
     Signal::SIGINT,
     Signal::SIGTERM,
@@ -28,7 +29,7 @@ const SIGNALS: [Signal; 6] = [
     Signal::SIGWINCH,
 ];
 
-/// What happened while it waited.
+/// An event that ended a wait.
 pub(super) enum Event {
     Time,
     Quit,
@@ -38,11 +39,11 @@ pub(super) enum Event {
 /// The other screen, until dropped.
 pub(super) struct Screen {
     signals: SignalFd,
-    /// How the keyboard was; none where stdin is no terminal.
+    /// The former modes of the keyboard; none where stdin is no terminal.
     keyboard: Option<Termios>,
 }
 
-/// Whether stdout is a terminal that has another screen.
+/// Returns true if stdout is a terminal that has another screen.
 pub(super) fn wanted() -> bool {
     io::stdout().is_terminal() && std::env::var_os("TERM").is_some_and(|term| term != "dumb")
 }

@@ -1,4 +1,4 @@
-//! What is shown of a look: a screen, a line, or an object.
+//! The output of an observation: a screen, a line, or an object.
 
 use std::time::Duration;
 
@@ -7,8 +7,8 @@ use serde::Serialize;
 use super::Seen;
 use super::look::{Look, Rates};
 use crate::document::Document;
-use crate::glance::{headline, realms, texts};
 use crate::paint::{Line, Paint, Part, columns};
+use crate::summary::{headline, realms, texts};
 use crate::times::{span, time};
 
 /// At most as many lines as there is room for.

@@ -58,7 +58,7 @@ impl Daemon {
         (code, serde_json::from_str(&text).unwrap())
     }
 
-    /// What the only call so far asked.
+    /// Asserts the request of the only call so far.
     pub(crate) fn asked(&self, op: &Op<'_>) {
         let asked = std::mem::take(&mut *self.asked.lock().unwrap());
         assert_eq!(asked, [format!("{op:?}")]);

@@ -12,7 +12,7 @@ use jwtkeeper_testkit::pace::until;
 
 pub(crate) const CTL: &str = env!("CARGO_BIN_EXE_jwtkeeperctl");
 
-/// Its name, its algorithm, its key, and what it has of its own.
+/// The name, the algorithm, the key, and the settings of its own.
 const REALMS: [(&str, &str, &str, &str); 9] = [
     (
         "default",
@@ -101,7 +101,7 @@ impl Real {
         command.stdin(Stdio::null()).output().unwrap()
     }
 
-    /// What it prints; it must succeed.
+    /// Returns the output; it must succeed.
     pub(crate) fn done(&self, args: &[&str]) -> String {
         let output = self.run(args);
         let said = String::from_utf8_lossy(&output.stderr).into_owned();

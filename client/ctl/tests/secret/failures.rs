@@ -64,7 +64,7 @@ fn calls_of(command: &Command) -> Vec<Call> {
     calls
 }
 
-/// Those that replace the file: from when the key is about to be made to the sync of the directory.
+/// The system calls that replace the file: from when the key is about to be made to the sync of the directory.
 fn steps() -> Vec<Call> {
     let place = Place::with_old();
     let calls = calls_of(&generate_into(&place.secret()));
@@ -186,8 +186,8 @@ enum Left {
     Neither,
 }
 
-/// Returns the state after a kill. A new file that did not get into its place may lie beside it, and a backup, each for its owner
-/// alone.
+/// Returns the state after a kill. A new file that did not get into its place may lie beside it, and a backup, each
+/// for its owner alone.
 fn left(place: &Place) -> Left {
     for name in place.names().iter().filter(|name| *name != "secret") {
         match name.starts_with("secret.bak-") {

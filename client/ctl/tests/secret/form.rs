@@ -1,4 +1,4 @@
-//! What is written for each algorithm, and what is said of it.
+//! The file that is written for each algorithm, and the message about it.
 
 use std::fs::{self, File};
 use std::process::Command;
@@ -17,8 +17,8 @@ const ALL: [&str; 12] = [
     "HS256", "HS384", "HS512", "RS256", "RS384", "RS512", "PS256", "PS384", "PS512", "ES256", "ES384", "EdDSA",
 ];
 
-/// A key file is what the algorithm asks for: secrets as long as the hash (RFC 7518 section 3.2), one private key in PEM
-/// otherwise.
+/// A key file is what the algorithm asks for: secrets as long as the hash (RFC 7518 section 3.2), one private key in
+/// PEM otherwise.
 fn assert_form(algorithm: &str, content: &str) {
     let secret_length = match algorithm {
         "HS256" => 32,
@@ -108,7 +108,7 @@ fn hs512_unless_it_is_said() {
     );
 }
 
-/// What is easily typed, and would replace what nobody meant.
+/// Slips of the keyboard are usage errors: they would replace a file that nobody meant.
 #[test]
 fn slips_are_usage() {
     let place = Place::new();

@@ -11,7 +11,7 @@ use jwtkeeper_testkit::pace::until;
 
 const GENERATIONS: usize = 200;
 
-/// What a reader has done so far.
+/// The progress of a reader.
 #[derive(Default)]
 struct Reader {
     reads: AtomicUsize,

@@ -1,4 +1,4 @@
-//! Who may read what was written, and which files are left alone.
+//! The readers of a file that was written, and the files that are left alone.
 
 use std::fs;
 use std::os::unix::fs::{FileTypeExt, MetadataExt, chown, symlink};

@@ -9,10 +9,10 @@ use tempfile::TempDir;
 
 pub(crate) const CTL: &str = env!("CARGO_BIN_EXE_jwtkeeperctl");
 
-/// What stood in the file before.
+/// The previous content of the file.
 pub(crate) const OLD: &str = "the old secret, long enough for every hash: 0123456789abcdef 0123456789abcdef";
 
-/// How many bytes a secret for HS512 has: 64 of them as base64url.
+/// The length of a secret for HS512 in bytes: 64 of them as base64url.
 pub(crate) const NEW_LENGTH: usize = 86;
 
 pub(crate) struct Place {

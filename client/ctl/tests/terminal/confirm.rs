@@ -34,7 +34,7 @@ fn revoke(daemon: &Daemon, args: &[&str]) -> Command {
     command
 }
 
-/// What was asked but how the daemon is.
+/// Returns the requests, but for those of health.
 fn changes(daemon: &Daemon) -> Vec<String> {
     let asked = std::mem::take(&mut *daemon.asked.lock().unwrap());
     asked.into_iter().filter(|op| op != "Health").collect()

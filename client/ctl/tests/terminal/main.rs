@@ -1,4 +1,4 @@
-//! What people see at a terminal, and what scripts, which have none, do not.
+//! The output at a terminal, and without one, as in scripts.
 
 #![allow(
     clippy::unwrap_used,

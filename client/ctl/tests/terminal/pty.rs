@@ -28,7 +28,7 @@ pub(crate) struct Terminal {
     seen: String,
 }
 
-/// How a terminal is set: its modes of input, output, control and the line.
+/// The modes of a terminal: of input, output, control and the line.
 pub(crate) type Modes = [u32; 4];
 
 /// Which of the three are the terminal; the others are null.
@@ -136,7 +136,7 @@ impl Terminal {
         }
     }
 
-    /// What the kernel says the command does: `S` sleeps, `T` is stopped (proc(5)).
+    /// Returns the state of the process by the kernel: `S` sleeps, `T` is stopped (proc(5)).
     pub(crate) fn state(&self) -> char {
         let id = self.child.as_ref().unwrap().id();
         let text = std::fs::read_to_string(format!("/proc/{id}/stat")).unwrap();

@@ -158,7 +158,7 @@ module JWTKeeper
     end
 
     # Has the daemon read its files again. Where they are not right an Error says so, a line for each fault.
-    # @return [Integer] the generation then in force
+    # @return [Integer] the generation then in effect
     def reload
       ask(:reload) { |reply| reply.number(:reply_generation) }
     end

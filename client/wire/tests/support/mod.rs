@@ -1,4 +1,4 @@
-//! What the tests of the wire share: samples of every message, frames, hexadecimal digits, and the golden files.
+//! Support for the tests of the wire: samples of every message, frames, hexadecimal digits, and the golden files.
 
 #![allow(dead_code, clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
@@ -54,7 +54,7 @@ pub(crate) fn repository(path: &str) -> std::path::PathBuf {
         .join(path)
 }
 
-/// Whether new golden lines and the table of codes may be written.
+/// Returns true if new golden lines and the table of codes may be written.
 pub(crate) fn bless() -> bool {
     std::env::var_os("JWTKEEPER_BLESS").is_some_and(|value| value == "1")
 }

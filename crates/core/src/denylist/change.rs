@@ -1,4 +1,4 @@
-//! What can be asked of a denylist store: each [`Change`] is one atomic step.
+//! Changes of a denylist store: each [`Change`] is one atomic step.
 
 use std::sync::Arc;
 
@@ -29,7 +29,8 @@ pub enum Kind {
     Realm,
 }
 
-/// A revocation or a flag of an entry. Levels and deadlines only rise: a lower level or an earlier deadline changes nothing.
+/// A revocation or a flag of an entry. Levels and deadlines only rise: a lower level or an earlier deadline changes
+/// nothing.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Revocation {
     /// The kind of the entry.
@@ -56,8 +57,8 @@ impl Revocation {
         }
     }
 
-    /// Returns true if this covers all that `other` covers, deadlines aside. Revoked and flagged cutoffs say nothing of each
-    /// other.
+    /// Returns true if this covers all that `other` covers, deadlines aside. Revoked and flagged cutoffs say nothing
+    /// of each other.
     pub fn includes(&self, other: &Self) -> bool {
         match self.kind {
             Kind::Token | Kind::Session => self.level >= other.level,
@@ -66,7 +67,7 @@ impl Revocation {
     }
 }
 
-/// How a recorded successor is locked.
+/// The kind of lock of a recorded successor.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Lock {
     /// Not.
@@ -83,7 +84,7 @@ impl Lock {
     /// All of them, in the order of their codes.
     const ALL: [Lock; 4] = [Lock::None, Lock::Derived, Lock::Concat, Lock::Claim];
 
-    /// Its number wherever it is kept, and under a seal.
+    /// Returns the number in stores, and under a seal.
     pub fn code(self) -> u8 {
         match self {
             Lock::None => 0,
@@ -93,7 +94,7 @@ impl Lock {
         }
     }
 
-    /// That of a number; `None` for one that no lock has.
+    /// Returns the lock of a number; `None` for one that no lock has.
     pub fn of(code: u8) -> Option<Self> {
         Self::ALL.get(usize::from(code)).copied()
     }
@@ -102,15 +103,15 @@ impl Lock {
 /// A successor, as recorded: enough to make it again, and neither a token nor a cookie secret.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Record {
-    /// Its jti.
+    /// The jti.
     pub successor: Id,
-    /// Its claims, a JSON text.
+    /// The claims, a JSON text.
     pub claims: Box<str>,
-    /// What its cookie secret is made from, together with the key.
+    /// The random part of its cookie secret, beside the key.
     pub nonce: [u8; 16],
     /// The key that signs it.
     pub key: KeyId,
-    /// How it is locked.
+    /// The lock.
     pub lock: Lock,
     /// The seal of whoever made it: where others can write, they must not have anything signed.
     pub seal: Seal,
@@ -123,9 +124,9 @@ pub struct Rotate {
     pub old: Id,
     /// When the old token may be forgotten.
     pub until: Seconds,
-    /// Its session.
+    /// The session.
     pub session: Id,
-    /// Its subject.
+    /// The subject.
     pub subject: Option<Id>,
     /// When its session started.
     pub start: SessionStart,
@@ -138,8 +139,8 @@ pub struct Rotate {
 /// One atomic step.
 #[derive(Debug, Clone)]
 pub enum Change {
-    /// Revocation entries; with `ends_session_of`, also revoke the session of this jti where the store knows it, until the
-    /// same time as the first entry.
+    /// Revocation entries; with `ends_session_of`, also revoke the session of this jti where the store knows it, until
+    /// the same time as the first entry.
     Revoke {
         /// The entries.
         entries: Vec<Revocation>,
@@ -148,15 +149,15 @@ pub enum Change {
     },
     /// Decide a rotation.
     Rotate(Box<Rotate>),
-    /// Keep a rotation that was decided elsewhere, or whose successor was handed out: then its grace has an end. It is in
-    /// effect in memory when the call returns.
+    /// Keep a rotation that was decided elsewhere, or whose successor was handed out: then its grace has an end. It is
+    /// in effect in memory when the call returns.
     Keep {
         /// The old token's jti.
         old: Id,
         /// The rotation.
         rotation: Rotation,
     },
-    /// A value of `max_lifetime` (seconds) is in force from now on.
+    /// A value of `max_lifetime` (seconds) is in effect from now on.
     Lifetime {
         /// The value.
         max_lifetime: u64,
@@ -167,7 +168,7 @@ pub enum Change {
     Tick {
         /// Now.
         now: Millis,
-        /// How long the last tick is ago by a clock that nobody can set, in milliseconds.
+        /// The time since the last tick by a clock that nobody can set, in milliseconds.
         elapsed_ms: u64,
     },
 }
@@ -181,13 +182,13 @@ impl Change {
         }
     }
 
-    /// Whether somebody asked for it: a revocation, a flag or a rotation.
+    /// Returns true if somebody asked for it: a revocation, a flag or a rotation.
     pub fn is_asked_for(&self) -> bool {
         matches!(self, Change::Revoke { .. } | Change::Rotate(_))
     }
 }
 
-/// What came of a change.
+/// The result of a change.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Outcome {
     /// It is so.

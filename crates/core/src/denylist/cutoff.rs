@@ -114,8 +114,9 @@ impl FromIterator<Step> for Cutoff {
     }
 }
 
-/// The positive controls of the history checker: a comparison that must never be made, in builds for tests alone. With `ids`
-/// the start is that of an id that ran ahead of the clock; with `times` the order in which things happened is ignored.
+/// The positive controls of the history checker: a comparison that must never be made, in builds for tests alone. With
+/// `ids` the start is that of an id that ran ahead of the clock; with `times` the order in which things happened is
+/// ignored.
 #[cfg(debug_assertions)]
 fn break_for_tests(start: Millis, seen: u64) -> (Millis, u64) {
     static BROKEN: std::sync::OnceLock<String> = std::sync::OnceLock::new();

@@ -20,16 +20,16 @@ pub use index::{
 };
 pub use memory::{Memory, add_session};
 
-/// How long commits and changes take is told by these buckets, in microseconds.
+/// Buckets for the durations of commits and changes, in microseconds.
 pub const TOOK: &[u64] = &[
     100, 250, 500, 1_000, 2_500, 5_000, 10_000, 25_000, 50_000, 100_000, 250_000, 500_000, 1_000_000, 2_500_000,
     5_000_000,
 ];
 
-/// How long an entry outlives the last token that it speaks of, in seconds.
+/// The time that an entry outlives the last token that it speaks of, in seconds.
 pub const MARGIN: i64 = 600;
 
-/// Why a change is not durable. What it revokes is in force on this host all the same.
+/// Why a change is not durable. What it revokes is in effect on this host all the same.
 #[derive(Debug, Clone, thiserror::Error)]
 pub enum StoreError {
     /// The file system has no room: writes go on when it has.
@@ -38,7 +38,8 @@ pub enum StoreError {
     /// Writing failed in a way that cannot be trusted again: a restart is needed.
     #[error("the denylist store cannot be written: {0}; restart the daemon once the cause is gone")]
     Failed(String),
-    /// Redis did not take it, or is not there. This host has it on its own disk, and puts it into Redis when that can be.
+    /// Redis did not take it, or is not there. This host has it on its own disk, and puts it into Redis when that can
+    /// be.
     #[error("{0}")]
     Away(String),
     /// The store is closed: the daemon is stopping.
@@ -56,42 +57,42 @@ impl StoreError {
     }
 }
 
-/// What is durable, when it is.
+/// The result of a change, once it is durable.
 pub type Applied<'a> = Pin<Box<dyn Future<Output = Result<Outcome, StoreError>> + Send + 'a>>;
 
-/// What health says of a store.
+/// The health of a store.
 #[derive(Debug, Clone, Default)]
 pub struct StoreHealth {
     /// `embedded`, `redis` or `memory`.
     pub kind: &'static str,
     /// Why it cannot take changes; `None` when it can.
     pub fault: Option<String>,
-    /// How many entries memory holds.
+    /// The number of entries that memory holds.
     pub entries: u64,
-    /// How many changes were made durable.
+    /// The number of changes that were made durable.
     pub changes: u64,
-    /// How many commits (each one fsync) made them so.
+    /// The number of commits (each one fsync) that made them so.
     pub commits: u64,
-    /// How long each took that succeeded.
+    /// The durations of commits that succeeded.
     pub commit_took: Durations,
-    /// How long revocations, flags and rotations took until they were answered.
+    /// The durations of revocations, flags and rotations until they were answered.
     pub apply_took: Durations,
-    /// What is worth a warning: what the store may lose, and the line that mends it.
+    /// Warnings: what the store may lose, and the remedy.
     pub warnings: Vec<String>,
     /// Of a store that is shared.
     pub shared: Option<SharedHealth>,
 }
 
-/// What health says of a store that is shared.
+/// The health of a shared store.
 #[derive(Debug, Clone, Default)]
 pub struct SharedHealth {
-    /// How old the copy in memory is; `None` before it was whole for the first time.
+    /// The age of the copy in memory; `None` before it was complete for the first time.
     pub age: Option<Duration>,
-    /// How many entries were put back after the store had lost them.
+    /// The number of entries that were restored after the store had lost them.
     pub repaired: u64,
     /// The number of entries that the store lacks, as far as is known.
     pub pending: u64,
-    /// How many values were found that nobody writes.
+    /// The number of values that neither a daemon nor a gem writes.
     pub unknown: u64,
 }
 
@@ -100,7 +101,7 @@ pub trait Denylist: Send + Sync + 'static {
     /// The copy in memory.
     fn index(&self) -> &Index;
 
-    /// Makes one change, whole or not at all. What it revokes or flags is in force in memory when the call returns,
+    /// Makes one change, whole or not at all. What it revokes or flags is in effect in memory when the call returns,
     /// whatever becomes of it; the future ends when it is durable.
     fn apply(&self, realm: &Arc<RealmIndex>, change: Change) -> Applied<'_>;
 
@@ -117,6 +118,6 @@ pub trait Denylist: Send + Sync + 'static {
         Box::pin(std::future::ready(Ok(Outcome::Done)))
     }
 
-    /// How the store is.
+    /// Returns the health of the store.
     fn health(&self) -> StoreHealth;
 }

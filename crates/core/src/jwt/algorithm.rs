@@ -19,7 +19,7 @@ pub enum Algorithm {
     EdDSA,
 }
 
-/// What kind of key an algorithm takes.
+/// The family of an algorithm's keys.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Family {
     /// A shared secret.
@@ -86,7 +86,7 @@ impl Algorithm {
         }
     }
 
-    /// Whether the same message always gets the same signature.
+    /// Returns true if the same message always gets the same signature.
     pub fn deterministic(self) -> bool {
         use Algorithm::*;
         !matches!(self, PS256 | PS384 | PS512 | ES256 | ES384)

@@ -67,7 +67,7 @@ pub enum Audience<'a> {
 }
 
 impl Audience<'_> {
-    /// Whether `name` is among them, byte for byte.
+    /// Returns true if `name` is among them, byte for byte.
     pub fn contains(&self, name: &str) -> bool {
         match self {
             Audience::None => false,
@@ -220,8 +220,8 @@ impl Name {
     }
 }
 
-/// Reads the daemon's own claim. Only what breaks the rules of JSON is an error of the whole claims set: whoever did not
-/// make the token with us may use the name as they like.
+/// Reads the daemon's own claim. Only what breaks the rules of JSON is an error of the whole claims set: whoever did
+/// not make the token with us may use the name as they like.
 fn read_own<'a, E: Error>(json: &'a str) -> Result<Result<OwnClaims<'a>, Malformed>, E> {
     check_value(json).map_err(|malformed| wrong(malformed.0))?;
     Ok(read(json, OwnReader))

@@ -7,7 +7,7 @@ use super::{Header, Malformed, Signer};
 pub struct Compact<'t, 'b> {
     /// The header's segment, as text.
     pub header_segment: &'t [u8],
-    /// What the signature covers: header and claims segments with the dot between.
+    /// The bytes that the signature covers: header and claims segments with the dot between.
     pub signing_input: &'t [u8],
     /// The claims, decoded.
     pub claims: &'b [u8],

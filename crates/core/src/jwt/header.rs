@@ -6,7 +6,7 @@ use serde::de::{DeserializeSeed, Deserializer, Error, MapAccess, Visitor};
 use super::Malformed;
 use super::json::{Any, Names, Scalar, Text, read, text};
 
-/// What a header says.
+/// A parsed header.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub struct Header {
     /// `alg`; `None` when it is absent or no string, which is no algorithm of anyone's.

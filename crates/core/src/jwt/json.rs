@@ -28,7 +28,7 @@ pub(super) fn read<'a, S: DeserializeSeed<'a>>(text: &'a str, seed: S) -> Result
     Ok(value)
 }
 
-/// That `bytes` are one strict JSON object.
+/// Checks that `bytes` are one strict JSON object.
 pub fn check_object(bytes: &[u8]) -> Result<(), Malformed> {
     struct Object;
     impl<'de> Visitor<'de> for Object {

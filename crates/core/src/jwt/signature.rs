@@ -47,8 +47,8 @@ fn hmac_algorithm(algorithm: Algorithm) -> Option<hmac::Algorithm> {
     }
 }
 
-/// An HMAC key on locked pages. The library keeps the states of the hash after the padded key (RFC 2104 section 4), which
-/// sign as well as the secret does. Clones share them.
+/// An HMAC key on locked pages. The library keeps the states of the hash after the padded key (RFC 2104 section 4),
+/// which sign as well as the secret does. Clones share them.
 #[derive(Clone)]
 pub struct MacKey(Arc<Locked<hmac::Key>>);
 
@@ -203,7 +203,7 @@ impl Verifier {
         Ok(Verifier::Public(key, length))
     }
 
-    /// Whether `signature` is that of `message`: exact length, constant time where the key is secret.
+    /// Returns true if `signature` is that of `message`: exact length, constant time where the key is secret.
     pub fn verify(&self, message: &[u8], signature: &[u8]) -> bool {
         match self {
             Verifier::Hmac(key) => key.verify(message, signature),

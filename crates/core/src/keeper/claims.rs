@@ -9,7 +9,7 @@ use crate::jwt::{Malformed, Member, OWN, Version, explain, members};
 use crate::realm::{OwnClaim, Policy};
 use crate::types::{Id, Millis, Seconds};
 
-/// What a caller asks to be in a token.
+/// The claims that a caller asks for.
 pub(super) struct Wanted<'a> {
     /// `exp`, where the caller sets it.
     pub(super) exp: Option<Seconds>,

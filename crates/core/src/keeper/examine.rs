@@ -24,8 +24,8 @@ pub struct Examined<'b> {
 }
 
 impl Keeper {
-    /// Examines a token. The error is why its signature proves nothing: then nothing of it is believed. Reuse is neither
-    /// counted nor acted on.
+    /// Examines a token. The error is why its signature proves nothing: then nothing of it is believed. Reuse is
+    /// neither counted nor acted on.
     pub fn examine<'b>(
         &self,
         served: &RealmState,

@@ -199,7 +199,7 @@ pub(super) fn as_minted<'c>(served: &RealmState, claims: &'c str, lock: Lock) ->
     Ok(verified)
 }
 
-/// How the realm locks with this key.
+/// Returns the realm's lock for this key.
 pub(super) fn lock_of(policy: &Policy, key: &SigningKey) -> Lock {
     match (key.locks_by_key(), policy.lock_key) {
         (false, _) => Lock::Claim,

@@ -97,11 +97,11 @@ pub struct Reuse {
 pub struct Minted {
     /// Compact serialization.
     pub token: String,
-    /// Its jti.
+    /// The jti.
     pub jti: Id,
-    /// Its exp.
+    /// The exp.
     pub expires_at: Seconds,
-    /// Its claims, a JSON text.
+    /// The claims, a JSON text.
     pub claims: Arc<str>,
     /// The value of the lock cookie, where the realm locks.
     pub cookie: Option<zeroize::Zeroizing<String>>,
@@ -120,8 +120,8 @@ pub struct HandOut {
 
 /// The answer to a rotate.
 pub enum Rotated {
-    /// The successor, the same for everyone who asks within the grace; why rotation was due; and what starts the grace once
-    /// the successor is given to the caller.
+    /// The successor, the same for everyone who asks within the grace; why rotation was due; and what starts the grace
+    /// once the successor is given to the caller.
     Successor(Unsigned, Cause, HandOut),
     /// The token is not valid.
     Invalid(Rejection),

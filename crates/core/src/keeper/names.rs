@@ -7,11 +7,11 @@ use crate::types::Id;
 
 /// The names in a token.
 pub struct Names {
-    /// Its jti.
+    /// The jti.
     pub jti: Id,
-    /// Its session.
+    /// The session.
     pub session: Id,
-    /// Its subject.
+    /// The subject.
     pub subject: Option<String>,
 }
 

@@ -150,7 +150,7 @@ impl Keeper {
         Ok(())
     }
 
-    /// Acts on reuse as the realm says. What it revokes is in force when the call returns; it is made durable by
+    /// Acts on reuse as the realm says. What it revokes is in effect when the call returns; it is made durable by
     /// awaiting the answer.
     pub async fn on_reuse(&self, served: &RealmState, now: Millis, reuse: &Reuse) -> Result<(), Refusal> {
         if served.realm.policy.on_reuse == OnReuse::RevokeSession {
@@ -218,8 +218,8 @@ fn with_cutoff(served: &RealmState, now: Millis, before: Before, raise: Revocati
     Ok(Revocation { cutoff, ..raise })
 }
 
-/// Adds the entries that end tokens which exist now and are not yet valid, as far as this host has seen them. A cutoff by a
-/// time ends none of them: they say of themselves that they begin later.
+/// Adds the entries that end tokens which exist now and are not yet valid, as far as this host has seen them. A cutoff
+/// by a time ends none of them: they say of themselves that they begin later.
 fn with_early_tokens(served: &RealmState, before: Before, cutoff: Revocation) -> Vec<Revocation> {
     let subject = (cutoff.kind == Kind::Subject).then_some(&cutoff.id);
     let early = match before {

@@ -92,8 +92,8 @@ impl Keeper {
         }
     }
 
-    /// Starts the grace of a token whose successor `jti` was given to somebody. It is in effect on this host when the call
-    /// returns; the future ends when it is durable.
+    /// Starts the grace of a token whose successor `jti` was given to somebody. It is in effect on this host when the
+    /// call returns; the future ends when it is durable.
     pub async fn hand_out(&self, served: &RealmState, now: Millis, jti: Id, hand_out: HandOut) -> Result<(), Refusal> {
         let HandOut {
             old,

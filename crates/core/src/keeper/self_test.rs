@@ -17,7 +17,7 @@ pub enum SelfTestError {
 }
 
 impl Keeper {
-    /// Whether a token can be issued now, and is valid then. A realm that only validates has nothing to show.
+    /// Returns true if a token can be issued now, and is valid then. A realm that only validates has nothing to show.
     pub fn self_test(&self, served: &RealmState, now: Millis) -> Result<(), SelfTestError> {
         if served.realm.keyring.signing().is_none() {
             return Ok(());

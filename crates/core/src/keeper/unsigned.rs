@@ -21,7 +21,7 @@ pub struct Unsigned {
     pub(super) expires_at: Seconds,
     pub(super) claims: Arc<str>,
     pub(super) lock: Lock,
-    /// What locks it.
+    /// The cookie secret that locks it.
     pub(super) cookie: Option<CookieSecret>,
     /// The value of the lock cookie.
     pub(super) value: Option<Zeroizing<String>>,

@@ -16,9 +16,9 @@ use crate::types::{Id, Millis, Seconds};
 const UNDER_WAY_MS: u64 = 10_000;
 
 impl Keeper {
-    /// Judges `token`: valid or not now, and due for rotation or not. `cookie` is the lock cookie's value, where one came
-    /// along; `buffer` is scratch space that the claims in the answer lie in; `effort` counts the signature checks. Never
-    /// blocks.
+    /// Judges `token`: valid or not now, and due for rotation or not. `cookie` is the lock cookie's value, where one
+    /// came along; `buffer` is scratch space that the claims in the answer lie in; `effort` counts the signature
+    /// checks. Never blocks.
     pub fn validate<'b>(
         &self,
         served: &RealmState,
@@ -56,8 +56,8 @@ impl Keeper {
         Ok((verified, cause))
     }
 
-    /// Sees to it that entries which revoke a token that is not yet valid last until it expires: those made from now on,
-    /// and those made before.
+    /// Sees to it that entries which revoke a token that is not yet valid last until it expires: those made from now
+    /// on, and those made before.
     fn note_early(&self, served: &RealmState, now: Millis, verified: &VerifiedToken<'_>) {
         let (index, exp) = (&served.index, verified.claims.exp);
         index.note_future(exp, now);
@@ -87,7 +87,7 @@ pub(super) fn judge(served: &RealmState, now: Millis, verified: &mut VerifiedTok
     Ok(rotation_cause(served, now, verified, &stands))
 }
 
-/// Those of them that rest on the claims alone.
+/// Checks the claims alone.
 pub(super) fn judge_claims(served: &RealmState, now: Millis, verified: &mut VerifiedToken<'_>) -> Result<(), Reason> {
     check_times(served, now, verified)?;
     verified.check_names(&served.realm.policy)?;
@@ -210,8 +210,8 @@ fn rotation_cause(served: &RealmState, now: Millis, verified: &VerifiedToken<'_>
     Cause::None
 }
 
-/// Returns true in the last `renew_before` of a token's life, if a successor would outlive it. That is never in the first
-/// half of its life: a short-lived token would be rotated by each request.
+/// Returns true in the last `renew_before` of a token's life, if a successor would outlive it. That is never in the
+/// first half of its life: a short-lived token would be rotated by each request.
 fn is_expiring(served: &RealmState, now: Millis, verified: &VerifiedToken<'_>) -> bool {
     let policy = &served.realm.policy;
     let Some(span) = policy.renew_before else { return false };

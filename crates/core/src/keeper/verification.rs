@@ -92,8 +92,8 @@ pub(super) fn verify_token<'b>(
     Ok(verified)
 }
 
-/// Checks the header's `typ`, `None` for a plain JWT: the realm's tokens are plain JWTs, those of a foreign issuer what its
-/// section says. It comes after the signature, for the issuer decides.
+/// Checks the header's `typ`, `None` for a plain JWT: the realm's tokens are plain JWTs, those of a foreign issuer
+/// what its section says. It comes after the signature, for the issuer decides.
 fn check_typ(policy: &Policy, iss: Option<&str>, typ: Option<&str>) -> Result<(), Reason> {
     let right = match policy.foreign_issuer(iss) {
         Some(issuer) => issuer.typ.iter().any(|one| one == typ.unwrap_or("jwt")),

@@ -1,5 +1,5 @@
-//! Keys of pairs that pose as HMAC secrets. Everyone who has the public key could sign with it, so a file that holds one
-//! in any usual form is refused.
+//! Keys of pairs that pose as HMAC secrets. Everyone who has the public key could sign with it, so a file that holds
+//! one in any usual form is refused.
 
 use aws_lc_rs::rsa::PublicKey as RsaPublicKey;
 use aws_lc_rs::signature::{

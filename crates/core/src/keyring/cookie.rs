@@ -7,7 +7,7 @@ use zeroize::{Zeroize, ZeroizeOnDrop};
 use crate::jwt::encode_base64url;
 use crate::types::Secret;
 
-/// How the cookie secret enters the signing key of an HMAC realm.
+/// The way in which the cookie secret enters the signing key of an HMAC realm.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum LockKey {
     /// HMAC keyed by the realm's secret over "jwtkeeper lock", a zero byte and the 32 digits; full length.
@@ -19,7 +19,7 @@ pub enum LockKey {
 /// The bytes of stack to overwrite after a successor's cookie secret was made.
 const EXPANDING: usize = 24 * 1024;
 
-/// What a derived lock key is made for.
+/// The label of a derived lock key.
 const LABEL: &[u8; 15] = b"jwtkeeper lock\0";
 
 /// A cookie secret, in its one form. Wiped when dropped.
@@ -76,7 +76,7 @@ impl CookieSecret {
         encode_base64url(digest::digest(&digest::SHA256, &self.0).as_ref())
     }
 
-    /// What a derived lock key is the MAC of.
+    /// Returns the message whose MAC is a derived lock key.
     pub(super) fn lock_message(&self) -> [u8; 47] {
         let mut message = [0; 47];
         for (to, from) in message.iter_mut().zip(LABEL.iter().chain(&self.0)) {

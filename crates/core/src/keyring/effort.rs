@@ -1,4 +1,5 @@
-//! The work of judging one token: how many signatures were checked with keys of which algorithm. What it cost is charged.
+//! The work of judging one token: how many signatures were checked with keys of which algorithm. What it cost is
+//! charged.
 
 use crate::jwt::Algorithm;
 

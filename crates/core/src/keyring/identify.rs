@@ -1,4 +1,5 @@
-//! The kind of a key that does not fit: named in a message, with the command that makes it fit. Nothing is decided here.
+//! The kind of a key that does not fit: named in a message, with the command that makes it fit. Nothing is decided
+//! here.
 
 use crate::jwt::{Algorithm, Family};
 

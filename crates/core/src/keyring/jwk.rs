@@ -196,7 +196,7 @@ impl RawJwk {
         })
     }
 
-    /// Its name.
+    /// Returns the name.
     pub(super) fn kid(&self) -> Result<Option<String>, Rejected> {
         let kid = self.kid.optional("its kid is not a string")?;
         Ok(kid.map(str::to_owned))

@@ -30,7 +30,7 @@ impl std::fmt::Display for KeyId {
 pub struct VerifyingKey {
     /// The one algorithm.
     pub algorithm: Algorithm,
-    /// What names it in records.
+    /// The key's name in records.
     pub id: KeyId,
     /// The key's name: the `kid` that its own file or the configuration gives it.
     pub name: Option<String>,
@@ -106,18 +106,19 @@ impl VerifyingKey {
         self.name.as_deref().or(self.thumbprint.as_deref())
     }
 
-    /// Whether the plain key signed `message`.
+    /// Returns true if the plain key signed `message`.
     pub fn verify(&self, message: &[u8], signature: &[u8]) -> bool {
         self.verifier.verify(message, signature)
     }
 
-    /// Whether the key locked with `cookie` signed `message`. Only shared secrets lock so.
+    /// Returns true if the key locked with `cookie` signed `message`. Only shared secrets lock so.
     pub fn verify_locked(&self, lock: LockKey, cookie: &CookieSecret, message: &[u8], signature: &[u8]) -> bool {
         self.locked(lock, cookie, |key| hmac::verify(key, message, signature).is_ok())
             .unwrap_or(false)
     }
 
-    /// Runs `work` with the key that `cookie` is part of. No trace of that key outlives the call; the result is not a secret.
+    /// Runs `work` with the key that `cookie` is part of. No trace of that key outlives the call; the result is not a
+    /// secret.
     fn locked<T>(&self, lock: LockKey, cookie: &CookieSecret, work: impl FnOnce(&hmac::Key) -> T) -> Option<T> {
         let Verifier::Hmac(key) = &self.verifier else {
             return None;
@@ -187,12 +188,12 @@ impl SigningKey {
         &self.header_segment
     }
 
-    /// What successors' cookie secrets are made from.
+    /// Returns the secret from which successors' cookie secrets are derived.
     pub fn material(&self) -> &Secret {
         &self.material
     }
 
-    /// Whether the lock is part of the key, and not a claim.
+    /// Returns true if the lock is part of the key, and not a claim.
     pub fn locks_by_key(&self) -> bool {
         self.verifying.secret.is_some()
     }

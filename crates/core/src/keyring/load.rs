@@ -21,7 +21,7 @@ use crate::types::Secret;
 /// The bytes of stack to overwrite after a key was read: checking an EC key seeds the thread's random generator first.
 const LOADING: usize = 96 * 1024;
 
-/// What is wrong with a key file.
+/// A fault of a key file.
 #[derive(Debug, thiserror::Error)]
 pub enum KeyFault {
     /// No bytes.
@@ -33,9 +33,9 @@ pub enum KeyFault {
          or set allow_weak_secret = true"
     )]
     Weak {
-        /// What it has.
+        /// The length that it has.
         length: usize,
-        /// What it needs.
+        /// The length that it needs.
         needed: usize,
         /// For which algorithm.
         algorithm: Algorithm,
@@ -65,7 +65,7 @@ pub enum KeyFault {
     Memory(#[from] std::io::Error),
 }
 
-/// What a file of a private or shared key holds.
+/// The keys in a file of a private or shared key.
 pub struct PrivateFile {
     /// The key that signs.
     pub signing: SigningKey,
@@ -173,7 +173,7 @@ fn without_newline(bytes: &[u8]) -> &[u8] {
     bytes.strip_suffix(b"\n").unwrap_or(bytes)
 }
 
-/// Whether a raw secret ends in white space. That is part of it, and seldom meant to be.
+/// Returns true if a raw secret ends in white space. That is part of it, and seldom meant to be.
 pub fn ends_in_space(bytes: &[u8]) -> bool {
     let raw = matches!(Content::of(bytes), Ok(Content::Raw));
     raw && without_newline(bytes).last().is_some_and(u8::is_ascii_whitespace)
@@ -212,8 +212,8 @@ impl<'a> Content<'a> {
     }
 }
 
-/// Returns true if a line begins as a PEM block does: text may stand before it (RFC 7468 section 2), and editors leave a
-/// byte order mark.
+/// Returns true if a line begins as a PEM block does: text may stand before it (RFC 7468 section 2), and editors leave
+/// a byte order mark.
 fn has_pem(bytes: &[u8]) -> bool {
     let text = bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(bytes);
     let mut lines = text.split(|byte| *byte == b'\n');

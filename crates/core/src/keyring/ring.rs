@@ -10,7 +10,7 @@ use super::load::PrivateFile;
 use crate::jwt::{Compact, Header};
 use jwtkeeper_wire::Reason;
 
-/// What a key is to its realm.
+/// The role of a key in its realm.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Role {
     /// It signs now (or, in a realm that only validates, its owner's does).
@@ -32,7 +32,7 @@ impl Role {
     }
 }
 
-/// How the signature was locked.
+/// The lock of a signature.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Locked {
     /// Which part of the cookie's value.
@@ -88,8 +88,8 @@ impl Keyring {
         self.signing.as_ref()
     }
 
-    /// The key of this id, if it may sign: the one that signs now, or one that signed a recorded successor, to make that
-    /// same successor again.
+    /// The key of this id, if it may sign: the one that signs now, or one that signed a recorded successor, to make
+    /// that same successor again.
     pub fn signed_with(&self, id: &KeyId) -> Option<&SigningKey> {
         self.signing
             .iter()
@@ -105,7 +105,7 @@ impl Keyring {
             .chain(self.verifying.iter().map(|(role, key)| (*role, key)))
     }
 
-    /// Whether another holds the same keys for the same purposes.
+    /// Returns true if another holds the same keys for the same purposes.
     pub fn same(&self, other: &Self) -> bool {
         let signing = |ring: &Self| ring.signing.iter().map(|key| key.verifying.id).collect::<Vec<_>>();
         let known = |(role, key): (Role, &VerifyingKey)| (role, key.algorithm, key.id, key.name.clone());
@@ -122,7 +122,8 @@ impl Keyring {
         }
     }
 
-    /// Verifies a token's signature: with each part of a presented cookie first, then with the plain key. Counts each check.
+    /// Verifies a token's signature: with each part of a presented cookie first, then with the plain key. Counts each
+    /// check.
     pub fn verify(
         &self,
         token: &Compact,

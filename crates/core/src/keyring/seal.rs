@@ -6,7 +6,7 @@ use jwtkeeper_sys::with_scrubbed_stack_of;
 
 use super::SigningKey;
 
-/// What the key of seals is made for.
+/// The label of the key of seals.
 const LABEL: &[u8] = b"jwtkeeper rotation record";
 
 /// The bytes of stack to overwrite after a seal: HKDF and HMAC keep several keys on it.
@@ -33,7 +33,7 @@ impl SigningKey {
         context.sign().as_ref().first_chunk().copied()
     }
 
-    /// Whether this is the seal on these parts.
+    /// Returns true if this is the seal on these parts.
     pub fn has_sealed(&self, parts: &[&[u8]], seal: &Seal) -> bool {
         self.seal(parts)
             .is_some_and(|right| constant_time::verify_slices_are_equal(&right, seal).is_ok())

@@ -7,13 +7,13 @@ use crate::keyring::{Keyring, LockKey};
 
 /// A realm.
 pub struct Realm {
-    /// Its name.
+    /// The name.
     pub name: String,
-    /// Its rules.
+    /// The rules.
     pub policy: Policy,
-    /// Its keys, which outlive a change of policy.
+    /// The keys, which outlive a change of policy.
     pub keyring: Arc<Keyring>,
-    /// Its version.
+    /// The version.
     pub version: Version<'static>,
 }
 
@@ -24,17 +24,17 @@ pub struct Policy {
     pub issuer: Option<String>,
     /// `aud`: minted, and one of them required when not empty.
     pub audience: Vec<String>,
-    /// How long a token lives unless the caller says.
+    /// The lifetime of a token unless the caller asks for another.
     pub expiry: u64,
-    /// How long a token may live at most.
+    /// The longest lifetime of a token.
     pub max_lifetime: u64,
     /// A token without `iat` is malformed.
     pub require_iat: bool,
-    /// How far another host's clock may be ahead, in milliseconds.
+    /// The most that another host's clock may be ahead, in milliseconds.
     pub clock_skew_ms: u64,
-    /// How long a rotated token leads to its successor, in milliseconds.
+    /// The time that a rotated token leads to its successor, in milliseconds.
     pub rotation_grace_ms: u64,
-    /// How long a login may live, rotations and all.
+    /// The longest lifetime of a session, rotations included.
     pub session_lifetime: Option<u64>,
     /// The time before a token expires from which rotation is due; never unless set.
     pub renew_before: Option<u64>,
@@ -46,15 +46,15 @@ pub struct Policy {
     pub subject_claim: String,
     /// Which of the realm's own claims a caller may set.
     pub allow_overrides: Vec<OwnClaim>,
-    /// Whether tokens are locked by a cookie.
+    /// True if tokens are locked by a cookie.
     pub cookie_lock: CookieLock,
-    /// How the cookie secret enters the key of an HMAC realm.
+    /// The way in which the cookie secret enters the key of an HMAC realm.
     pub lock_key: LockKey,
-    /// What other ways are still read, as rotation due `unlocked`.
+    /// Other ways that are still accepted, with rotation due as `unlocked`.
     pub accept_lock_keys: Vec<LockKey>,
     /// The lock cookie's attributes.
     pub cookie: CookiePolicy,
-    /// What a rotated token presented after the grace brings about.
+    /// The action on a rotated token that is presented after the grace.
     pub on_reuse: OnReuse,
     /// Issuers whose tokens are validated and never rotated.
     pub foreign_issuers: Vec<ForeignIssuer>,
@@ -120,7 +120,7 @@ pub enum CookieLock {
 /// The attributes of the lock cookie (RFC 6265 section 4.1).
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct CookiePolicy {
-    /// Its name.
+    /// The name.
     pub name: String,
     /// `Domain`.
     pub domain: Option<String>,
@@ -156,7 +156,7 @@ impl SameSite {
     }
 }
 
-/// What reuse of a rotated token after the grace brings about, apart from being counted and logged.
+/// The action on reuse of a rotated token after the grace, apart from counting and logging it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum OnReuse {
     /// Nothing more.
@@ -177,9 +177,9 @@ pub enum RotateOn {
 /// An issuer elsewhere.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ForeignIssuer {
-    /// Its `iss`.
+    /// The `iss`.
     pub issuer: String,
-    /// Whether it signs with a key of its own; otherwise with the realm's.
+    /// True if it signs with a key of its own; otherwise with the realm's.
     pub own_key: bool,
     /// The media types that its tokens' `typ` may name. A token without `typ` is a `jwt`.
     pub typ: Vec<String>,

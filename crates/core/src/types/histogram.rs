@@ -6,14 +6,14 @@ use std::time::Duration;
 
 /// Counts durations.
 pub struct Histogram {
-    /// What a bucket takes at the most, in microseconds, rising.
+    /// The upper bounds of buckets, in microseconds, rising.
     bounds: &'static [u64],
     /// One for each bound, and one for what is longer than all.
     counts: Box<[AtomicU64]>,
     nanoseconds: AtomicU64,
 }
 
-/// What was counted.
+/// Durations, counted.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct Durations {
     /// Of each bucket: the longest that it takes, in seconds, and how many it took that no earlier one did.
@@ -34,7 +34,7 @@ impl Durations {
         self.seconds += other.seconds;
     }
 
-    /// How many there were.
+    /// Returns their number.
     pub fn count(&self) -> u64 {
         self.buckets.iter().map(|(_, count)| count).sum()
     }
@@ -61,7 +61,7 @@ impl Histogram {
         self.nanoseconds.fetch_add(nanoseconds, Ordering::Relaxed);
     }
 
-    /// What was counted so far.
+    /// Returns the counts so far.
     pub fn read(&self) -> Durations {
         let bounds = self.bounds.iter().map(|bound| *bound as f64 / 1e6);
         let counts = self.counts.iter().map(|count| count.load(Ordering::Relaxed));

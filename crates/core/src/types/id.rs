@@ -76,7 +76,7 @@ impl Id {
         }
     }
 
-    /// Whether `text` can be an id.
+    /// Returns true if `text` can be an id.
     pub fn check(text: &str) -> Result<(), IdError> {
         match text.len() {
             0 => Err(IdError::Empty),

@@ -1,45 +1,46 @@
-//! The process at the other end of a socket, as it was when it connected. Nothing is decided by its pid: pids are reused.
+//! The process at the other end of a socket, as it was when it connected. Nothing is decided by its pid: pids are
+//! reused.
 
 /// A peer. 65534 is the overflow id of user namespaces: it names nobody, and matches nothing.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Peer {
-    /// Its uid.
+    /// The uid.
     pub uid: u32,
-    /// Its primary gid.
+    /// The primary gid.
     pub gid: u32,
-    /// Its supplementary gids.
+    /// The supplementary gids.
     pub groups: Vec<u32>,
     /// The pid that it had, for the audit alone.
     pub pid: Option<i32>,
 }
 
-/// What uids and gids that have no name here are shown as.
+/// The number of uids and gids that have no name in this user namespace.
 pub const OVERFLOW: u32 = 65_534;
 
-/// Who a peer is, without its groups: what records tell.
+/// The identity of a peer for records, without its groups.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct PeerId {
-    /// Its uid.
+    /// The uid.
     pub uid: u32,
-    /// Its primary gid.
+    /// The primary gid.
     pub gid: u32,
     /// The pid that it had.
     pub pid: Option<i32>,
 }
 
 impl Peer {
-    /// Who it is.
+    /// Returns the identity.
     pub fn id(&self) -> PeerId {
         let Peer { uid, gid, pid, .. } = *self;
         PeerId { uid, gid, pid }
     }
 
-    /// Whether it runs as this user.
+    /// Returns true if it runs as this user.
     pub fn is_user(&self, uid: u32) -> bool {
         self.uid == uid && uid != OVERFLOW
     }
 
-    /// Whether it is in this group, its own or a supplementary one. Who has no name is in none.
+    /// Returns true if it is in this group, its own or a supplementary one. Who has no name is in none.
     pub fn is_in(&self, gid: u32) -> bool {
         (self.gid == gid || self.groups.contains(&gid)) && gid != OVERFLOW && self.uid != OVERFLOW
     }

@@ -16,7 +16,7 @@ impl Secret {
         self.0.as_bytes()
     }
 
-    /// Whether the system agreed to keep them in memory.
+    /// Returns true if the system agreed to keep them in memory.
     pub fn is_locked(&self) -> bool {
         self.0.is_locked()
     }

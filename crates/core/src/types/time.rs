@@ -28,7 +28,7 @@ impl Millis {
         self.0.saturating_mul(1000)
     }
 
-    /// How many milliseconds after `earlier` it lies; 0 if before.
+    /// Returns the milliseconds since `earlier`; 0 if it is later.
     pub fn since(self, earlier: Millis) -> u64 {
         self.0.saturating_sub(earlier.0)
     }

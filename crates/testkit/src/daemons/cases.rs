@@ -45,7 +45,7 @@ pub fn configure(setup: Setup, realm: &str, config: &Value) -> Setup {
     setup.realm(realm, text("algorithm"), text("secret").as_bytes(), &lines)
 }
 
-/// How a case is answered in a realm, where that is not as it says.
+/// Returns the answer to a case in a realm, where it is not the expected one.
 pub fn wrong(daemon: &Daemon, realm: &str, case: &Value) -> Option<String> {
     let token = case["token"].as_str().unwrap();
     let verdict = daemon

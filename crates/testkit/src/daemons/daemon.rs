@@ -14,7 +14,7 @@ use tempfile::TempDir;
 
 use super::{Wire, until, wait_for};
 
-/// What a test's daemon is configured with, in a directory of its own.
+/// The configuration of a test's daemon, in a directory of its own.
 pub struct Setup {
     directory: TempDir,
     top: String,
@@ -24,7 +24,7 @@ pub struct Setup {
 
 pub const SECRET: &str = "a secret of the tests, long enough for every hash: 0123456789abcdef";
 
-/// What openssl is told to make a key.
+/// Arguments of openssl that make a key.
 pub const RSA: &[&str] = &["-algorithm", "RSA", "-pkeyopt", "rsa_keygen_bits:2048"];
 pub const P256: &[&str] = &["-algorithm", "EC", "-pkeyopt", "ec_paramgen_curve:P-256"];
 
@@ -328,7 +328,7 @@ impl Drop for Daemon {
     }
 }
 
-/// What each thread of a process waits for; where in the kernel, if we may know.
+/// Returns what each thread of a process waits for; where in the kernel, if that may be known.
 fn threads(pid: u32) -> String {
     let Ok(tasks) = fs::read_dir(format!("/proc/{pid}/task")) else {
         return String::new();

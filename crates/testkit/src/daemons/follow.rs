@@ -1,4 +1,4 @@
-//! A daemon whose file is changed one way, time and again, under load: how long it takes until the change is in force.
+//! A daemon whose file is changed one way, time and again, under load: how long it takes until the change is in effect.
 
 use std::fmt;
 use std::fs;
@@ -13,7 +13,7 @@ use super::namespace::{Users, inside};
 use super::ways::{Way, write};
 use super::{Daemon, PATIENCE, SECRET, Setup};
 
-/// How long a file written in place must rest, in these tests.
+/// The time that a file written in place must rest, in these tests.
 pub const SETTLE: Duration = Duration::from_millis(200);
 
 /// A daemon, the file that changes, and the way.
@@ -113,7 +113,7 @@ impl Follow {
         });
         self.load.is(next);
         self.load.assert_right();
-        assert!(seen >= made.begun, "in force before it was whole");
+        assert!(seen >= made.begun, "in effect before it was whole");
         seen.saturating_duration_since(made.whole) // a tool may tell of its end later than it is seen
     }
 

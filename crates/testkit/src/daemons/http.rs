@@ -10,7 +10,7 @@ use serde_json::Value;
 
 use super::{Daemon, PATIENCE, Setup, wait_for};
 
-/// Where a daemon serves metrics.
+/// The address at which a daemon serves metrics.
 #[derive(Clone)]
 pub enum At {
     Unix(PathBuf),
@@ -92,7 +92,7 @@ impl At {
         self.ask("GET", path, "")
     }
 
-    /// What is ready, and why not.
+    /// Returns readiness, and the faults.
     pub fn ready(&self) -> (bool, Value) {
         let answer = self.get("/readyz");
         let document: Value = answer.body.parse().unwrap();
@@ -144,7 +144,7 @@ pub fn parsed(page: &str, form: &str) -> Vec<Value> {
     serde_json::from_str(&output).unwrap()
 }
 
-/// What a command that must succeed says of its input.
+/// Returns the output of a command that must succeed, for its input.
 pub fn piped(command: &mut Command, input: &str) -> String {
     let mut child = command
         .stdin(Stdio::piped())

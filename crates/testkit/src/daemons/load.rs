@@ -17,7 +17,7 @@ use super::{Over, PATIENCE, SECRET, Wire};
 /// Requests that a pipelining caller has on their way at once.
 const BATCH: u64 = 16;
 
-/// Where a state's number shows.
+/// The place where a state's number shows.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Mark {
     Secret,
@@ -40,7 +40,7 @@ pub fn issuer(number: u64) -> String {
 pub struct Load {
     mark: Mark,
     socket: PathBuf,
-    /// The first state that may be in force, and the last.
+    /// The first state that may be in effect, and the last.
     from: AtomicU64,
     to: AtomicU64,
     over: AtomicBool,
@@ -50,7 +50,7 @@ pub struct Load {
     wrong: Mutex<Vec<String>>,
 }
 
-/// What was answered about a token.
+/// An answer about a token.
 #[derive(Debug)]
 enum Answered {
     Valid(Option<Cause>),
@@ -65,7 +65,7 @@ struct Held {
 }
 
 impl Load {
-    /// On a daemon with state 0 in force.
+    /// On a daemon with state 0 in effect.
     pub fn new(mark: Mark, socket: PathBuf) -> Self {
         Self {
             mark,
@@ -80,7 +80,7 @@ impl Load {
         }
     }
 
-    /// From now on this state may be in force too.
+    /// From now on this state may be in effect too.
     pub fn may_be(&self, number: u64) {
         self.to.store(number, Ordering::SeqCst);
     }
@@ -90,7 +90,7 @@ impl Load {
         self.from.store(number, Ordering::SeqCst);
     }
 
-    /// The last state that may be in force.
+    /// The last state that may be in effect.
     pub fn last(&self) -> u64 {
         self.to.load(Ordering::SeqCst)
     }
@@ -122,7 +122,7 @@ impl Load {
         self.mixes.load(Ordering::Relaxed)
     }
 
-    /// That no answer was wrong so far.
+    /// Asserts that no answer was wrong so far.
     pub fn assert_right(&self) {
         let wrong = self.wrong.lock().unwrap();
         assert!(wrong.is_empty(), "{}", wrong.join("\n"));
@@ -183,7 +183,7 @@ impl Load {
         }
     }
 
-    /// Judges a token just minted, asked for when `from` was the first that could be in force. The newest is held, and
+    /// Judges a token just minted, asked for when `from` was the first that could be in effect. The newest is held, and
     /// the last one of an earlier state.
     fn hold(&self, held: &mut Vec<Held>, token: &str, from: u64) {
         self.requests.fetch_add(1, Ordering::Relaxed);
@@ -237,7 +237,7 @@ impl Load {
         if !right {
             let number = held.number;
             self.wrong(format!(
-                "a token of state {number}, in force {from} to {to}: {answered:?}"
+                "a token of state {number}, in effect {from} to {to}: {answered:?}"
             ));
         }
     }
@@ -267,7 +267,7 @@ fn claims(token: &str) -> serde_json::Value {
     serde_json::from_slice(&URL_SAFE_NO_PAD.decode(claims).unwrap()).unwrap()
 }
 
-/// Whether this secret made the token's signature (HS256).
+/// Returns true if this secret made the token's signature (HS256).
 fn is_signed(token: &str, secret: &str) -> bool {
     let (signed, signature) = token.rsplit_once('.').unwrap();
     let key = hmac::Key::new(hmac::HMAC_SHA256, secret.as_bytes());

@@ -6,7 +6,7 @@ use std::process::{Child, ChildStdout, Command, Stdio};
 
 use nix::unistd::geteuid;
 
-/// Whether it is to have users of its own, and with them limits of its own.
+/// True for a user namespace of its own, with limits of its own.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Users {
     Shared,
@@ -98,7 +98,7 @@ impl Drop for SmallDisk {
     }
 }
 
-/// Whether this host lets us have such namespaces: some containers do not. Says so where it does not.
+/// Returns true if this host permits such namespaces; some containers do not.
 #[allow(
     clippy::print_stdout,
     reason = "whoever reads what was tested must be told what was not"

@@ -1,4 +1,4 @@
-//! How often a harness goes round: a part of the way in `make test`, all of it in `make prove`, where an interrupted run
+//! The rounds of a harness: a part in `make test`, all in `make prove`, where an interrupted run
 //! goes on where it was.
 
 use std::path::PathBuf;

@@ -1,4 +1,4 @@
-//! What the unit's filter would kill: the system calls of a daemon that are not in SystemCallFilter= of
+//! The system calls of a daemon that the unit's filter would kill: those that are not in SystemCallFilter= of
 //! systemd/jwtkeeperd.service, told by strace, which the kernel asks for no others.
 
 use std::collections::BTreeSet;
@@ -8,7 +8,8 @@ use std::sync::OnceLock;
 
 const UNIT: &str = include_str!("../../../../systemd/jwtkeeperd.service");
 
-/// The daemon's command; as `make prove-syscalls` has it, watched: JWTKEEPER_TEST_SYSCALLS is the directory for what it finds.
+/// The daemon's command; as `make prove-syscalls` has it, watched: JWTKEEPER_TEST_SYSCALLS is the directory for what
+/// it finds.
 pub fn watched(program: &Path) -> Command {
     static FOUND: OnceLock<Option<PathBuf>> = OnceLock::new();
     let found = FOUND.get_or_init(|| std::env::var_os("JWTKEEPER_TEST_SYSCALLS").map(PathBuf::from));
@@ -27,8 +28,8 @@ pub fn watched(program: &Path) -> Command {
     }
 }
 
-/// A command that writes to a file each system call outside of `allowed`. The program stays this process's child: the one
-/// that traces is a grandchild.
+/// A command that writes to a file each system call outside of `allowed`. The program stays this process's child: the
+/// one that traces is a grandchild.
 pub fn outside(allowed: &BTreeSet<String>, file: &Path, program: &Path) -> Command {
     // A question mark: a call that this strace does not know is none that it could tell of.
     let allowed: Vec<_> = allowed.iter().map(|name| format!("?{name}")).collect();

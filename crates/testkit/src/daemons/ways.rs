@@ -11,7 +11,7 @@ use super::{exit_of, pace};
 
 /// Between two bytes of a writer that drips.
 const DRIP: Duration = Duration::from_millis(5);
-/// How long nothing is there: longer than a file must rest, in these tests.
+/// The time for which no file exists: longer than `settle` in these tests.
 const GONE: Duration = Duration::from_millis(300);
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -72,7 +72,7 @@ impl Way {
         Way::BindMount,
     ];
 
-    /// Whether the file is written where it lies, so that it must rest.
+    /// Returns true if the file is written where it lies, so that it must rest.
     pub fn in_place(self) -> bool {
         use Way::{BindMount, Cp, Drip, Overwrite, Truncate};
         matches!(self, Truncate | Drip | Overwrite | Cp | BindMount)

@@ -65,7 +65,7 @@ impl Wire {
         look(reply.id, reply.answer)
     }
 
-    /// That the daemon has closed it, and said nothing more.
+    /// Asserts that the daemon has closed it, and sent nothing more.
     pub fn assert_closed(&mut self) {
         let mut rest = Vec::new();
         match self.stream.read_to_end(&mut rest) {

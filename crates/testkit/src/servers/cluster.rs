@@ -127,7 +127,7 @@ impl Cluster {
         }
     }
 
-    /// What stands at a key, wherever it is.
+    /// Returns the value of a key, wherever it is.
     pub fn get(&self, key: &str) -> Option<String> {
         self.servers[self.owner(key)].ask(&["GET", key])
     }

@@ -89,7 +89,7 @@ impl Server {
         redis::Client::open(format!("{}?protocol=resp3", self.url())).unwrap()
     }
 
-    /// What redis-cli would see.
+    /// Returns the answer to a command, as redis-cli would see it.
     pub fn ask<T: FromRedisValue>(&self, words: &[&str]) -> T {
         self.try_ask(words).unwrap()
     }
@@ -112,7 +112,7 @@ impl Server {
         line.unwrap_or_default().to_owned()
     }
 
-    /// Whether it says that it is a primary.
+    /// Returns true if it says that it is a primary.
     pub fn is_primary(&self) -> bool {
         let role: Vec<redis::Value> = self.try_ask(&["ROLE"]).unwrap_or_default();
         role.first() == Some(&redis::Value::BulkString(b"master".to_vec()))

@@ -13,7 +13,7 @@ use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 use redis::{FromRedisValue, RedisResult};
 
-/// How long a server may take to answer a test.
+/// The time that a server may take to answer a test.
 const PATIENCE: Duration = Duration::from_secs(20);
 /// Below the ports that the kernel hands out, and so low that a cluster's bus (10,000 higher) has a port too.
 const PORTS: std::ops::Range<u16> = 20_000..32_000;
@@ -26,7 +26,8 @@ fn program() -> OsString {
     std::env::var_os(PROGRAM).unwrap_or("redis-server".into())
 }
 
-/// Ends the test at once where the program cannot be run. Without it, each test would wait for a server until its deadline.
+/// Ends the test at once where the program cannot be run. Without it, each test would wait for a server until its
+/// deadline.
 fn check_program() {
     static PROBLEM: OnceLock<Option<String>> = OnceLock::new();
     let problem = PROBLEM.get_or_init(|| {

@@ -16,7 +16,7 @@ use crate::pace::pace;
 /// Between two looks for a connection.
 const LOOK: Duration = Duration::from_millis(1);
 
-/// What becomes of the bytes of one direction.
+/// The fate of the bytes of one direction.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Flow {
     Pass,
@@ -28,7 +28,7 @@ pub enum Flow {
     Delay(Duration),
 }
 
-/// Where a proxy listens, and where it leads to.
+/// The address of a proxy, or of its server.
 #[derive(Debug, Clone)]
 pub enum Place {
     Socket(PathBuf),
@@ -89,7 +89,7 @@ impl Proxy {
         self.flows(flow, flow);
     }
 
-    /// What becomes of bytes to the server, and of those from it.
+    /// Sets the fate of bytes to the server, and of those from it.
     pub fn flows(&self, to: Flow, from: Flow) {
         self.shared.lock().flows = [to, from];
         self.shared.changed.notify_all();
@@ -107,7 +107,7 @@ impl Proxy {
         streams.iter().for_each(Stream::close);
     }
 
-    /// Whether nobody listens.
+    /// Returns true if nobody listens.
     pub fn refuse(&self, refuse: bool) {
         self.shared.lock().refuse = refuse;
     }

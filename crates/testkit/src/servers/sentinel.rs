@@ -9,7 +9,7 @@ use super::one::Server;
 use super::process::{Process, ask, free_port};
 use crate::pace::{until, wait_for};
 
-/// How the sentinels call the primary.
+/// The sentinels' name of the primary.
 pub const NAME: &str = "mymaster";
 /// After this long without an answer a server is thought down.
 const DOWN_AFTER: Duration = Duration::from_millis(500);

@@ -48,7 +48,7 @@ impl Authority {
         ["client.crt", "client.key"].map(|name| self.file(name))
     }
 
-    /// What a client trusts.
+    /// Returns the certificate that a client trusts.
     pub fn certificate(&self) -> PathBuf {
         self.file("ca.crt")
     }

@@ -74,7 +74,7 @@ impl Builder {
         }
     }
 
-    /// Its policy changed.
+    /// Changes its policy.
     pub fn with(mut self, change: impl FnOnce(&mut Policy)) -> Self {
         change(&mut self.policy);
         self

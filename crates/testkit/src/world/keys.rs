@@ -43,7 +43,7 @@ impl Key {
         load_private(Zeroizing::new(self.file()), self.algorithm, true).unwrap()
     }
 
-    /// What verifies it.
+    /// Returns the key that verifies it.
     pub fn verifying(&self) -> VerifyingKey {
         if self.algorithm.family() == Family::Hmac {
             return self.private().signing.verifying;

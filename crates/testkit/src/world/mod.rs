@@ -1,5 +1,5 @@
-//! Common parts of the tests of the rules: a realm served over a denylist in memory, a clock that stands still, and keys
-//! with which to forge what no keeper would mint.
+//! Common parts of the tests of the rules: a realm served over a denylist in memory, a clock that stands still, and
+//! keys with which to forge what no keeper would mint.
 
 pub mod builder;
 pub mod keys;

@@ -1,5 +1,5 @@
-//! Early tokens: those that were presented before they are valid. Their sessions start later than any clock can show, so no
-//! cutoff of the present covers them. A revocation of everything that exists now ends them one by one.
+//! Early tokens: those that were presented before they are valid. Their sessions start later than any clock can show,
+//! so no cutoff of the present covers them. A revocation of everything that exists now ends them one by one.
 
 use std::collections::HashMap;
 

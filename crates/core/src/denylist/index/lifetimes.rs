@@ -1,4 +1,4 @@
-//! How long a token minted so far can live: every `max_lifetime` that was ever in force.
+//! Lifetimes of tokens minted so far: every `max_lifetime` that was ever in effect.
 
 use std::collections::HashMap;
 
@@ -14,7 +14,7 @@ pub(super) struct Lifetimes {
     current: u64,
     /// The store does not know all of it yet.
     is_new: bool,
-    /// Every value that was in force, and when last.
+    /// Every value that was in effect, and when last.
     last: HashMap<u64, Millis>,
 }
 
@@ -31,7 +31,7 @@ impl Lifetimes {
 
 impl RealmIndex {
     /// Until when an entry must stand that knows no token's `exp`: the last moment at which a token minted by now can
-    /// live, over every `max_lifetime` that was ever in force; and the margin.
+    /// live, over every `max_lifetime` that was ever in effect; and the margin.
     pub fn retention(&self, now: Millis) -> Seconds {
         let lifetimes = lock(&self.lifetimes);
         let span = |at: Millis, value: u64| {
@@ -45,7 +45,7 @@ impl RealmIndex {
             .saturating_add(MARGIN)
     }
 
-    /// Takes note that a `max_lifetime` is in force; what was in force before was so until now.
+    /// Takes note that a `max_lifetime` is in effect; what was in effect before was so until now.
     pub fn set_lifetime(&self, value: u64, now: Millis) {
         let mut lifetimes = lock(&self.lifetimes);
         let before = std::mem::replace(&mut lifetimes.current, value);
@@ -57,8 +57,8 @@ impl RealmIndex {
         }
     }
 
-    /// Takes note of a token of this realm that is not yet valid and expires then. One from further ahead than `AHEAD` is
-    /// ignored: a single token must not make every entry of the realm last for years.
+    /// Takes note of a token of this realm that is not yet valid and expires then. One from further ahead than `AHEAD`
+    /// is ignored: a single token must not make every entry of the realm last for years.
     pub fn note_future(&self, exp: Seconds, now: Millis) {
         let mut lifetimes = lock(&self.lifetimes);
         let current = lifetimes.current;
@@ -73,19 +73,19 @@ impl RealmIndex {
         std::mem::take(&mut lock(&self.lifetimes).is_new)
     }
 
-    /// The `max_lifetime` that is in force, or was when an earlier life ended; 0 for none.
+    /// The `max_lifetime` that is in effect, or was when an earlier life ended; 0 for none.
     pub fn max_lifetime(&self) -> u64 {
         lock(&self.lifetimes).current
     }
 
-    /// Takes note of what an earlier life knew: when a value was last in force. What is in force now stays so.
+    /// Takes note of what an earlier life knew: when a value was last in effect. What is in effect now stays so.
     pub fn load_lifetime(&self, value: u64, last: Millis) {
         let mut lifetimes = lock(&self.lifetimes);
         let known = lifetimes.last.entry(value).or_default();
         *known = (*known).max(last);
     }
 
-    /// The `max_lifetime` values that still matter, and when each was last in force.
+    /// The `max_lifetime` values that still matter, and when each was last in effect.
     pub fn lifetimes(&self) -> Vec<(u64, Millis)> {
         lock(&self.lifetimes)
             .last

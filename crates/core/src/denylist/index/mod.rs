@@ -1,5 +1,5 @@
-//! The copy of the denylist in memory, which every validate reads: sharded maps, one set for each realm. Entries expire by
-//! buckets of time, not by timers of their own.
+//! The copy of the denylist in memory, which every validate reads: sharded maps, one set for each realm. Entries
+//! expire by buckets of time, not by timers of their own.
 
 mod early;
 mod entry;

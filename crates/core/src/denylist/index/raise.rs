@@ -43,8 +43,8 @@ impl RealmIndex {
         }
     }
 
-    /// Returns the entry that `raise` was joined to, as it is now. The store writes this one, so that no row is lower than the
-    /// entry in memory, and none outlives a higher one.
+    /// Returns the entry that `raise` was joined to, as it is now. The store writes this one, so that no row is lower
+    /// than the entry in memory, and none outlives a higher one.
     pub fn stands(&self, raise: &Revocation) -> Revocation {
         let standing = |standing: Entry| Revocation {
             level: standing.level,

@@ -22,16 +22,16 @@ use crate::types::{Id, Millis, Seconds};
 /// Validates wait for the growth of one map; 16 large ones took 38 ms each, all of them at the same time.
 pub(super) const SHARDS: usize = 1024;
 
-/// What stands for a token, its session and its subject.
+/// The entries of a token, its session and its subject.
 #[derive(Debug, Default)]
 pub struct Lookup {
-    /// How far the token's own entry has climbed.
+    /// The level of the token's own entry.
     pub token: Option<Level>,
-    /// Whether its session is revoked.
+    /// True if its session is revoked.
     pub session_revoked: bool,
-    /// Where it was rotated to.
+    /// The rotation.
     pub rotation: Option<Rotation>,
-    /// Its subject's cutoffs.
+    /// The subject's cutoffs.
     pub subject: Cutoffs,
 }
 
@@ -45,7 +45,7 @@ pub struct RealmIndex {
     pub(super) realm_mark: Mutex<Mark>,
     /// The cutoff of `realm_mark`, which every validate reads.
     pub(super) realm_cutoff: ArcSwap<Cutoff>,
-    /// How many tokens, sessions, subjects and rotations there are: a lookup among none costs nothing.
+    /// The number of tokens, sessions, subjects and rotations: a lookup among none costs nothing.
     pub(super) counts: [AtomicU64; 4],
     pub(super) buckets: Mutex<BTreeMap<i64, Bucket>>,
     pub(super) lifetimes: Mutex<Lifetimes>,
@@ -81,7 +81,8 @@ impl RealmIndex {
         &self.name
     }
 
-    /// Looks up everything that applies to a token. A first token and its session share an id, and so one lookup in a shard.
+    /// Looks up everything that applies to a token. A first token and its session share an id, and so one lookup in a
+    /// shard.
     pub fn look(&self, jti: &Id, session: &Id, subject: Option<&str>) -> Lookup {
         let mut stands = Lookup::default();
         let empty = |kind| self.none(kind);
@@ -150,8 +151,8 @@ impl RealmIndex {
         Cutoff::clone(&self.realm_cutoff.load())
     }
 
-    /// Returns the sequence number that exempts a token minted now from a cutoff, or 0 if it needs none. `id` is ignored for
-    /// the realm's cutoff.
+    /// Returns the sequence number that exempts a token minted now from a cutoff, or 0 if it needs none. `id` is
+    /// ignored for the realm's cutoff.
     pub fn exemption(&self, kind: Kind, id: &Id, level: Level, now: Millis) -> u64 {
         self.mark(kind, id, level).exemption(now, self.shared_since() > 0)
     }
@@ -197,8 +198,8 @@ impl RealmIndex {
         Seconds::try_from(self.forgotten.load(Ordering::Acquire)).unwrap_or(Seconds::MAX)
     }
 
-    /// Returns the session of a token that was rotated or is a successor, as long as its rotation is remembered. A first
-    /// token that was not rotated is unknown here: its jti is the session.
+    /// Returns the session of a token that was rotated or is a successor, as long as its rotation is remembered. A
+    /// first token that was not rotated is unknown here: its jti is the session.
     pub fn session_of(&self, id: &Id) -> Option<Id> {
         if self.none(Expiring::Rotation) {
             return None;
@@ -220,8 +221,8 @@ impl RealmIndex {
         read(self.shard(session)).heads.get(session).cloned()
     }
 
-    /// Returns true if a token is revoked by its jti, by its successor's jti, or with its session. The number of rotations
-    /// in the session does not matter: no lineage is walked.
+    /// Returns true if a token is revoked by its jti, by its successor's jti, or with its session. The number of
+    /// rotations in the session does not matter: no lineage is walked.
     pub fn token_revoked(&self, id: &Id) -> bool {
         let hard = |id: &Id| self.token(id) == Some(Level::Hard);
         hard(id)

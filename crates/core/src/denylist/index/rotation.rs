@@ -10,22 +10,22 @@ use crate::denylist::{MARGIN, Outcome};
 use crate::keyring::Seal;
 use crate::types::{Id, Millis, Seconds};
 
-/// The end of the grace of a rotation whose successor was not handed out yet: the old token stays valid. The end only ever
-/// changes to an earlier time, so hosts and rows are joined by the minimum.
+/// The end of the grace of a rotation whose successor was not handed out yet: the old token stays valid. The end only
+/// ever changes to an earlier time, so hosts and rows are joined by the minimum.
 pub const PENDING: Millis = Millis(u64::MAX);
 
 /// A rotated token.
 #[derive(Debug, Clone)]
 pub struct Rotation {
-    /// Its session.
+    /// The session.
     pub session: Id,
-    /// Its successor's jti.
+    /// The successor's jti.
     pub successor: Id,
     /// Until when it leads there; [`PENDING`] until the successor is handed out.
     pub grace_until: Millis,
     /// The seal of the realm's key on that end: a shared store is open to others.
     pub grace_seal: Option<Seal>,
-    /// What the successor is made from; gone some time after the grace.
+    /// The record of the successor; gone some time after the grace.
     pub record: Option<Arc<Record>>,
     /// The reading by which a shared store has it too; 0 for none.
     pub(super) shared: ScanEpoch,
@@ -75,8 +75,8 @@ impl Rotation {
 }
 
 impl RealmIndex {
-    /// Joins a rotation: the later deadline is kept, and the earlier end of the grace. The record may be missing. A different
-    /// successor replaces only one that was not handed out.
+    /// Joins a rotation: the later deadline is kept, and the earlier end of the grace. The record may be missing. A
+    /// different successor replaces only one that was not handed out.
     pub fn insert_rotation(&self, old: &Id, rotation: Rotation) {
         let mut rotation = rotation;
         let (session, successor) = (rotation.session.clone(), rotation.successor.clone());

@@ -1,5 +1,5 @@
-//! The state of entries in a shared store: each entry has the number of the last scan that found it there unchanged. An entry
-//! that grows counts as missing there until it is written or read.
+//! The state of entries in a shared store: each entry has the number of the last scan that found it there unchanged.
+//! An entry that grows counts as missing there until it is written or read.
 
 use std::sync::atomic::Ordering;
 
