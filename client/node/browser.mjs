@@ -1,6 +1,6 @@
 // Follows rotation in a front end: one file without dependencies, for browsers, service workers and other JavaScript. Any
-// response may carry a successor of the token in its Authorization header; who ignores one is logged out when the grace
-// of the old token is over. docs/languages.md says more.
+// response may carry a successor of the token in its Authorization header; a front end that ignores it is logged out when
+// the grace of the old token is over. docs/languages.md says more.
 
 const BEARER = /^Bearer +(\S+)$/i;
 
@@ -54,6 +54,10 @@ export class Session {
       headers.set('Authorization', `Bearer ${sent}`);
     }
     const response = await this.#fetch(input, { ...init, headers });
+    // After a redirect the response may be another origin's.
+    if (response.url && !this.#belongs(response.url)) {
+      return response;
+    }
     this.#follow(sent, response.status, response.headers.get('Authorization'), response);
     return response;
   }
@@ -72,7 +76,8 @@ export class Session {
       return config;
     });
     const follow = (response) => {
-      if (sent.has(response?.config)) {
+      const url = response?.request?.responseURL ?? response?.request?.res?.responseUrl;
+      if (sent.has(response?.config) && (!url || this.#belongs(url))) {
         const { config, status, headers } = response;
         this.#follow(sent.get(config), status, headers.get?.('Authorization') ?? headers.authorization, response);
       }
@@ -97,7 +102,7 @@ export class Session {
 
   /**
    * Takes what a response says of the token that its request carried. A late one says nothing of a newer token, and does
-   * not log in again who has logged out.
+   * not revive a session after logout.
    */
   #follow(sent, status, authorization, response) {
     if (this.token !== sent) {

@@ -5,6 +5,8 @@
 
 const { c } = require('./library');
 
+const KEPT = Symbol('jwtkeeper.keepFromCaches');
+
 class Verdict {
   #claimsText;
   #claims;
@@ -98,7 +100,31 @@ class Minted {
     putHeader(response, 'Authorization', `Bearer ${this.#token}`);
     putHeader(response, 'Cache-Control', 'no-store');
     putCookie(response, this.#cookie?.setCookie);
+    keepFromCaches(response);
   }
+}
+
+/** Keeps `Cache-Control: no-store` on a response with a token, whatever its handler sets before the headers are sent. */
+function keepFromCaches(response) {
+  const raw = response.raw ?? response;
+  if (typeof raw.writeHead !== 'function' || raw[KEPT]) {
+    return;
+  }
+  const writeHead = raw.writeHead;
+  raw[KEPT] = true;
+  raw.writeHead = function keeping(status, reason, headers) {
+    const text = typeof reason === 'string' ? [reason] : [];
+    const given = text.length > 0 ? headers : reason;
+    // As pairs one after the other, or as an object.
+    const pairs = Array.isArray(given) ? given.flat() : Object.entries(given ?? {}).flat(1);
+    for (let index = 0; index < pairs.length; index += 2) {
+      this.setHeader(pairs[index], pairs[index + 1]);
+    }
+    if (this.hasHeader('Authorization')) {
+      this.setHeader('Cache-Control', 'no-store');
+    }
+    return writeHead.call(this, status, ...text);
+  };
 }
 
 /** Sets a header of a response of node:http, or of a reply of Fastify. */
@@ -122,4 +148,4 @@ function putCookie(response, line) {
   putHeader(response, 'Set-Cookie', [...others, line]);
 }
 
-module.exports = { Verdict, Cookie, Minted, putCookie, putHeader };
+module.exports = { Verdict, Cookie, Minted, keepFromCaches, putCookie, putHeader };

@@ -16,21 +16,21 @@ const DEADLINE = 5000;
 const OPTIONS = ['socket', 'realm', 'name', 'deadline', 'connectTimeout', 'serverUid', 'maxIdle', 'cookie'];
 const COOKIE = ['name', 'domain', 'path', 'secure'];
 const MOST_IDLE = 65_536;
+/** Replies that are kept for later calls. */
+const MOST_REPLIES = 64;
 const HIGHEST_UID = 2 ** 32 - 1;
 
 /** What calls under way use: a thread works on it, so it must not be collected, even if nobody waits any more. */
 const used = new Set();
 const asynchronous = new Map();
 const lost = new FinalizationRegistry((handle) => c.client_free(handle));
+
 class Client {
   #options;
   /** Of a client of another realm: that whose connections it uses, and the realm. */
   #parent;
   #realm;
-  /** By n: the handle whose deadline is that of the client divided by 2^n. libjwtkeeper has one for all calls of a handle. */
-  #handles = [];
-  /** The number of the handle that was used last. */
-  #used = 0;
+  #handle;
   #replies = [];
   #deadline;
 
@@ -42,28 +42,12 @@ class Client {
       this.#options = checked(options);
     }
     this.#deadline = this.#options.deadline ?? DEADLINE;
-    this.#handle(this.#deadline);
+    this.#handle = this.#parent ? ofRealm(this.#parent.#handle, this.#realm) : open(this.#options);
+    lost.register(this, this.#handle);
   }
 
   forRealm(realm) {
     return new Client(this.#parent ?? this, text('realm', realm));
-  }
-
-  /** The handle with the shortest deadline that leaves a call these milliseconds. */
-  #handle(remaining) {
-    let [number, deadline] = [0, this.#deadline];
-    while (deadline / 2 >= Math.max(1, remaining)) {
-      number += 1;
-      deadline /= 2;
-    }
-    this.#used = number;
-    if (this.#handles[number] === undefined) {
-      this.#handles[number] = this.#parent
-        ? ofRealm(this.#parent.#handle(remaining), this.#realm)
-        : open({ ...this.#options, deadline: Math.ceil(deadline) });
-      lost.register(this, this.#handles[number]);
-    }
-    return this.#handles[number];
   }
 
   ping() {
@@ -88,10 +72,10 @@ class Client {
   validateSync(token, cookie) {
     const reply = this.#replies.pop() ?? new Reply();
     try {
-      reply.check(c.validate(this.#handle(this.#deadline), ...credentials(token, cookie), reply.handle));
+      reply.check(c.validate(this.#handle, ...credentials(token, cookie), reply.handle));
       return new Verdict(reply);
     } finally {
-      this.#replies.push(reply);
+      this.#keep(reply);
     }
   }
 
@@ -165,7 +149,7 @@ class Client {
     const given = Buffer.from(`${header}\0`, 'latin1');
     const length = [0];
     // It is a part of `given`, and has its end in `length`.
-    const found = c.cookie_find(this.#handles[this.#used], given, given.length - 1, length);
+    const found = c.cookie_find(this.#handle, given, given.length - 1, length);
     return found === null ? null : Buffer.from(found).subarray(0, Number(length[0])).toString('latin1');
   }
 
@@ -173,7 +157,7 @@ class Client {
     return this.#ask(c.cookie_clear, [], (reply) => reply.text('set_cookie'));
   }
 
-  /** For the session flow: calls upon one reply, one after the other. Between them no turn is kept. */
+  /** For the session flow: calls that share one reply, one after the other. Between them no turn is kept. */
   async withReply(work) {
     const reply = this.#replies.pop() ?? new Reply();
     let over = true;
@@ -183,20 +167,29 @@ class Client {
       over = true;
       return code;
     });
-    // After an exception it is not kept, nor while a call that came too late may still write to it.
+    // After an exception it is not kept, nor while a timed-out call may still write to it.
     if (over) {
-      this.#replies.push(reply);
+      this.#keep(reply);
     }
     return answer;
+  }
+
+  #keep(reply) {
+    if (this.#replies.length < MOST_REPLIES) {
+      this.#replies.push(reply);
+    }
   }
 
   async #start(call, given, reply, remaining) {
     const needed = { client: this, given, reply };
     used.add(needed);
+    // A call that waited for its turn must end in time, too.
+    const handle = remaining < this.#deadline / 2 ? withDeadline(this.#handle, remaining) : this.#handle;
     try {
-      return await later(call)(this.#handle(remaining), ...given, reply.handle);
+      return await later(call)(handle, ...given, reply.handle);
     } finally {
       used.delete(needed);
+      if (handle !== this.#handle) c.client_free(handle);
     }
   }
 
@@ -267,6 +260,16 @@ function open(options) {
   }
 }
 
+/** Another client over the same connections, which must be freed. */
+function withDeadline(handle, milliseconds) {
+  const other = [null];
+  const code = c.client_with_deadline(handle, Math.ceil(milliseconds), other);
+  if (code !== 0) {
+    throw failure(code);
+  }
+  return other[0];
+}
+
 function ofRealm(handle, realm) {
   const other = [null];
   const code = c.client_for_realm(handle, ...bytes(realm), other);
@@ -287,8 +290,11 @@ function invalid(reply) {
 
 /** A moment: a Date, milliseconds since 1970-01-01T00:00:00Z, or nothing for the time of the call. */
 function moment(before) {
-  if (before === undefined) {
+  if (before === undefined || before === null) {
     return NOW;
+  }
+  if (typeof before !== 'number' && !(before instanceof Date)) {
+    throw new TypeError('before is a Date, or whole milliseconds since 1970-01-01T00:00:00Z');
   }
   const time = Number(before);
   if (!Number.isSafeInteger(time) || time < 0) {

@@ -43,6 +43,7 @@ const PROTOTYPES = [
   `int32_t jwtkeeper_config_set_cookie(${CONFIG}, ${text('name')}, ${text('domain')}, ${text('path')}, int32_t secure)`,
   `int32_t jwtkeeper_client_new(const ${CONFIG}, _Out_ jwtkeeper_client **client)`,
   `int32_t jwtkeeper_client_for_realm(${CLIENT}, ${text('realm')}, _Out_ jwtkeeper_client **other)`,
+  `int32_t jwtkeeper_client_with_deadline(${CLIENT}, uint64_t milliseconds, _Out_ jwtkeeper_client **other)`,
   'void jwtkeeper_client_free(jwtkeeper_client *client)',
   ...['ping', 'jwks', 'health', 'reload', 'import', 'cookie_clear'].map(
     (name) => `int32_t jwtkeeper_${name}(${CLIENT}, ${REPLY})`,
@@ -64,7 +65,7 @@ const PROTOTYPES = [
   `void jwtkeeper_reply_free(${REPLY})`,
   ...['valid', 'reason', 'cause', 'cookie_secure', 'cookie_http_only', 'state', 'ready', 'status'].map(number),
   ...['expires_at', 'cookie_expires_at', 'until', 'generation', 'entries', 'pending'].map(bigNumber),
-  ...['message', 'token', 'authorization', 'jti', 'claims', 'set_cookie', 'document', 'challenge', 'presented'].map(shown),
+  ...['message', 'token', 'authorization', 'jti', 'claims', 'set_cookie', 'document', 'challenge', 'presented', 'presented_cookie'].map(shown),
   ...['name', 'value', 'domain', 'path', 'same_site'].map((name) => shown(`cookie_${name}`)),
 ];
 

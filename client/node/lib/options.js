@@ -2,7 +2,7 @@
 
 // Options and arguments, checked: a wrong one is refused by its name, and never wrapped or ignored.
 
-/** Throws for an option that nobody knows. */
+/** Throws for an unknown option. */
 function known(given, names, where) {
   if (given === null || typeof given !== 'object') {
     throw new TypeError(`${where} must be an object`);
@@ -30,7 +30,7 @@ const LONGEST = 2 ** 31 - 1;
 const span = (name, value) => whole(name, value, 1, LONGEST, ' of milliseconds');
 const seconds = (name, value) => whole(name, value, 0, Number.MAX_SAFE_INTEGER, ' of seconds');
 
-/** Text that names something: another one in its place would name something else. */
+/** Text that names something: it must not be altered. */
 function text(name, value) {
   if (typeof value !== 'string') {
     throw new TypeError(`${name} must be a string`);

@@ -6,15 +6,15 @@
 /** Milliseconds for which the daemon must have answered for an outage to be over. */
 const QUIET = 1000;
 const AGAIN = 60_000;
+const MOST_FAULTS = 16;
 
 class Reporter {
   #log;
   #refused = 0;
   #began = 0;
   #last = 0;
-  #fault = null;
-  #reported = 0;
-  #omitted = 0;
+  /** Of each fault: when it was last logged, and the lines left out since. */
+  #faults = new Map();
 
   constructor(log) {
     this.#log = log;
@@ -54,14 +54,16 @@ class Reporter {
   }
 
   #fails(fault) {
-    if (fault === this.#fault && performance.now() - this.#reported < AGAIN) {
-      this.#omitted += 1;
+    const logged = this.#faults.get(fault);
+    if (logged && performance.now() - logged.at < AGAIN) {
+      logged.omitted += 1;
       return;
     }
-    const omitted = this.#omitted > 0 ? ` (${this.#omitted} repeated lines were left out)` : '';
-    this.#fault = fault;
-    this.#reported = performance.now();
-    this.#omitted = 0;
+    const omitted = logged?.omitted ? ` (${logged.omitted} repeated lines were left out)` : '';
+    if (this.#faults.size >= MOST_FAULTS) {
+      this.#faults.clear();
+    }
+    this.#faults.set(fault, { at: performance.now(), omitted: 0 });
     this.#log(fault + omitted);
   }
 }

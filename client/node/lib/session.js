@@ -1,10 +1,10 @@
 'use strict';
 
-// The session flow without a framework: what a request's headers come to, and who it then is.
+// The session flow without a framework: authenticates a request by its headers.
 
 const { STATUS_CODES } = require('node:http');
 const { bytes, c, failure } = require('./library');
-const { Minted, putCookie, putHeader } = require('./answers');
+const { Minted, keepFromCaches, putCookie, putHeader } = require('./answers');
 const { callable, known } = require('./options');
 
 class Session {
@@ -45,7 +45,7 @@ class Session {
   }
 }
 
-/** What a request's headers come to. The token in `headers` is a private field: util.inspect does not show it. */
+/** The result of authenticating a request. The token in `headers` is a private field: util.inspect does not show it. */
 class Outcome {
   #headers;
 
@@ -81,6 +81,7 @@ class Outcome {
         putHeader(response, name, value);
       }
     }
+    if ('Authorization' in this.#headers) keepFromCaches(response);
   }
 }
 
@@ -100,8 +101,7 @@ async function authenticate(client, headers, options = {}) {
     if (code instanceof Error) {
       return refusal(503, code);
     }
-    // Now that the daemon was asked, it is known what the cookie is called.
-    const cookie = client.findCookie(cookies);
+    const cookie = reply.text('presented_cookie');
     if (code === 0 && reply.number('cause') !== 0) {
       const old = new Session(client, reply.text('claims'), reply.text('presented'), cookie);
       const claims = await regenerate?.(old);
@@ -153,10 +153,14 @@ const bodyOf = (status) => STATUS_CODES[status];
 
 /** Claims to give: an object, or a JSON object as text, which keeps the digits of its numbers. */
 function claimsText(claims) {
-  if (claims === null || claims === undefined || typeof claims === 'string' || Buffer.isBuffer(claims)) {
+  if (claims === null || claims === undefined || typeof claims === 'string' || claims instanceof Uint8Array) {
     return claims;
   }
-  return JSON.stringify(claims);
+  const text = JSON.stringify(claims);
+  if (text === undefined) {
+    throw new TypeError(`claims must be an object or JSON text, not a ${typeof claims}`);
+  }
+  return text;
 }
 
 module.exports = { Session, Outcome, authenticate, bodyOf, claimsText };

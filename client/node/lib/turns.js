@@ -3,21 +3,24 @@
 // How many calls of this process wait for the daemon at once. They wait on libuv's pool, which fs, dns and all worker
 // threads use too: one of its threads is left to those, so that a daemon that stalls holds up nothing else.
 
-const { getEnvironmentData, isMainThread, setEnvironmentData } = require('node:worker_threads');
+const { getEnvironmentData, isMainThread, setEnvironmentData, threadId } = require('node:worker_threads');
 const { failure } = require('./library');
 
 const TIMEOUT = 301;
 const KEY = 'jwtkeeper.turns';
 /** The pool's size that libuv takes unless told otherwise. */
 const POOL = 4;
-/** Milliseconds after which a thread that waits looks for a turn again: other threads return theirs without a word. */
+/** Milliseconds after which a thread that waits looks for a turn again: other threads do not notify this one. */
 const LOOK_AGAIN = 2;
-/** After so many turns of its own a thread leaves one to the others. */
+/** After so many turns of its own a thread pauses, if another thread waits. */
 const ROUND = 16;
+/** Threads are told apart by their id modulo this. */
+const THREADS = 64;
 /** Milliseconds in which a call reports its own error at the deadline. */
 const GRACE = 50;
-/** Milliseconds after its deadline at which a call is over, whatever became of its thread. */
-const LEASE = 10_000;
+/** Milliseconds for which a turn is leased, and the interval of renewals: turns of a thread that died are free again soon. */
+const LEASE = 500;
+const RENEW = 100;
 
 /**
  * Memory that the worker threads share: worker threads inherit the environment data of the thread that starts them.
@@ -28,7 +31,7 @@ function shared() {
   if (!(buffer instanceof SharedArrayBuffer)) {
     const pool = Number(process.env.UV_THREADPOOL_SIZE) || POOL;
     const turns = isMainThread ? Math.max(1, pool - 1) : 1;
-    buffer = new SharedArrayBuffer(8 * turns);
+    buffer = new SharedArrayBuffer(8 * (THREADS + turns));
     setEnvironmentData(KEY, buffer);
   }
   return buffer;
@@ -38,16 +41,24 @@ function shared() {
 const now = () => Number(process.hrtime.bigint() / 1_000_000n);
 
 class Turns {
-  /** Of each turn: when the call that has it is over at the latest; 0 when it is free. */
+  /** Of each thread: when it last waited in vain. */
+  #waited;
+  /** Of each turn: when its lease ends; 0 when it is free. */
   #leases;
+  #held = new Set();
+  #renewal;
   #waiting = new Set();
   #looks = false;
   #returned = 0;
   /** Set while this thread leaves its turns to others. */
   #yields = false;
 
-  constructor(buffer) {
-    this.#leases = new BigInt64Array(buffer);
+  #thread;
+
+  constructor(buffer, thread = threadId) {
+    this.#waited = new BigInt64Array(buffer, 0, THREADS);
+    this.#leases = new BigInt64Array(buffer, 8 * THREADS);
+    this.#thread = thread % THREADS;
   }
 
   /**
@@ -56,7 +67,7 @@ class Turns {
    */
   async run(begin, deadline) {
     const end = now() + deadline;
-    const turn = (this.#yields ? undefined : this.#take(end)) ?? (await this.#wait(end, deadline));
+    const turn = (this.#yields ? undefined : this.#take()) ?? (await this.#wait(end, deadline));
     let call;
     try {
       call = begin(Math.max(1, end - now()));
@@ -76,22 +87,47 @@ class Turns {
     });
   }
 
-  #take(end) {
+  #take() {
     const time = BigInt(now());
-    const lease = BigInt(2 * end) - time + BigInt(LEASE);
     for (let index = 0; index < this.#leases.length; index++) {
       const held = Atomics.load(this.#leases, index);
-      if (held < time && Atomics.compareExchange(this.#leases, index, held, lease) === held) {
-        return { index, lease };
+      // No two leases are the same: the thread's number is their last part.
+      const lease = (time + BigInt(LEASE)) * BigInt(THREADS) + BigInt(this.#thread);
+      if (held < time * BigInt(THREADS) && Atomics.compareExchange(this.#leases, index, held, lease) === held) {
+        const turn = { index, lease };
+        this.#held.add(turn);
+        this.#renewal ??= setInterval(() => this.#renew(), RENEW).unref();
+        return turn;
       }
     }
+    Atomics.store(this.#waited, this.#thread, time);
     return undefined;
   }
 
-  #giveBack({ index, lease }) {
-    Atomics.compareExchange(this.#leases, index, lease, 0n);
+  #renew() {
+    for (const turn of this.#held) {
+      const lease = BigInt(now() + LEASE) * BigInt(THREADS) + BigInt(this.#thread);
+      if (Atomics.compareExchange(this.#leases, turn.index, turn.lease, lease) === turn.lease) {
+        turn.lease = lease;
+      }
+    }
+  }
+
+  /** Returns true if another thread waited in vain a moment ago. */
+  #othersWait() {
+    const recent = BigInt(now() - 4 * LOOK_AGAIN);
+    return this.#waited.some((_, thread) => thread !== this.#thread && Atomics.load(this.#waited, thread) > recent);
+  }
+
+  #giveBack(turn) {
+    Atomics.compareExchange(this.#leases, turn.index, turn.lease, 0n);
+    this.#held.delete(turn);
+    if (this.#held.size === 0) {
+      clearInterval(this.#renewal);
+      this.#renewal = undefined;
+    }
     this.#returned += 1;
-    if (this.#returned % ROUND === 0 && this.#waiting.size > 0) {
+    if (this.#returned % ROUND === 0 && this.#waiting.size > 0 && this.#othersWait()) {
       this.#yields = true;
       setTimeout(() => {
         this.#yields = false;
@@ -104,7 +140,7 @@ class Turns {
 
   #wait(end, deadline) {
     return new Promise((resolve, reject) => {
-      const waiter = { end, resolve };
+      const waiter = { resolve };
       const late = () => {
         this.#waiting.delete(waiter);
         const why = 'the daemon stalls, or UV_THREADPOOL_SIZE is small';
@@ -119,7 +155,7 @@ class Turns {
   /** Gives turns to those that wait, in their order. */
   #look() {
     for (const waiter of this.#waiting) {
-      const turn = this.#yields ? undefined : this.#take(waiter.end);
+      const turn = this.#yields ? undefined : this.#take();
       if (!turn) {
         return this.#lookLater();
       }

@@ -23,6 +23,9 @@ before(async () => {
   });
   app.get('/profile', sessions(client), (request, response) => response.json(request.jwtkeeper.claims));
   app.get('/busy', (request, response) => response.status(503).end());
+  app.get('/away', (request, response) => response.redirect(`http://localhost:${server.address().port}/${request.query.to}`));
+  app.get('/attacker', (request, response) => response.set('Authorization', 'Bearer attacker').end());
+  app.get('/denied', (request, response) => response.status(401).end());
   app.get('/echo', (request, response) => response.json(request.headers));
   server = app.listen(0, '127.0.0.1');
   await once(server, 'listening');
@@ -79,6 +82,17 @@ test('other origins get no token, and give none', async () => {
   const instance = session.axios(axios.create());
   assert.equal((await instance.get(`${elsewhere}/echo`)).data.authorization, undefined);
   assert.equal(session.token, token);
+});
+
+test('a redirect to another origin neither replaces nor ends the session', async () => {
+  const session = await loggedIn({ onEnd: () => assert.fail('it ended') });
+  const { token } = session;
+  const instance = session.axios(axios.create());
+  for (const to of ['attacker', 'denied']) {
+    await session.fetch(`${origin}/away?to=${to}`);
+    await instance.get(`${origin}/away?to=${to}`).catch((error) => error.response);
+    assert.equal(session.token, token);
+  }
 });
 
 test('a late response replaces no newer token, and logs nobody in again', async () => {

@@ -120,3 +120,27 @@ test('more requests than have a turn are answered 503 while the daemon stalls', 
   server.close();
   await close();
 });
+
+test('a response with a token is not stored, whatever the handler sets', async () => {
+  const handlers = [
+    (request, response) => response.set('Cache-Control', 'public, max-age=60').send('hello'),
+    (request, response) => response.writeHead(200, { 'Cache-Control': 'public, max-age=60' }).end('hello'),
+    (request, response) => response.writeHead(200, 'fine', ['Cache-Control', 'public, max-age=60']).end('hello'),
+  ];
+  for (const handler of handlers) {
+    const { response } = await ask((app, client) => app.get('/', sessions(client), handler));
+    assert.notEqual(response.headers.get('authorization'), null);
+    assert.equal(response.headers.get('cache-control'), 'no-store');
+  }
+});
+
+test('a logout of a subject without a time is now', async () => {
+  const minted = await client.issue({ sub: 'gone' });
+  await client.revokeSubject('gone', null);
+  assert.equal((await client.validate(minted.token, minted.cookie.value)).reason, 'revoked');
+});
+
+test('claims may be bytes', async () => {
+  const minted = await client.issue(new TextEncoder().encode('{"sub":"7"}'));
+  assert.equal(minted.claims.sub, '7');
+});

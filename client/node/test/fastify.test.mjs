@@ -29,7 +29,7 @@ test('a due token is rotated, and what the app sets stays', async () => {
   const app = fastify();
   const regenerateClaims = (old, request) => ({ role: `${old.claims.role} of ${request.url}` });
   app.get('/', { onRequest: sessions(client, { regenerateClaims }) }, async (request, reply) => {
-    reply.header('Set-Cookie', 'theme=dark');
+    reply.header('Set-Cookie', 'theme=dark').header('Cache-Control', 'public, max-age=60');
     return request.jwtkeeper.claims;
   });
   const response = await app.inject({ url: '/', headers: headersOf(minted) });

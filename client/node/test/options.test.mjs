@@ -46,6 +46,13 @@ test('numbers out of range are a RangeError that names the option', () => {
   }
   assert.throws(() => client.issue({}, { ttl: 5n }), TypeError);
   assert.throws(() => client.revokeSubject('7', 2 ** 64), RangeError);
+  for (const wrong of ['', 'now', false, [], {}, 5n]) {
+    const named = (error) => error instanceof TypeError && error.message.includes('before');
+    assert.throws(() => client.revokeSubject('7', wrong), named);
+    assert.throws(() => client.flagSubject('7', wrong), named);
+    assert.throws(() => client.revokeIssuedBefore(wrong), named);
+  }
+  assert.throws(() => client.issue(() => 1), /claims must be/);
 });
 
 test('names are well-formed strings', async () => {

@@ -8,10 +8,12 @@ import { after, before, test } from 'node:test';
 import { fileURLToPath } from 'node:url';
 import { Worker } from 'node:worker_threads';
 import { Client, Timeout } from '../index.mjs';
-import { silent, until } from './support.mjs';
+import { Daemon, silent, until } from './support.mjs';
 
 const { Turns } = createRequire(import.meta.url)('../lib/turns.js');
 const DEADLINE = 600;
+/** Bytes of memory for one turn. */
+const ONE = 8 * 65;
 let stalled;
 let close;
 before(async () => {
@@ -80,8 +82,8 @@ test('worker threads share the turns, and leave a thread of the pool to files', 
 });
 
 test('each thread has its turn while others ask all the time', async () => {
-  const buffer = new SharedArrayBuffer(8);
-  const [turns, other] = [new Turns(buffer), new Turns(buffer)];
+  const buffer = new SharedArrayBuffer(ONE);
+  const [turns, other] = [new Turns(buffer, 1), new Turns(buffer, 2)];
   let busy = true;
   const asking = async () => {
     while (busy) await turns.run(() => new Promise(setImmediate), 60_000);
@@ -92,19 +94,56 @@ test('each thread has its turn while others ask all the time', async () => {
   await Promise.all(loads);
 });
 
-test('the turn of a worker that died comes back', async () => {
-  const buffer = new SharedArrayBuffer(8);
-  const turns = new Turns(buffer);
-  const lease = (milliseconds) => process.hrtime.bigint() / 1_000_000n + BigInt(milliseconds);
-  const leases = new BigInt64Array(buffer);
-  leases[0] = lease(100);
-  await turns.run(() => Promise.resolve(), 60_000);
-  leases[0] = lease(60_000);
-  await assert.rejects(turns.run(() => Promise.resolve(), 100), Timeout);
+test('a thread that is alone never leaves a turn idle', async () => {
+  const turns = new Turns(new SharedArrayBuffer(ONE), 1);
+  let [ran, idle] = [0, 0];
+  let last = performance.now();
+  const call = async () => {
+    idle = Math.max(idle, performance.now() - last);
+    ran += 1;
+    last = performance.now();
+  };
+  // A pause after each 16 turns would take 4 ms and more: 60 of them.
+  const begun = performance.now();
+  await Promise.all(Array.from({ length: 1000 }, () => turns.run(call, 60_000)));
+  assert.equal(ran, 1000);
+  assert.ok(performance.now() - begun < 200, `${performance.now() - begun} ms, a turn was idle for ${idle} ms`);
+});
+
+test('the turns of a thread that died are free again soon, and not those of one that lives', async () => {
+  const buffer = new SharedArrayBuffer(ONE);
+  const [dead, alive] = [new Turns(buffer, 1), new Turns(buffer, 2)];
+  let end;
+  const call = dead.run(() => new Promise((resolve) => (end = resolve)), 60_000);
+  await assert.rejects(alive.run(() => Promise.resolve(), 1500), Timeout, 'it is renewed');
+  end();
+  await call;
+  const worker = new Worker(
+    `const { workerData } = require('node:worker_threads');
+     const { Turns } = require(${JSON.stringify(fileURLToPath(new URL('../lib/turns.js', import.meta.url)))});
+     new Turns(workerData, 3).run(() => new Promise(() => setInterval(() => {}, 1000)), 60_000);
+     require('node:worker_threads').parentPort.postMessage('has it');`,
+    { eval: true, workerData: buffer },
+  );
+  await once(worker, 'message');
+  await worker.terminate();
+  await alive.run(() => Promise.resolve(), 60_000);
+});
+
+test('a healthy daemon answers soon after workers were terminated during calls', async () => {
+  const daemon = await Daemon.start();
+  const busy = source.replace(/parentPort.once[^]*/, 'for (;;) await Promise.all(Array.from({ length: 20 }, () => client.ping()));');
+  const script = busy.replace("parentPort.postMessage('ready');", "parentPort.postMessage('ready'); (async () => {") + '})();';
+  const options = { eval: true, workerData: { socket: daemon.socket } };
+  const started = Array.from({ length: 6 }, () => new Worker(script, options));
+  await Promise.all(started.map((worker) => once(worker, 'message')));
+  await Promise.all(started.map((worker) => worker.terminate()));
+  await new Client({ socket: daemon.socket, deadline: 5000 }).ping();
+  await daemon.stop();
 });
 
 test('a call that nobody waits for any more keeps its turn until it ends', async () => {
-  const turns = new Turns(new SharedArrayBuffer(8));
+  const turns = new Turns(new SharedArrayBuffer(ONE));
   let end;
   const call = new Promise((resolve) => (end = resolve));
   await assert.rejects(turns.run(() => call, 50), Timeout);

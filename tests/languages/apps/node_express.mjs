@@ -10,6 +10,8 @@ const client = new Client({
 const protect = sessions(client, { regenerateClaims: (old, request) => request.get('X-Regenerate') });
 
 const app = express();
-app.get('/', protect, (request, response) => response.type('json').send(request.jwtkeeper.claimsText));
+// A response with a token must not be stored, whatever the handler says.
+const cached = { 'Cache-Control': 'public, max-age=60' };
+app.get('/', protect, (request, response) => response.set(cached).type('json').send(request.jwtkeeper.claimsText));
 app.get('/open', (request, response) => response.send('open'));
 const server = app.listen(0, '127.0.0.1', () => console.log(`listening ${server.address().port}`));
