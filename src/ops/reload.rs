@@ -26,6 +26,8 @@ struct Document {
     pending_restart: Vec<&'static str>,
     credentials: Vec<Credential>,
     faults: Vec<String>,
+    /// The number of changes and realms that do not fit into the reply.
+    omitted: usize,
 }
 
 /// A file that is a copy, which the service manager makes at a start: a change of its original is not seen.
@@ -167,12 +169,16 @@ where
     let changes = changes.into_iter().filter(|change| !change.as_ref().is_restart);
     let mut changes: Vec<ReportedChange> = changes.map(Into::into).collect();
     changes.sort_by_key(|change| !(change.ends_tokens || change.revives_tokens)); // what matters most fits first
+    let all = changes.len() + realms.len();
+    let changes = up_to(MOST, changes, |change| change.text.len() + change.realm.len() + 160);
+    let realms = up_to(MOST, realms, |realm| {
+        realm.name.len() + realm.keys.iter().map(|key| key.len() + 3).sum::<usize>() + 64
+    });
     Document {
         dry_run,
-        changes: up_to(MOST, changes, |change| change.text.len() + change.realm.len() + 160),
-        realms: up_to(MOST, realms, |realm| {
-            realm.name.len() + realm.keys.iter().map(|key| key.len() + 3).sum::<usize>() + 64
-        }),
+        omitted: all - changes.len() - realms.len(),
+        changes,
+        realms,
         pending_restart,
         credentials: up_to(MOST / 2, credentials, |one| one.realm.len() + one.file.len() + 64),
         faults: up_to(MOST, faults.iter().map(ToString::to_string), |fault| fault.len() + 8),

@@ -46,7 +46,7 @@ const RETRY: Duration = Duration::from_secs(1);
 /// The age of a change, in milliseconds, from which a reload is no longer answered with it.
 const RECENT: u64 = 60 * 1000;
 /// The number of changes that are remembered.
-const REMEMBERED: usize = 64;
+const REMEMBERED: usize = 4096;
 
 /// An event for the listener of reloads.
 pub enum Event<'a> {

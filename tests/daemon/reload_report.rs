@@ -3,7 +3,7 @@
 use jwtkeeper_client::{Issue, Reason, Verdict};
 use serde_json::{Value, json};
 
-use jwtkeeper_testkit::daemons::{Daemon, Setup, exit_of, until};
+use jwtkeeper_testkit::daemons::{Daemon, SECRET, Setup, exit_of, until};
 
 const OTHER: &[u8] = b"another secret of the tests, which is long enough too: 0123456789abcdef";
 
@@ -254,4 +254,27 @@ fn a_dry_run_needs_the_right_of_a_reload() {
         let error = String::from_utf8(output.stderr).unwrap();
         assert_eq!(output.status.code(), Some(77), "{error}");
     }
+}
+
+/// Nothing is left out without a word: a report has room for so much, and says how much it leaves out.
+#[test]
+fn a_report_says_how_much_it_leaves_out() {
+    let names: Vec<String> = (0..300).map(|number| format!("realm-{number}")).collect();
+    let mut setup = Setup::new();
+    for name in &names {
+        setup = setup.realm(name, "HS256", SECRET.as_bytes(), "");
+    }
+    let daemon = setup.start();
+    for name in &names {
+        let secret = format!("another secret of {name}, long enough for every hash: 0123456789");
+        daemon.setup.write_secret(&format!("{name}.secret"), secret.as_bytes());
+    }
+    let mut reload = daemon.ctl();
+    reload.args(["--json", "reload"]);
+    let output = exit_of(reload);
+    let report: Value = serde_json::from_slice(&output.stdout).unwrap();
+    let count = |list: &str| report[list].as_array().unwrap().len();
+    let omitted = report["omitted"].as_u64().unwrap() as usize;
+    assert!(omitted > 0, "all of it fits: the test must make more");
+    assert_eq!(count("changes") + count("realms") + omitted, 2 * names.len());
 }

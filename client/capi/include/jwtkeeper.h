@@ -160,7 +160,7 @@ enum {
 
 /** What the denylist says of a jti. */
 enum {
-    /** Nothing stands. */
+    /** There is no entry. */
     JWTKEEPER_STATE_NONE = 0,
     /** Flagged: valid, rotation due. */
     JWTKEEPER_STATE_SOFT = 1,

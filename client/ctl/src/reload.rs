@@ -18,6 +18,7 @@ struct Report {
     pending_restart: Vec<String>,
     credentials: Vec<Credential>,
     faults: Vec<String>,
+    omitted: u64,
 }
 
 #[derive(Debug, Default, Deserialize)]
@@ -111,7 +112,11 @@ fn changed(generation: Option<u64>, report: &Report) -> Vec<String> {
         Some(at) => format!("in effect since {}: {}", time(at), change.text),
         None => change.text.clone(),
     });
-    let lines = first.into_iter().chain(changes).chain(restart(report));
+    let lines = first
+        .into_iter()
+        .chain(changes)
+        .chain(omitted(report))
+        .chain(restart(report));
     lines.chain(credentials(report)).collect()
 }
 
@@ -126,6 +131,7 @@ fn would_change(report: &Report) -> Vec<String> {
     let mut lines = vec![first.to_owned()];
     lines.extend(report.changes.iter().map(|change| format!("- {}", change.text)));
     lines.extend(report.realms.iter().map(tokens_of));
+    lines.extend(omitted(report));
     lines.extend(restart(report));
     lines.extend(credentials(report));
     lines
@@ -140,6 +146,16 @@ fn credentials(report: &Report) -> impl Iterator<Item = String> {
         format!(
             "realm {realm}: {setting} {file} is a credential, a copy that systemd makes when the service starts; if you changed the \
              original, run systemctl restart jwtkeeperd"
+        )
+    })
+}
+
+/// The line about what did not fit into the report.
+fn omitted(report: &Report) -> Option<String> {
+    (report.omitted > 0).then(|| {
+        format!(
+            "and {} more, which do not fit here; the log has all changes",
+            report.omitted
         )
     })
 }

@@ -44,6 +44,11 @@ fn nothing_changed_is_said() {
     assert_eq!((code, said.as_str()), (0, "reloaded, generation 4, nothing changed\n"));
     let (code, said) = report("{}").answers(&["reload", "--dry-run"], "");
     assert_eq!((code, said.as_str()), (0, "dry run: a reload would change nothing\n"));
+    let (_, said) = report(r#"{"changes":[{"text":"one"}],"omitted":7}"#).answers(&["reload"], "");
+    assert!(
+        said.ends_with("one\nand 7 more, which do not fit here; the log has all changes\n"),
+        "{said}"
+    );
 }
 
 #[test]

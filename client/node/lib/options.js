@@ -25,8 +25,8 @@ function whole(name, value, least, most, unit = '') {
   return value;
 }
 
-/** Setting a timer for longer than this fires it at once. */
-const LONGEST = 2 ** 31 - 1;
+/** Setting a timer for 2^31 ms fires it at once; a second is spared for what is added to deadlines. */
+const LONGEST = 2 ** 31 - 1001;
 const span = (name, value) => whole(name, value, 1, LONGEST, ' of milliseconds');
 const seconds = (name, value) => whole(name, value, 0, Number.MAX_SAFE_INTEGER, ' of seconds');
 

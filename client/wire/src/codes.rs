@@ -162,7 +162,7 @@ codes! {
 codes! {
     /// Looks a jti up in the denylist.
     State {
-        None = 0, "none", "Nothing stands.";
+        None = 0, "none", "There is no entry.";
         Soft = 1, "soft", "Flagged: valid, rotation due.";
         Hard = 2, "hard", "Revoked.";
         Rotated = 3, "rotated", "Rotated: its successor has taken its place, or will when the grace is over.";
