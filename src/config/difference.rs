@@ -6,26 +6,36 @@ use super::print::{print_one, print_top};
 use super::realm::RealmSettings;
 use super::settings::Settings;
 
-/// The settings outside of realms and access rules that differ, a sentence each.
-pub(crate) fn of_top(before: &Settings, after: &Settings) -> Vec<String> {
+/// A setting that differs.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) struct Difference {
+    /// The full name.
+    pub(crate) name: String,
+    /// A sentence with both values.
+    pub(crate) text: String,
+}
+
+/// The settings outside of realms and access rules that differ.
+pub(crate) fn of_top(before: &Settings, after: &Settings) -> Vec<Difference> {
     differences(&print_top(before), &print_top(after))
 }
 
 /// The settings of a realm that differ.
-pub(crate) fn of_realm(before: &RealmSettings, after: &RealmSettings) -> Vec<String> {
+pub(crate) fn of_realm(before: &RealmSettings, after: &RealmSettings) -> Vec<Difference> {
     differences(&print_one(before), &print_one(after))
 }
 
-fn differences(before: &str, after: &str) -> Vec<String> {
+fn differences(before: &str, after: &str) -> Vec<Difference> {
     let (before, after) = (settings_of(before), settings_of(after));
     let lost = before.iter().filter(|(name, _)| !after.contains_key(*name));
-    let lost = lost.map(|(name, value)| format!("{name} = {value} is no longer set"));
+    let lost = lost.map(|(name, value)| (name, format!("{name} = {value} is no longer set")));
     let new = after.iter().filter_map(|(name, value)| match before.get(name) {
-        None => Some(format!("{name} is set to {value}")),
-        Some(old) if old != value => Some(format!("{name} changed from {old} to {value}")),
+        None => Some((name, format!("{name} is set to {value}"))),
+        Some(old) if old != value => Some((name, format!("{name} changed from {old} to {value}"))),
         Some(_) => None,
     });
-    lost.chain(new).collect()
+    let all = lost.chain(new).map(|(name, text)| (name.clone(), text));
+    all.map(|(name, text)| Difference { name, text }).collect()
 }
 
 /// The values of printed settings by full name. Tables of a list are numbered from 0.
@@ -61,7 +71,8 @@ mod tests {
             "t.a changed from \"x\" to \"y = z\"",
             "t.l[1].f is set to 2",
         ];
-        assert_eq!(differences(before, after), expected);
-        assert_eq!(differences(after, after), Vec::<String>::new());
+        let texts = |before, after| differences(before, after).into_iter().map(|one| one.text);
+        assert_eq!(texts(before, after).collect::<Vec<_>>(), expected);
+        assert_eq!(texts(after, after).count(), 0);
     }
 }

@@ -20,6 +20,7 @@ use crate::files::Files;
 pub use access::{Access, Rule, Who};
 pub use audit::{AuditSettings, AuditTo, OnAuditFailure};
 pub use fault::{Fault, Faults};
+use jwtkeeper_core::realm::Realm;
 pub use metrics::MetricsSettings;
 pub use print::print;
 pub use realm::RealmSettings;
@@ -36,6 +37,10 @@ pub struct Checked {
     pub faults: Faults,
     /// Warnings that it would give.
     pub warnings: Vec<String>,
+    /// Conditions in which the daemon would start, and would not be ready.
+    pub unready: Vec<String>,
+    /// The realms whose keys could be read.
+    pub realms: Vec<Realm>,
 }
 
 impl Checked {
@@ -54,11 +59,12 @@ pub fn check(path: &std::path::Path, files: &mut Files) -> Checked {
     let (settings, mut faults) = match Settings::read_what_is_there(path, files) {
         Ok(read) => read,
         Err(faults) => {
-            let (settings, warnings) = (None, Vec::new());
             return Checked {
-                settings,
+                settings: None,
                 faults,
-                warnings,
+                warnings: Vec::new(),
+                unready: Vec::new(),
+                realms: Vec::new(),
             };
         }
     };
@@ -79,7 +85,24 @@ pub fn check(path: &std::path::Path, files: &mut Files) -> Checked {
     });
     let mut warnings = shared_keys::warnings(parties);
     warnings.extend(loaded.iter().flat_map(|(_, keys)| keys.notes.iter().cloned()));
-    warnings.extend(settings.audit.as_ref().and_then(AuditSettings::warning));
+    let mut unready = Vec::new();
+    if let Some((audit, warning)) = settings
+        .audit
+        .as_ref()
+        .and_then(|audit| Some((audit, audit.warning()?)))
+    {
+        match audit.on_failure {
+            OnAuditFailure::Refuse => unready.push(warning),
+            OnAuditFailure::Continue => warnings.push(warning),
+        }
+    }
+    let realms = loaded.into_iter().map(|(realm, keys)| Realm {
+        name: realm.name.clone(),
+        policy: realm.policy.clone(),
+        keyring: keys.keyring,
+        version: keys.version,
+    });
+    let realms = realms.collect();
     if let StoreSettings::Redis(redis) = &settings.store
         && let Err(found) = redis.servers()
     {
@@ -94,5 +117,7 @@ pub fn check(path: &std::path::Path, files: &mut Files) -> Checked {
         settings: is_sound.then_some(settings),
         faults,
         warnings,
+        unready,
+        realms,
     }
 }

@@ -235,7 +235,7 @@ fn read_rotation(section: &Section<'_>, key: Option<&KeySource>, policy: &mut Po
         let name = section.full("renew_before");
         if span >= policy.expiry {
             let message = format!("{name} is not shorter than expiry: every token would be renewed at once");
-            section.fault(&place, message);
+            section.fault(&section.culprit(&["renew_before", "expiry"]), message);
         }
         if validates_only {
             section.fault(&place, format!("{name} is for realms that sign; remove it"));
@@ -245,12 +245,11 @@ fn read_rotation(section: &Section<'_>, key: Option<&KeySource>, policy: &mut Po
     let whose = [("any", RotateOn::Any), ("cookie", RotateOn::Cookie)];
     policy.rotate_on = section.choice("rotate_on", &whose).unwrap_or(policy.rotate_on);
     if policy.rotate_on == RotateOn::Cookie && policy.cookie_lock == CookieLock::Off {
-        let place = section.node("rotate_on").map_or(section.place(), |node| &node.place);
         let message = format!(
             "{} = \"cookie\" needs cookie_lock = \"optional\" or \"required\"; without it no token would ever be rotated",
             section.full("rotate_on")
         );
-        section.fault(place, message);
+        section.fault(&section.culprit(&["rotate_on", "cookie_lock"]), message);
     }
 }
 

@@ -189,8 +189,9 @@ impl Condition {
 
     /// The faults that there is room for, and the warnings.
     pub(super) fn texts(&self) -> (Vec<String>, Vec<String>) {
-        let faults = up_to(MOST / 2, self.faults.iter().map(|(_, text)| text.clone()), String::len);
-        (faults, up_to(MOST / 4, self.warnings.iter().cloned(), String::len))
+        let cut = |text: &String| cut(text.clone());
+        let faults = up_to(MOST / 2, self.faults.iter().map(|(_, text)| cut(text)), String::len);
+        (faults, up_to(MOST / 4, self.warnings.iter().map(cut), String::len))
     }
 }
 
@@ -249,9 +250,11 @@ pub(super) fn report(context: &Context, snapshot: &Snapshot) -> (bool, Vec<u8>) 
     let changes = status.changes.into_iter().map(|(at, generation, change)| Change {
         at: at.0 / 1000,
         generation,
-        text: change.text,
+        text: change
+            .setting
+            .map_or(change.text, |setting| format!("{setting} changed")),
     });
-    // The last ones are those that count.
+    // The last ones matter most.
     let mut changes = up_to(MOST / 4, changes.rev(), |change| change.text.len() + 48);
     changes.reverse();
     let all = realms.len();
@@ -336,6 +339,18 @@ pub(super) fn up_to<T>(most: usize, all: impl IntoIterator<Item = T>, length: im
         fits
     };
     all.into_iter().filter(fits).collect()
+}
+
+/// The longest text in a document, in bytes.
+const LONGEST_TEXT: usize = 2 * 1024;
+
+/// Cuts a text that one file could make as long as itself.
+pub(crate) fn cut(mut text: String) -> String {
+    if text.len() > LONGEST_TEXT {
+        text.truncate(text.floor_char_boundary(LONGEST_TEXT));
+        text.push_str("...");
+    }
+    text
 }
 
 /// Returns the role of a key in its realm, as a word.

@@ -42,12 +42,23 @@ impl Dispatch {
         let moment = call.moment;
         let limits = &moment.snapshot.settings.limits;
         let uid = self.peer.uid;
+        let until = served.index.retention(moment.now);
+        let before = self
+            .context
+            .quotas
+            .reserve(uid, addition.entries, until, moment.now.seconds());
+        let granted = Granted {
+            context: self.context.clone(),
+            uid,
+            entries: addition.entries,
+            until,
+        };
         let in_realm = Level {
             entries: usize::try_from(served.index.entries()).unwrap_or(usize::MAX),
             limit: limits.entries_per_realm,
         };
         let of_uid = Level {
-            entries: self.context.quotas.live(uid, moment.now.seconds()),
+            entries: before,
             limit: limits.entries_per_uid,
         };
         if let Some(why) = refusal(addition, &served.realm.name, in_realm, uid, of_uid) {
@@ -56,16 +67,7 @@ impl Dispatch {
             }
             self.cost += price::BEYOND_LIMIT;
         }
-        let until = served.index.retention(moment.now);
-        if addition.entries > 0 {
-            self.context.quotas.add(uid, addition.entries, until);
-        }
-        Ok(Granted {
-            context: self.context.clone(),
-            uid,
-            entries: addition.entries,
-            until,
-        })
+        Ok(granted)
     }
 }
 

@@ -9,12 +9,12 @@ use serde::Serialize;
 use super::outcome::{later, plain};
 use super::{Answered, Call, Dispatch};
 use crate::config::{Faults, Settings};
-use crate::health::up_to;
+use crate::health::cut;
 use crate::ops::outcome::{Done, Outcome};
-use crate::reload::{Change, Ends, Made, Preview, Reloaded};
+use crate::reload::{Change, Ends, Made, Reloaded, Wanted};
 use crate::server::reply::{put, put_error};
 
-/// Bytes of each list of a report at most: all of them fit into a frame.
+/// Bytes of JSON for each list of a report: all of them fit into a frame.
 const MOST: usize = 16 * 1024;
 
 /// The report. A member is only ever added.
@@ -26,7 +26,7 @@ struct Document {
     pending_restart: Vec<&'static str>,
     credentials: Vec<Credential>,
     faults: Vec<String>,
-    /// The number of changes and realms that do not fit into the reply.
+    /// The number of items that do not fit into the reply.
     omitted: usize,
 }
 
@@ -70,7 +70,7 @@ impl Dispatch {
         let id = call.id;
         let context = self.context.clone();
         later(async move {
-            let reloaded = context.reloads.ask().await;
+            let reloaded = context.reloads.ask(Wanted::Result).await;
             plain(|out| match reloaded {
                 Some(Reloaded { generation, faults, .. }) if faults.is_empty() => {
                     put(id, Answer::Reloaded { generation }, out)
@@ -85,22 +85,20 @@ impl Dispatch {
         let id = call.id;
         let context = self.context.clone();
         later(async move {
-            match context.reloads.ask().await {
-                Some(Reloaded {
-                    generation,
-                    faults,
-                    changes,
-                }) => {
-                    let pending_restart = context.live.snapshot().settings.pending_restart.clone();
-                    let credentials = credentials(&context.live.snapshot().settings);
-                    report(
-                        id,
-                        generation,
-                        &document(false, pending_restart, credentials, &faults, changes),
-                    )
-                }
-                None => plain(|out| put_unfollowed(id, out)),
-            }
+            let Some(reloaded) = context.reloads.ask(Wanted::Report).await else {
+                return plain(|out| put_unfollowed(id, out));
+            };
+            let snapshot = context.live.snapshot().clone();
+            let made = reloaded
+                .changes
+                .into_iter()
+                .map(|made| (made.change.clone(), Some(made)));
+            let document = Document {
+                dry_run: false,
+                pending_restart: snapshot.settings.pending_restart.clone(),
+                ..Document::of(made.collect(), &reloaded.faults, &snapshot.settings)
+            };
+            report(id, reloaded.generation, &reloaded.faults, &document)
         })
     }
 
@@ -108,35 +106,30 @@ impl Dispatch {
         let id = call.id;
         let context = self.context.clone();
         later(async move {
-            match context.reloads.preview().await {
-                Some(Preview {
-                    generation,
-                    changes,
-                    faults,
-                    pending_restart,
-                }) => {
-                    let credentials = credentials(&context.live.snapshot().settings);
-                    report(
-                        id,
-                        generation,
-                        &document(true, pending_restart, credentials, &faults, changes),
-                    )
-                }
-                None => plain(|out| put_unfollowed(id, out)),
-            }
+            let Some(preview) = context.reloads.preview().await else {
+                return plain(|out| put_unfollowed(id, out));
+            };
+            let changes = preview.changes.into_iter().map(|change| (change, None));
+            let settings = &context.live.snapshot().settings;
+            let document = Document {
+                dry_run: true,
+                pending_restart: preview.pending_restart,
+                ..Document::of(changes.collect(), &preview.faults, settings)
+            };
+            report(id, preview.generation, &preview.faults, &document)
         })
     }
 }
 
 /// Faults make it a refused reload for the audit and the metrics, as with an error.
-fn report(id: u64, generation: u64, document: &Document) -> Done {
+fn report(id: u64, generation: u64, faults: &Faults, document: &Document) -> Done {
     let text = serde_json::to_vec(document).unwrap_or_default(); // strings and numbers always serialise
     let answer = Answer::ReloadReport {
         generation,
         document: &text,
     };
     plain(|out| match put(id, answer, out) {
-        Outcome::Done if !document.faults.is_empty() => Outcome::Error(ErrorCode::ReloadRefused),
+        Outcome::Done if !faults.is_empty() => Outcome::Error(ErrorCode::ReloadRefused),
         outcome => outcome,
     })
 }
@@ -154,35 +147,39 @@ fn credentials(settings: &Settings) -> Vec<Credential> {
     .collect()
 }
 
-fn document<C>(
-    dry_run: bool,
-    pending_restart: Vec<&'static str>,
-    credentials: Vec<Credential>,
-    faults: &Faults,
-    changes: Vec<C>,
-) -> Document
-where
-    C: Into<ReportedChange> + AsRef<Change>,
-{
-    let realms = realms(changes.iter().map(AsRef::as_ref));
-    // The settings that wait for a restart are a member of their own.
-    let changes = changes.into_iter().filter(|change| !change.as_ref().is_restart);
-    let mut changes: Vec<ReportedChange> = changes.map(Into::into).collect();
-    changes.sort_by_key(|change| !(change.ends_tokens || change.revives_tokens)); // what matters most fits first
-    let all = changes.len() + realms.len();
-    let changes = up_to(MOST, changes, |change| change.text.len() + change.realm.len() + 160);
-    let realms = up_to(MOST, realms, |realm| {
-        realm.name.len() + realm.keys.iter().map(|key| key.len() + 3).sum::<usize>() + 64
-    });
-    Document {
-        dry_run,
-        omitted: all - changes.len() - realms.len(),
-        changes,
-        realms,
-        pending_restart,
-        credentials: up_to(MOST / 2, credentials, |one| one.realm.len() + one.file.len() + 64),
-        faults: up_to(MOST, faults.iter().map(ToString::to_string), |fault| fault.len() + 8),
+impl Document {
+    /// Returns the report of changes, those that were made with their time, as far as it fits into a frame.
+    fn of(changes: Vec<(Change, Option<Made>)>, faults: &Faults, settings: &Settings) -> Self {
+        let mut omitted = 0;
+        let realms = fitting(MOST, realms(changes.iter().map(|(change, _)| change)), &mut omitted);
+        // The settings that wait for a restart are a member of their own.
+        let changes = changes.into_iter().filter(|(change, _)| !change.is_restart);
+        let mut changes: Vec<_> = changes.map(|(change, made)| ReportedChange::of(change, made)).collect();
+        // Changes that affect tokens come first.
+        changes.sort_by_key(|change| !(change.ends_tokens || change.revives_tokens));
+        Self {
+            dry_run: false,
+            changes: fitting(MOST, changes, &mut omitted),
+            realms,
+            pending_restart: Vec::new(),
+            credentials: fitting(MOST / 2, credentials(settings), &mut omitted),
+            faults: fitting(MOST, faults.iter().map(|fault| cut(fault.to_string())), &mut omitted),
+            omitted,
+        }
     }
+}
+
+/// Returns the first items, in their order, that fit into so many bytes of JSON; counts the rest.
+fn fitting<T: Serialize>(bytes: usize, all: impl IntoIterator<Item = T>, omitted: &mut usize) -> Vec<T> {
+    let mut left = bytes;
+    let fits = |item: &T| {
+        let length = serde_json::to_vec(item).map_or(usize::MAX, |text| text.len() + 1);
+        let fits = length <= left;
+        left -= if fits { length } else { 0 };
+        *omitted += usize::from(!fits);
+        fits
+    };
+    all.into_iter().filter(fits).collect()
 }
 
 fn realms<'c>(changes: impl Iterator<Item = &'c Change>) -> Vec<ReportedRealm> {
@@ -210,40 +207,17 @@ fn realms<'c>(changes: impl Iterator<Item = &'c Change>) -> Vec<ReportedRealm> {
     realms.into_values().collect()
 }
 
-impl From<Change> for ReportedChange {
-    fn from(change: Change) -> Self {
+impl ReportedChange {
+    fn of(change: Change, made: Option<Made>) -> Self {
         Self {
-            at: None,
-            generation: None,
-            by_this_reload: None,
+            at: made.as_ref().map(|made| made.at.0 / 1000),
+            generation: made.as_ref().map(|made| made.generation),
+            by_this_reload: made.map(|made| made.by_this_reload),
             ends_tokens: change.ends_tokens(),
             revives_tokens: change.revives_tokens,
             realm: change.realm,
-            text: change.text,
+            text: cut(change.text),
         }
-    }
-}
-
-impl From<Made> for ReportedChange {
-    fn from(made: Made) -> Self {
-        Self {
-            at: Some(made.at.0 / 1000),
-            generation: Some(made.generation),
-            by_this_reload: Some(made.by_this_reload),
-            ..made.change.into()
-        }
-    }
-}
-
-impl AsRef<Change> for Change {
-    fn as_ref(&self) -> &Change {
-        self
-    }
-}
-
-impl AsRef<Change> for Made {
-    fn as_ref(&self) -> &Change {
-        &self.change
     }
 }
 
@@ -255,7 +229,7 @@ fn put_unfollowed(id: u64, out: &mut Vec<u8>) -> Outcome {
 /// As many faults as fit into a reply.
 fn shortened(faults: &Faults) -> String {
     let mut text = String::new();
-    for fault in faults.iter().map(ToString::to_string) {
+    for fault in faults.iter().map(|fault| cut(fault.to_string())) {
         if text.len() + fault.len() > MOST {
             text.push_str("\nand more; jwtkeeperd --check tells all");
             break;

@@ -39,6 +39,8 @@ pub enum Failure {
     #[error("{0}")]
     Sandbox(String),
     #[error("{0}")]
+    NotReady(String),
+    #[error("{0}")]
     Usage(String),
     #[error("cannot {what}: {error}")]
     System { what: &'static str, error: std::io::Error },
@@ -54,7 +56,7 @@ impl Failure {
     pub(super) fn status(&self) -> u8 {
         match self {
             Failure::Usage(_) => USAGE,
-            Failure::Faults(_) | Failure::OnNfs(_) | Failure::Sandbox(_) => CONFIGURATION,
+            Failure::Faults(_) | Failure::OnNfs(_) | Failure::Sandbox(_) | Failure::NotReady(_) => CONFIGURATION,
             Failure::Start(StartError::Faults(_)) => CONFIGURATION,
             Failure::Store(OpenError::Missing(_) | OpenError::Exists(_) | OpenError::Corrupt { .. }) => CONFIGURATION,
             Failure::Activation(_) | Failure::Audit(AuditError::Sink(_)) => CONFIGURATION,

@@ -155,6 +155,10 @@ async fn start_and_serve(
         () = obey(signals, context.clone(), &manager, stop) => {
             tracing::warn!("received a second signal; stopping at once");
             drop(file);
+            if let Some(watched) = watched {
+                watched.abort(); // with its socket's file
+                let _ = watched.await;
+            }
             // Not by return: that would wait for what the signal said not to wait for.
             std::process::exit(1);
         }

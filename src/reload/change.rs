@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use crate::config::difference;
+use crate::config::difference::{self, Difference};
 use crate::config::settings::Settings;
 use crate::reload::snapshot::{ActiveRealm, Snapshot};
 use jwtkeeper_core::jwt::Version;
@@ -16,6 +16,8 @@ pub struct Change {
     pub realm: String,
     /// The sentence.
     pub text: String,
+    /// The setting whose values the sentence tells; health names it alone, since everybody may ask for health.
+    pub setting: Option<String>,
     /// The tokens that were valid and are not any more.
     pub ends: Ends,
     /// Rotation is due for tokens that stay valid.
@@ -97,13 +99,20 @@ pub(crate) fn changes(before: &Snapshot, after: &Snapshot) -> Vec<Change> {
 
 /// The settings that differ, by name. New and removed realms and access rules have sentences of their own.
 fn of_settings(before: &Settings, after: &Settings) -> Vec<Change> {
-    let mut changes: Vec<_> = difference::of_top(before, after).into_iter().map(harmless).collect();
+    let change = |one: Difference, realm: &str| Change {
+        realm: realm.to_owned(),
+        setting: Some(one.name),
+        ..harmless(one.text)
+    };
+    let top = difference::of_top(before, after).into_iter();
+    let mut changes: Vec<_> = top.map(|one| change(one, "")).collect();
     for (name, realm) in &before.realms {
         let Some(now) = after.realms.get(name) else { continue };
-        changes.extend(difference::of_realm(realm, now).into_iter().map(|text| Change {
-            realm: name.clone(),
-            ..harmless(text)
-        }));
+        changes.extend(
+            difference::of_realm(realm, now)
+                .into_iter()
+                .map(|one| change(one, name)),
+        );
     }
     changes
 }
@@ -278,6 +287,7 @@ fn harmless(text: String) -> Change {
     Change {
         realm: String::new(),
         text,
+        setting: None,
         ends: Ends::Nothing,
         rotates: false,
         is_restart: false,

@@ -27,7 +27,7 @@ use watch::Watch;
 
 pub(super) use change::changes;
 pub use change::{Change, Ends};
-pub use queue::{Made, Preview, Reloaded, Reloads};
+pub use queue::{Made, Preview, Reloaded, Reloads, Wanted};
 pub use snapshot::{ActiveRealm, Snapshot, SnapshotStore, StartError, Status};
 
 /// A change is seldom one event, and SIGHUP seldom alone: what comes together is one reading.
@@ -43,7 +43,7 @@ const PATIENCE: u32 = 3;
 const MOST_PATIENCE: Duration = Duration::from_secs(4);
 /// The interval of retries after a failure that lies with no file.
 const RETRY: Duration = Duration::from_secs(1);
-/// The age of a change, in milliseconds, from which a reload is no longer answered with it.
+/// The age of a change, in milliseconds, after which a reload no longer reports it.
 const RECENT: u64 = 60 * 1000;
 /// The number of changes that are remembered.
 const REMEMBERED: usize = 4096;
@@ -76,6 +76,7 @@ struct Waiting {
     since: Instant,
     /// The generation in effect when the reload was asked for.
     generation: u64,
+    wanted: Wanted,
     answer: oneshot::Sender<Reloaded>,
 }
 
@@ -169,11 +170,13 @@ impl Follower {
                 polled = now;
             }
             let generation = self.live.snapshot().generation;
-            self.waiting.extend(asked.waiting.into_iter().map(|answer| Waiting {
-                since: now,
-                generation,
-                answer,
-            }));
+            self.waiting
+                .extend(asked.waiting.into_iter().map(|(wanted, answer)| Waiting {
+                    since: now,
+                    generation,
+                    wanted,
+                    answer,
+                }));
             if asked.reload {
                 self.live.with_status(|status| status.reloads += 1);
                 if self.reloading.is_none() {
@@ -356,7 +359,7 @@ impl Follower {
         let generation = self.live.snapshot().generation;
         let done = |since: Instant| settled || now >= since + patience;
         let answered: Vec<_> = self.waiting.extract_if(.., |waiting| done(waiting.since)).collect();
-        // Whoever is answered finds that it has ended.
+        // Ended before its callers are answered.
         if self.reloading.is_some_and(done) {
             self.reloading = None;
             (self.listener)(Event::Ends(&faults));
@@ -364,21 +367,23 @@ impl Follower {
         if answered.is_empty() {
             return;
         }
-        let told = std::mem::replace(&mut self.told, generation);
+        let told = self.told;
         for Waiting {
             generation: before,
+            wanted,
             answer,
             ..
         } in answered
         {
-            let changes = self.changes_since(told, before);
-            let faults = faults.clone();
             let reloaded = Reloaded {
                 generation,
-                faults,
-                changes,
+                faults: faults.clone(),
+                changes: self.changes_since(told, before),
             };
-            let _ = answer.send(reloaded); // it may have given up
+            // A caller that has given up passes on no report.
+            if answer.send(reloaded).is_ok() && wanted == Wanted::Report {
+                self.told = generation;
+            }
         }
     }
 

@@ -22,6 +22,15 @@ pub struct Reloaded {
     pub changes: Vec<Made>,
 }
 
+/// The part of a result that a caller passes on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Wanted {
+    /// Success or faults.
+    Result,
+    /// The changes too: no later report has them.
+    Report,
+}
+
 /// A change that has taken effect.
 #[derive(Debug, Clone)]
 pub struct Made {
@@ -68,7 +77,7 @@ pub(super) struct Asked {
     /// All are to be read, whether they seem to have changed or not.
     pub(super) reload: bool,
     /// The callers that wait for the result.
-    pub(super) waiting: Vec<oneshot::Sender<Reloaded>>,
+    pub(super) waiting: Vec<(Wanted, oneshot::Sender<Reloaded>)>,
     /// The callers that ask what a reload would change.
     pub(super) previews: Vec<oneshot::Sender<Preview>>,
 }
@@ -86,11 +95,11 @@ impl Reloads {
     }
 
     /// The same, and waits for what came of it; `None` when nobody follows the files any more.
-    pub async fn ask(&self) -> Option<Reloaded> {
+    pub async fn ask(&self, wanted: Wanted) -> Option<Reloaded> {
         let (answer, answered) = oneshot::channel();
         self.put(|asked| {
             asked.reload = true;
-            asked.waiting.push(answer);
+            asked.waiting.push((wanted, answer));
         });
         answered.await.ok()
     }

@@ -73,10 +73,11 @@ impl SocketFile {
         std::fs::symlink_metadata(&self.path).is_ok_and(|found| (found.dev(), found.ino()) == self.identity)
     }
 
-    /// Finds what would keep a start from listening at the path, and touches nothing: a connection would start a daemon
-    /// by its socket unit.
+    /// Finds what would keep a start from listening at the path, and changes nothing. The kernel's list comes first: a
+    /// connection would start a daemon by its socket unit. The list lacks sockets of other network namespaces, such as those
+    /// that a daemon with `PrivateNetwork=yes` makes itself; these take a connection.
     pub fn examine(path: &Path) -> Result<(), BindError> {
-        if listens(path) {
+        if listens(path) || matches!(probe(path), Ok(()) | Err(Errno::EAGAIN)) {
             return Err(BindError::InUse(path.to_owned()));
         }
         check_ours(path)?;

@@ -56,6 +56,21 @@ fn a_missing_state_directory_or_store_is_found() {
     );
 }
 
+/// What the daemon would say of itself once it runs.
+#[test]
+fn a_daemon_that_would_not_be_ready_is_found() {
+    let setup =
+        Setup::new().lines("max_token = 256\nissuer = \"https://issuer.example.com/a/rather/long/path/for/the/token\"");
+    setup.init();
+    let issuer = ["realm default: the self-test fails: no token can be issued: the token would have"];
+    finds(&check(&setup), 78, &issuer);
+    let setup = Setup::new().top("[audit]\nfile = \"nowhere/audit.json\"\non_failure = \"continue\"");
+    setup.init();
+    let output = check(&setup);
+    assert!(output.status.success(), "{output:?}");
+    assert!(String::from_utf8_lossy(&output.stderr).contains("warning: the audit "));
+}
+
 #[test]
 fn a_corrupt_store_is_found_and_left_as_it_is() {
     let setup = Setup::new();

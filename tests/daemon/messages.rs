@@ -47,6 +47,16 @@ fn a_fault_points_at_the_file_that_caused_it() {
             "conf.d/20-fault.toml:2: realms.default.expiry is longer than max_lifetime",
         ),
         (
+            "rotate_on = \"cookie\"\ncookie_lock = \"optional\"",
+            "[realms.default]\ncookie_lock = \"off\"",
+            "conf.d/20-fault.toml:2: realms.default.rotate_on = \"cookie\" needs cookie_lock",
+        ),
+        (
+            "renew_before = \"5m\"",
+            "[realms.default]\nexpiry = \"1m\"",
+            "conf.d/20-fault.toml:2: realms.default.renew_before is not shorter than expiry",
+        ),
+        (
             "clock_skew = \"1s\"",
             "[realms.other]\nalgorithm = \"HS256\"\nsecret_file = \"default.secret\"\nclock_skew = \"2s\"",
             "conf.d/20-fault.toml:4: clock_skew differs between realms; it is about hosts, so set it alike in all",

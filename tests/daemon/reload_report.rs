@@ -278,3 +278,54 @@ fn a_report_says_how_much_it_leaves_out() {
     assert!(omitted > 0, "all of it fits: the test must make more");
     assert_eq!(count("changes") + count("realms") + omitted, 2 * names.len());
 }
+
+/// A fault that is longer than a frame is cut, and never lost.
+#[test]
+fn a_refused_reload_is_no_success_however_long_its_fault() {
+    let daemon = Setup::new().start();
+    for key in ["x".repeat(20_000), "\\u0001".repeat(2000)] {
+        daemon.setup.write("wrong", &format!("\"{key}\" = 1\n"));
+        std::fs::create_dir_all(daemon.setup.path("conf.d")).unwrap();
+        std::fs::rename(daemon.setup.path("wrong"), daemon.setup.path("conf.d/wrong.toml")).unwrap();
+        for args in [&["--dry-run"][..], &[]] {
+            let (code, _, error) = reload(&daemon, args);
+            assert_eq!(code, Some(78), "{args:?}");
+            assert!(error.contains("wrong.toml:1: unknown key"), "{args:?}");
+        }
+    }
+}
+
+/// Whoever asks for no report does not use it up.
+#[test]
+fn a_reload_without_a_report_leaves_the_changes_to_the_next() {
+    let daemon = Setup::new().start();
+    daemon.setup.write_secret("new", OTHER);
+    std::fs::rename(daemon.setup.path("new"), daemon.setup.path("default.secret")).unwrap();
+    daemon.client().reload().unwrap();
+    let (_, said, _) = reload(&daemon, &[]);
+    assert!(said.contains("realm default: only tokens signed by key"), "{said}");
+    let (_, said, _) = reload(&daemon, &[]);
+    assert!(said.ends_with("nothing changed\n"), "{said}");
+}
+
+/// Everybody may ask for health: it names settings, not their values.
+#[test]
+fn health_names_changed_settings_without_their_values() {
+    let mut daemon = Setup::new().lines("issuer = \"one\"").start();
+    daemon.setup.replace("\"one\"", "\"hidden.example.com\"");
+    daemon.setup.configure();
+    let (_, said, _) = reload(&daemon, &[]);
+    assert!(said.contains("hidden.example.com"), "{said}");
+    let changes = daemon.health()["reload"]["changes"].to_string();
+    assert!(changes.contains(".issuer changed"), "{changes}");
+    let values =
+        |change: &Value| change["text"].as_str().unwrap().contains(".issuer") && change.to_string().contains("hidden");
+    assert!(
+        !daemon.health()["reload"]["changes"]
+            .as_array()
+            .unwrap()
+            .iter()
+            .any(values),
+        "{changes}"
+    );
+}

@@ -1,5 +1,7 @@
 //! What the unit takes away from the daemon: by systemd's own figures, and as the kernel sees the process.
 
+use jwtkeeper_testkit::daemons::until;
+
 use crate::Machine;
 
 /// The unit of the package as it is; what it scores is in docs/operations.md.
@@ -78,6 +80,23 @@ fn as_the_kernel_sees_it() {
         machine.sh(&format!("{inside} grep --count : /proc/net/dev || true")),
         ""
     );
+}
+
+/// The daemon has a network namespace of its own: the kernel lists a socket that it makes there alone.
+#[test]
+fn a_check_knows_the_sockets_of_a_running_daemon() {
+    let machine = Machine::installed();
+    let metrics = "[metrics]\nsocket = \"/run/jwtkeeper/metrics.sock\"\n";
+    machine.write("/etc/jwtkeeper/conf.d/test.toml", metrics);
+    machine.sh("systemctl restart jwtkeeperd");
+    until("metrics are served", || {
+        machine.try_sh("test -S /run/jwtkeeper/metrics.sock").status.success()
+    });
+    for user in ["", "--user jwtkeeper"] {
+        let said = machine.sh(&format!("jwtkeeperd --check {user}"));
+        let listens = "/run/jwtkeeper/metrics.sock: a running daemon or its socket unit listens there";
+        assert!(said.contains(listens), "{said}");
+    }
 }
 
 /// Also as the daemon's user, whom systemd tells nothing where D-Bus is not installed.

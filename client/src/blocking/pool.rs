@@ -67,15 +67,20 @@ impl Pools {
 }
 
 impl Drop for Pools {
-    /// Leaves alone the slots that a thread of an ancestor was changing when this process was made: they may be half
-    /// changed, with the copies of its connections that it holds.
     fn drop(&mut self) {
         for slot in &mut self.slots {
-            if matches!(slot.idle.try_lock(), Err(TryLockError::WouldBlock)) {
-                let idle = slot.idle.get_mut().unwrap_or_else(PoisonError::into_inner);
-                std::mem::forget(std::mem::take(idle));
-            }
+            abandon_if_locked(&mut slot.idle);
+            abandon_if_locked(&mut slot.learned);
         }
+    }
+}
+
+/// Forgets a value that is locked: a thread of an ancestor was changing it when this process was made, and it may be half
+/// changed. Dropping it could free memory twice.
+fn abandon_if_locked<T: Default>(slot: &mut Mutex<T>) {
+    if matches!(slot.try_lock(), Err(TryLockError::WouldBlock)) {
+        let value = slot.get_mut().unwrap_or_else(PoisonError::into_inner);
+        std::mem::forget(std::mem::take(value));
     }
 }
 
@@ -191,6 +196,23 @@ mod tests {
         let parent = pools.of(10).unwrap();
         let _held = parent.lock();
         assert!(pools.of(20).unwrap().take(None).is_none());
+    }
+
+    #[test]
+    fn a_value_that_was_being_changed_at_the_fork_is_not_dropped() {
+        let value = std::sync::Arc::new(());
+        let slot = || Mutex::new(Some(value.clone()));
+        let (mut held, mut free) = (slot(), slot());
+        std::mem::forget(held.lock().unwrap());
+        for one in [&mut held, &mut free] {
+            abandon_if_locked(one);
+        }
+        drop((held, free));
+        assert_eq!(
+            std::sync::Arc::strong_count(&value),
+            2,
+            "that of the locked one is left"
+        );
     }
 
     #[test]

@@ -7,12 +7,17 @@ mod user;
 
 use std::path::Path;
 use std::process::ExitCode;
+use std::sync::Arc;
 
 use self::unit::Unit;
 use super::Failure;
+use super::clock;
 use super::output::{say, warn};
 use crate::config::{self, Checked, ReachSettings, Settings, StoreSettings};
 use crate::files::Files;
+use jwtkeeper_core::denylist::{Denylist, Memory};
+use jwtkeeper_core::keeper::{Keeper, RealmState};
+use jwtkeeper_core::realm::Realm;
 
 /// The findings of a check.
 #[derive(Default)]
@@ -34,10 +39,14 @@ pub(super) fn run(file: &Path, user: Option<&str>) -> Result<ExitCode, Failure> 
         settings,
         faults,
         warnings,
+        unready,
+        realms,
     } = config::check(file, &mut Files::new());
     report.warnings.extend(warnings);
-    if !faults.is_empty() {
-        report.failures.push(faults.into());
+    report.failures.extend(unready.into_iter().map(Failure::NotReady));
+    match faults.is_empty() {
+        true => report.failures.extend(realms.into_iter().filter_map(self_test)),
+        false => report.failures.push(faults.into()),
     }
     match settings {
         Some(settings) => {
@@ -52,6 +61,16 @@ pub(super) fn run(file: &Path, user: Option<&str>) -> Result<ExitCode, Failure> 
             .push("the store, the sockets and the network: the configuration must be right first".to_owned()),
     }
     Ok(tell(file, &report, &user::checked_as(unit.as_ref())))
+}
+
+/// Has a realm mint and validate a token, as the running daemon does for its health.
+fn self_test(realm: Realm) -> Option<Failure> {
+    let denylist = Arc::new(Memory::default());
+    let index = denylist.index().realm(&realm.name);
+    let served = RealmState { realm, index };
+    let error = Keeper::new(denylist).self_test(&served, clock::now()).err()?;
+    let name = &served.realm.name;
+    Some(Failure::NotReady(format!("realm {name}: the self-test fails: {error}")))
 }
 
 /// Adds the conditions that no check can tell.

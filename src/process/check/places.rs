@@ -4,7 +4,7 @@ use std::io;
 use std::net::SocketAddr;
 use std::path::Path;
 
-use nix::unistd::{AccessFlags, access};
+use nix::unistd::{AccessFlags, access, geteuid};
 use socket2::{Domain, Socket, Type};
 
 use super::Report;
@@ -56,11 +56,18 @@ fn check_socket(what: &str, path: &Path, report: &mut Report) {
                 "{what} {path}: a running daemon or its socket unit listens there"
             ));
         }
+        // A dead daemon's socket is taken over by its user's next one. Which user that is, root does not tell.
+        Err(BindError::Foreign { path, uid }) if geteuid().is_root() => {
+            let path = path.display();
+            report.unchecked.push(format!(
+                "{what} {path}: a socket of the user {uid}; if the daemon runs as another user, remove it; name the daemon's user with --user"
+            ));
+        }
         Err(error) => report.failures.push(error.into()),
     }
 }
 
-/// Binds the address without listening on it, so that a daemon that starts meanwhile gets it all the same.
+/// Binds the address without listening on it, so that a daemon starting at the same time can still listen on it.
 fn check_listen(address: SocketAddr, report: &mut Report) {
     let bound = Socket::new(Domain::for_address(address), Type::STREAM, None).and_then(|made| {
         made.set_reuse_address(true)?;

@@ -10,12 +10,15 @@ use crate::process::Failure;
 /// Becomes a user, by name or number, with that user's groups and without any capability. Only root can.
 pub(super) fn act_as(name: &str) -> Result<(), Failure> {
     let user = find(name).map_err(|errno| failed("look the user up", errno))?;
-    let user = user.ok_or_else(|| {
+    // A uid needs no name, as in a container: its group has the same number.
+    let number = || name.parse().ok().map(|id| (Uid::from_raw(id), Gid::from_raw(id)));
+    let ids = user.as_ref().map(|user| (user.uid, user.gid)).or_else(number);
+    let (uid, gid) = ids.ok_or_else(|| {
         Failure::Usage(format!(
             "--user {name}: there is no such user on this host; create it, or name another"
         ))
     })?;
-    if user.uid == geteuid() && !geteuid().is_root() {
+    if uid == geteuid() && !geteuid().is_root() {
         return Ok(());
     }
     if !geteuid().is_root() {
@@ -23,10 +26,10 @@ pub(super) fn act_as(name: &str) -> Result<(), Failure> {
         return Err(Failure::Usage(message));
     }
     let failed = |errno| failed("become the user that --user names", errno);
-    let groups = groups_of(&user).map_err(failed)?;
+    let groups = user.as_ref().map_or_else(|| Ok(vec![gid]), groups_of).map_err(failed)?;
     setgroups(&groups)
-        .and_then(|()| setgid(user.gid))
-        .and_then(|()| setuid(user.uid))
+        .and_then(|()| setgid(gid))
+        .and_then(|()| setuid(uid))
         .map_err(failed)
 }
 
@@ -46,7 +49,7 @@ fn failed(what: &'static str, errno: nix::errno::Errno) -> Failure {
     Failure::system(what)(errno.into())
 }
 
-/// The user that it was checked as, in words, and how to check as the one that counts.
+/// Returns a line that names the user of the check and, if it differs, the daemon's user.
 pub(super) fn checked_as(unit: Option<&Unit>) -> String {
     let own = geteuid();
     let name = User::from_uid(own).ok().flatten().map(|user| user.name);
