@@ -49,12 +49,12 @@ fn a_fault_points_at_the_file_that_caused_it() {
         (
             "rotate_on = \"cookie\"\ncookie_lock = \"optional\"",
             "[realms.default]\ncookie_lock = \"off\"",
-            "conf.d/20-fault.toml:2: realms.default.rotate_on = \"cookie\" needs cookie_lock",
+            "conf.d/20-fault.toml:2: realms.default.rotate_on = \"cookie\" needs cookie_lock = \"optional\" or \"required\"; without it no token would ever be rotated",
         ),
         (
             "renew_before = \"5m\"",
             "[realms.default]\nexpiry = \"1m\"",
-            "conf.d/20-fault.toml:2: realms.default.renew_before is not shorter than expiry",
+            "conf.d/20-fault.toml:2: realms.default.renew_before is not shorter than expiry: every token would be renewed at once",
         ),
         (
             "clock_skew = \"1s\"",
