@@ -14,6 +14,38 @@ function memory() {
   };
 }
 
+/**
+ * Final URLs of axios's responses. Its fetch adapter does not tell them, so `watch` has it call a fetch that notes them;
+ * axios before 1.12 ignores that. `urlOf` is null where the URL is unknown.
+ */
+function finalUrls() {
+  const urls = new WeakMap();
+  const watched = new WeakMap();
+  const noting = (fetch) => async (request, ...rest) => {
+    const response = await fetch(request, ...rest);
+    if (typeof request === 'object') {
+      urls.set(request, response.url);
+    }
+    return response;
+  };
+  const watch = (config) => {
+    const fetch = config.env?.fetch ?? globalThis.fetch;
+    if (fetch) {
+      // One for each fetch: axios caches an adapter for each. A repeated request brings the noting one.
+      if (!watched.has(fetch)) {
+        const noted = noting(fetch);
+        watched.set(fetch, noted).set(noted, noted);
+      }
+      config.env = { ...config.env, fetch: watched.get(fetch) };
+    }
+  };
+  const urlOf = (request) => {
+    const isUnknown = globalThis.Request && request instanceof Request && !urls.has(request);
+    return isUnknown ? null : request?.responseURL ?? request?.res?.responseUrl ?? urls.get(request);
+  };
+  return { watch, urlOf };
+}
+
 /** The session of this front end: the newest token, for all tabs that share the storage. */
 export class Session {
   #storage;
@@ -55,7 +87,7 @@ export class Session {
     }
     const response = await this.#fetch(input, { ...init, headers });
     // After a redirect the response may be another origin's.
-    if (response.url && !this.#belongs(response.url)) {
+    if (!this.#mayFollow(response.url)) {
       return response;
     }
     this.#follow(sent, response.status, response.headers.get('Authorization'), response);
@@ -65,10 +97,12 @@ export class Session {
   /** Adds the same to an axios instance, and returns it. */
   axios(instance) {
     const sent = new WeakMap();
+    const { watch, urlOf } = finalUrls();
     instance.interceptors.request.use((config) => {
       if (this.#belongs(instance.getUri(config))) {
         const token = BEARER.exec(config.headers.get('Authorization') ?? '')?.[1] ?? this.token;
         sent.set(config, token);
+        watch(config);
         if (token) {
           config.headers.set('Authorization', `Bearer ${token}`);
         }
@@ -76,8 +110,7 @@ export class Session {
       return config;
     });
     const follow = (response) => {
-      const url = response?.request?.responseURL ?? response?.request?.res?.responseUrl;
-      if (sent.has(response?.config) && (!url || this.#belongs(url))) {
+      if (sent.has(response?.config) && this.#mayFollow(urlOf(response.request))) {
         const { config, status, headers } = response;
         this.#follow(sent.get(config), status, headers.get?.('Authorization') ?? headers.authorization, response);
       }
@@ -98,6 +131,11 @@ export class Session {
   #belongs(url) {
     const base = globalThis.location?.href;
     return this.#origins.includes(new URL(url, base).origin);
+  }
+
+  /** Returns true if the final URL of a response is one of the session's, or the response was made without one. */
+  #mayFollow(url) {
+    return url !== null && (!url || this.#belongs(url));
   }
 
   /**

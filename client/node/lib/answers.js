@@ -112,19 +112,36 @@ function keepFromCaches(response) {
   }
   const writeHead = raw.writeHead;
   raw[KEPT] = true;
-  raw.writeHead = function keeping(status, reason, headers) {
-    const text = typeof reason === 'string' ? [reason] : [];
-    const given = text.length > 0 ? headers : reason;
-    // As pairs one after the other, or as an object.
-    const pairs = Array.isArray(given) ? given.flat() : Object.entries(given ?? {}).flat(1);
-    for (let index = 0; index < pairs.length; index += 2) {
-      this.setHeader(pairs[index], pairs[index + 1]);
+  raw.writeHead = function keeping(status, ...given) {
+    // A reason phrase, headers, or both. Fastify gives all headers here.
+    if (!this.hasHeader('Authorization') && !given.some((part) => hasName(part, 'authorization'))) {
+      return writeHead.call(this, status, ...given);
     }
-    if (this.hasHeader('Authorization')) {
-      this.setHeader('Cache-Control', 'no-store');
-    }
-    return writeHead.call(this, status, ...text);
+    this.setHeader('Cache-Control', 'no-store');
+    return writeHead.call(this, status, ...given.map((part) => withoutName(part, 'cache-control')));
   };
+}
+
+const isHeaders = (part) => part !== null && typeof part === 'object';
+const isNamed = (entry, name) => String(entry).toLowerCase() === name;
+/** Names and values in turn: node:http takes no list of pairs once a header is set. */
+const inTurn = (list) => (Array.isArray(list[0]) ? list.flat(1) : list);
+
+/** Returns true if headers for writeHead, an object or a list, have this name. */
+function hasName(part, name) {
+  const list = isHeaders(part) ? inTurn(Array.isArray(part) ? part : Object.entries(part)) : [];
+  return list.some((entry, index) => index % 2 === 0 && isNamed(entry, name));
+}
+
+/** The same headers without this name. */
+function withoutName(part, name) {
+  if (!isHeaders(part)) {
+    return part;
+  }
+  if (!Array.isArray(part)) {
+    return Object.fromEntries(Object.entries(part).filter(([entry]) => !isNamed(entry, name)));
+  }
+  return inTurn(part).filter((_, index, list) => !isNamed(list[index - (index % 2)], name));
 }
 
 /** Sets a header of a response of node:http, or of a reply of Fastify. */

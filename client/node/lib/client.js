@@ -181,10 +181,10 @@ class Client {
   }
 
   async #start(call, given, reply, remaining) {
-    const needed = { client: this, given, reply };
-    used.add(needed);
     // A call that waited for its turn must end in time, too.
     const handle = remaining < this.#deadline / 2 ? withDeadline(this.#handle, remaining) : this.#handle;
+    const needed = { client: this, given, reply };
+    used.add(needed);
     try {
       return await later(call)(handle, ...given, reply.handle);
     } finally {

@@ -14,8 +14,10 @@ const POOL = 4;
 const LOOK_AGAIN = 2;
 /** After so many turns of its own a thread pauses, if another thread waits. */
 const ROUND = 16;
-/** Threads are told apart by their id modulo this. */
-const THREADS = 64;
+/** Moments at which a thread waited in vain: of two threads, so that each thread can see one of another. */
+const WAITS = 2;
+/** Bits of a thread's id beside a time. */
+const ID_BITS = 20n;
 /** Milliseconds in which a call reports its own error at the deadline. */
 const GRACE = 50;
 /** Milliseconds for which a turn is leased, and the interval of renewals: turns of a thread that died are free again soon. */
@@ -31,7 +33,7 @@ function shared() {
   if (!(buffer instanceof SharedArrayBuffer)) {
     const pool = Number(process.env.UV_THREADPOOL_SIZE) || POOL;
     const turns = isMainThread ? Math.max(1, pool - 1) : 1;
-    buffer = new SharedArrayBuffer(8 * (THREADS + turns));
+    buffer = new SharedArrayBuffer(8 * (WAITS + turns));
     setEnvironmentData(KEY, buffer);
   }
   return buffer;
@@ -40,10 +42,13 @@ function shared() {
 /** Milliseconds by a clock that is the same in all threads. */
 const now = () => Number(process.hrtime.bigint() / 1_000_000n);
 
+const timeOf = (stamp) => Number(stamp >> ID_BITS);
+const isRecent = (stamp, time) => timeOf(stamp) > time - 4 * LOOK_AGAIN;
+
 class Turns {
-  /** Of each thread: when it last waited in vain. */
-  #waited;
-  /** Of each turn: when its lease ends; 0 when it is free. */
+  /** Stamps of the moments at which threads last waited in vain. */
+  #waits;
+  /** Of each turn: the stamp of its lease's end; 0 when it is free. */
   #leases;
   #held = new Set();
   #renewal;
@@ -56,9 +61,9 @@ class Turns {
   #thread;
 
   constructor(buffer, thread = threadId) {
-    this.#waited = new BigInt64Array(buffer, 0, THREADS);
-    this.#leases = new BigInt64Array(buffer, 8 * THREADS);
-    this.#thread = thread % THREADS;
+    this.#waits = new BigInt64Array(buffer, 0, WAITS);
+    this.#leases = new BigInt64Array(buffer, 8 * WAITS);
+    this.#thread = BigInt.asUintN(Number(ID_BITS), BigInt(thread));
   }
 
   /**
@@ -88,25 +93,40 @@ class Turns {
   }
 
   #take() {
-    const time = BigInt(now());
+    const time = now();
+    const lease = this.#stamp(time + LEASE);
     for (let index = 0; index < this.#leases.length; index++) {
       const held = Atomics.load(this.#leases, index);
-      // No two leases are the same: the thread's number is their last part.
-      const lease = (time + BigInt(LEASE)) * BigInt(THREADS) + BigInt(this.#thread);
-      if (held < time * BigInt(THREADS) && Atomics.compareExchange(this.#leases, index, held, lease) === held) {
+      if (timeOf(held) < time && Atomics.compareExchange(this.#leases, index, held, lease) === held) {
         const turn = { index, lease };
         this.#held.add(turn);
         this.#renewal ??= setInterval(() => this.#renew(), RENEW).unref();
         return turn;
       }
     }
-    Atomics.store(this.#waited, this.#thread, time);
+    this.#noteWait(time);
     return undefined;
+  }
+
+  /** A time with this thread's id: two threads never have the same stamp. */
+  #stamp(time) {
+    return (BigInt(time) << ID_BITS) | this.#thread;
+  }
+
+  /** Takes the first place if it is this thread's or old, otherwise the second. Waiting threads repeat it. */
+  #noteWait(time) {
+    const first = Atomics.load(this.#waits, 0);
+    const free = this.#isOwn(first) || !isRecent(first, time);
+    Atomics.store(this.#waits, free ? 0 : 1, this.#stamp(time));
+  }
+
+  #isOwn(stamp) {
+    return BigInt.asUintN(Number(ID_BITS), stamp) === this.#thread;
   }
 
   #renew() {
     for (const turn of this.#held) {
-      const lease = BigInt(now() + LEASE) * BigInt(THREADS) + BigInt(this.#thread);
+      const lease = this.#stamp(now() + LEASE);
       if (Atomics.compareExchange(this.#leases, turn.index, turn.lease, lease) === turn.lease) {
         turn.lease = lease;
       }
@@ -115,8 +135,9 @@ class Turns {
 
   /** Returns true if another thread waited in vain a moment ago. */
   #othersWait() {
-    const recent = BigInt(now() - 4 * LOOK_AGAIN);
-    return this.#waited.some((_, thread) => thread !== this.#thread && Atomics.load(this.#waited, thread) > recent);
+    const time = now();
+    const others = (stamp) => !this.#isOwn(stamp) && isRecent(stamp, time);
+    return others(Atomics.load(this.#waits, 0)) || others(Atomics.load(this.#waits, 1));
   }
 
   #giveBack(turn) {

@@ -87,12 +87,44 @@ test('other origins get no token, and give none', async () => {
 test('a redirect to another origin neither replaces nor ends the session', async () => {
   const session = await loggedIn({ onEnd: () => assert.fail('it ended') });
   const { token } = session;
-  const instance = session.axios(axios.create());
+  const instances = ['http', 'fetch'].map((adapter) => session.axios(axios.create({ adapter })));
   for (const to of ['attacker', 'denied']) {
     await session.fetch(`${origin}/away?to=${to}`);
-    await instance.get(`${origin}/away?to=${to}`).catch((error) => error.response);
     assert.equal(session.token, token);
+    for (const instance of instances) {
+      await instance.get(`${origin}/away?to=${to}`).catch((error) => error.response);
+      assert.equal(session.token, token);
+    }
   }
+});
+
+test('the fetch adapter of axios follows a rotation, through a fetch of the app too', async () => {
+  let asked = 0;
+  const counting = (...given) => {
+    asked += 1;
+    return fetch(...given);
+  };
+  for (const env of [undefined, { fetch: counting }]) {
+    const session = await loggedIn();
+    session.token = 'old';
+    const instance = session.axios(axios.create({ adapter: 'fetch', ...(env && { env }) }));
+    const { config } = await instance.get(`${origin}/attacker`);
+    assert.equal(session.token, 'attacker');
+    const again = await instance.request(config);
+    assert.equal(again.config.env.fetch, config.env.fetch);
+  }
+  assert.equal(asked, 2);
+});
+
+test('a response of the fetch adapter of an older axios, whose URL is unknown, is not followed', async () => {
+  const session = await loggedIn({ onEnd: () => assert.fail('it ended') });
+  const { token } = session;
+  const adapter = async (config) => {
+    const headers = { authorization: 'Bearer attacker' };
+    return { data: '', status: 200, statusText: 'OK', headers, config, request: new Request(config.url) };
+  };
+  await session.axios(axios.create({ adapter })).get(`${origin}/away`);
+  assert.equal(session.token, token);
 });
 
 test('a late response replaces no newer token, and logs nobody in again', async () => {

@@ -126,10 +126,26 @@ test('a response with a token is not stored, whatever the handler sets', async (
     (request, response) => response.set('Cache-Control', 'public, max-age=60').send('hello'),
     (request, response) => response.writeHead(200, { 'Cache-Control': 'public, max-age=60' }).end('hello'),
     (request, response) => response.writeHead(200, 'fine', ['Cache-Control', 'public, max-age=60']).end('hello'),
+    (request, response) => response.writeHead(200, { 'cache-control': ['public', 'max-age=60'] }).end('hello'),
   ];
   for (const handler of handlers) {
     const { response } = await ask((app, client) => app.get('/', sessions(client), handler));
     assert.notEqual(response.headers.get('authorization'), null);
+    assert.equal(response.headers.get('cache-control'), 'no-store');
+  }
+});
+
+test('other headers that the handler gives writeHead are sent', async () => {
+  const cookies = ['theme=dark', 'size=2'];
+  const handlers = [
+    (request, response) => response.writeHead(200, undefined, { 'X-A': '1', 'X-Cookies': cookies }).end('hello'),
+    (request, response) => response.writeHead(200, ['X-Cookies', cookies, 'X-A', '1']).end('hello'),
+    (request, response) => response.writeHead(200, [['X-Cookies', cookies], ['X-A', '1']]).end('hello'),
+  ];
+  for (const handler of handlers) {
+    const { response } = await ask((app, client) => app.get('/', sessions(client), handler));
+    assert.equal(response.headers.get('x-a'), '1');
+    assert.equal(response.headers.get('x-cookies'), 'theme=dark, size=2');
     assert.equal(response.headers.get('cache-control'), 'no-store');
   }
 });

@@ -13,7 +13,7 @@ import { Daemon, silent, until } from './support.mjs';
 const { Turns } = createRequire(import.meta.url)('../lib/turns.js');
 const DEADLINE = 600;
 /** Bytes of memory for one turn. */
-const ONE = 8 * 65;
+const ONE = 8 * 3;
 let stalled;
 let close;
 before(async () => {
@@ -92,6 +92,25 @@ test('each thread has its turn while others ask all the time', async () => {
   for (let round = 0; round < 20; round++) await other.run(() => Promise.resolve(), 60_000);
   busy = false;
   await Promise.all(loads);
+});
+
+test('threads have their turns whatever their ids and number', async () => {
+  for (const others of [[1], [64], [128], [64, 128, 192]]) {
+    const buffer = new SharedArrayBuffer(ONE);
+    const [turns, ...waiting] = [0, ...others].map((thread) => new Turns(buffer, thread));
+    let busy = true;
+    const asking = async () => {
+      while (busy) await turns.run(() => new Promise(setImmediate), 60_000);
+    };
+    const loads = [asking(), asking(), asking()];
+    const rounds = async (other) => {
+      for (let round = 0; round < 20; round++) await other.run(() => Promise.resolve(), 5000);
+    };
+    const ended = await Promise.allSettled(waiting.map(rounds));
+    busy = false;
+    await Promise.all(loads);
+    assert.ok(ended.every(({ status }) => status === 'fulfilled'), `threads ${others}: ${ended[0].reason}`);
+  }
 });
 
 test('a thread that is alone never leaves a turn idle', async () => {
