@@ -3,13 +3,6 @@
 #include <stdio.h>
 #include <string.h>
 
-/* The lock cookie's value in the request, a part of its header. */
-static const char *cookie_of(const jwtkeeper_client *client, const struct http_request *request, size_t *len)
-{
-    *len = 0;
-    return jwtkeeper_cookie_find(client, http_field(request, "Cookie"), JWTKEEPER_NUL, len);
-}
-
 void session_send(struct http_response *response, const jwtkeeper_reply *reply)
 {
     const char *authorization = jwtkeeper_reply_authorization(reply, NULL);
@@ -40,10 +33,9 @@ void session_refuse(struct http_response *response, const jwtkeeper_reply *reply
 const char *session_claims(const jwtkeeper_client *client, const struct http_request *request, struct http_response *response,
                            session_regenerate *regenerate, jwtkeeper_reply *reply)
 {
-    size_t cookie_len = 0;
-    const char *cookie = cookie_of(client, request, &cookie_len);
+    const char *cookie = http_field(request, "Cookie");
     const char *authorization = http_field(request, "Authorization");
-    int32_t code = jwtkeeper_session_authenticate(client, authorization, JWTKEEPER_NUL, cookie, cookie_len, reply);
+    int32_t code = jwtkeeper_session_authenticate(client, authorization, JWTKEEPER_NUL, cookie, JWTKEEPER_NUL, reply);
     if (code == JWTKEEPER_OK && jwtkeeper_reply_cause(reply) != JWTKEEPER_CAUSE_NONE) {
         const char *claims = regenerate(request, jwtkeeper_reply_claims(reply, NULL));
         code = jwtkeeper_session_rotate(client, claims, JWTKEEPER_NUL, reply);
@@ -59,9 +51,9 @@ const char *session_claims(const jwtkeeper_client *client, const struct http_req
 int session_end(const jwtkeeper_client *client, const struct http_request *request, struct http_response *response,
                 jwtkeeper_reply *reply)
 {
-    size_t cookie_len = 0, token_len = 0;
+    size_t cookie_len = JWTKEEPER_NUL, token_len = 0;
     /* What came, or what it was rotated to a moment ago. */
-    const char *cookie = cookie_of(client, request, &cookie_len);
+    const char *cookie = http_field(request, "Cookie");
     const char *token = jwtkeeper_reply_presented(reply, &token_len);
     if (token == NULL) {
         token = jwtkeeper_reply_token(reply, &token_len);

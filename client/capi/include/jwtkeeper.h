@@ -435,7 +435,7 @@ void jwtkeeper_reply_free(jwtkeeper_reply *reply);
 
 /**
  * Authenticates a request: `authorization` is its header of that name, `cookie` its whole `Cookie` header, or
- * the value of its lock cookie alone (see jwtkeeper_cookie_find), each NULL when it has none.
+ * the value of its lock cookie alone, each NULL when it has none.
  *
  * Answered, jwtkeeper_reply_status is 200 or 401. At 200 jwtkeeper_reply_claims are the token's; where
  * jwtkeeper_reply_cause is not 0, rotation is due: call jwtkeeper_session_rotate with the same reply. At 401 answer
@@ -468,9 +468,9 @@ int32_t jwtkeeper_session_rotate(const jwtkeeper_client *client,
  * The value of the realm's lock cookie in a `Cookie` header: a part of `header` itself, without a NUL behind it, whose
  * length is written to `value_len`. NULL when it is not there, and nothing is written.
  *
- * The daemon is not asked. A client that has not yet connected does not know what the cookie is called, unless
- * jwtkeeper_config_set_cookie said so: then it is the whole header, which every function that takes a cookie takes
- * too.
+ * The daemon is asked what the cookie is called where jwtkeeper_config_set_cookie did not say it and no connection was
+ * made yet; NULL too when it does not answer. Functions that take a cookie take the whole header as well, and need no
+ * such call.
  */
 const char *jwtkeeper_cookie_find(const jwtkeeper_client *client,
                                   const char *header,

@@ -27,7 +27,7 @@ fn not_authenticated(client: &ClientHandle, reason: Option<Reason>) -> Answer {
 }
 
 /// Authenticates a request: `authorization` is its header of that name, `cookie` its whole `Cookie` header, or
-/// the value of its lock cookie alone (see jwtkeeper_cookie_find), each NULL when it has none.
+/// the value of its lock cookie alone, each NULL when it has none.
 ///
 /// Answered, jwtkeeper_reply_status is 200 or 401. At 200 jwtkeeper_reply_claims are the token's; where
 /// jwtkeeper_reply_cause is not 0, rotation is due: call jwtkeeper_session_rotate with the same reply. At 401 answer
@@ -126,9 +126,9 @@ pub unsafe extern "C" fn jwtkeeper_session_rotate(
 /// The value of the realm's lock cookie in a `Cookie` header: a part of `header` itself, without a NUL behind it, whose
 /// length is written to `value_len`. NULL when it is not there, and nothing is written.
 ///
-/// The daemon is not asked. A client that has not yet connected does not know what the cookie is called, unless
-/// jwtkeeper_config_set_cookie said so: then it is the whole header, which every function that takes a cookie takes
-/// too.
+/// The daemon is asked what the cookie is called where jwtkeeper_config_set_cookie did not say it and no connection was
+/// made yet; NULL too when it does not answer. Functions that take a cookie take the whole header as well, and need no
+/// such call.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn jwtkeeper_cookie_find(
     client: *const ClientHandle,
@@ -165,9 +165,7 @@ fn presented_cookie<'a>(client: &ClientHandle, given: &'a [u8]) -> Option<&'a [u
 }
 
 fn find<'a>(client: &ClientHandle, header: &'a [u8]) -> Option<&'a [u8]> {
-    let Some(cookie) = client.known_lock_cookie() else {
-        return header.contains(&b'=').then_some(header);
-    };
+    let cookie = client.shared.lock_cookie_of(&client.realm).ok()?;
     // Bytes that are not UTF-8 belong to other cookies, or make this one wrong.
     header.split(|&byte| byte == b';').find_map(|pair| {
         let pair = std::str::from_utf8(pair).ok()?;

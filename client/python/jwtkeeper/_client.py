@@ -245,7 +245,8 @@ class Client:
             return Imported(reply.number("entries"), reply.number("pending"))
 
     def find_cookie(self, header: Optional[str]) -> Optional[str]:
-        """The value of the lock cookie in a Cookie header."""
+        """The value of the lock cookie in a Cookie header. The daemon is asked what it is called where that is not known
+        yet: None too if it does not answer."""
         if not header:
             return None
         text = header.encode("latin-1", "replace")

@@ -66,7 +66,7 @@ _NUMBERS: Tuple[str, ...] = (
 _BIG_NUMBERS = ("expires_at", "cookie_expires_at", "until", "generation", "entries", "pending")
 _TEXTS = (
     "message token authorization jti claims set_cookie cookie_name cookie_value cookie_domain cookie_path "
-    "cookie_same_site document challenge presented"
+    "cookie_same_site document challenge presented presented_cookie"
 ).split()
 
 

@@ -88,7 +88,6 @@ class Flow:
     def __init__(self, client: Client) -> None:
         self._client = client
         self._reply = client._replies.take()
-        self._cookie: Optional[str] = None
         self.due = False
         self.status = 500
         #: Why it could not be judged, or a rotation was put off.
@@ -99,8 +98,6 @@ class Flow:
         code = self._library.session_authenticate(self._client._handle, *texts, self._reply.handle)
         self._judge(code)
         self.due = code == 0 and bool(self._reply.number("cause"))
-        # Now that the daemon was asked, it is known what the cookie is called.
-        self._cookie = self._client.find_cookie(cookie_header)
 
     def rotate(self, claims: Optional[Claims]) -> None:
         code = self._library.session_rotate(self._client._handle, *_claims(claims), self._reply.handle)
@@ -113,7 +110,7 @@ class Flow:
         token = self._reply.text("token")
         claims = self._reply.bytes("claims") or b"{}"
         if token is None:
-            return Session(self._client, claims, self._reply.text("presented") or "", self._cookie)
+            return Session(self._client, claims, self._reply.text("presented") or "", self._reply.text("presented_cookie"))
         return Session(self._client, claims, token, self._reply.text("cookie_value"))
 
     def outcome(self) -> Outcome:

@@ -49,6 +49,14 @@ class Operations(WithDaemon):
         self.assertEqual(name, "Set-Cookie")
         self.assertTrue(cleared.startswith("jwt_keeper=;") and "Max-Age=0" in cleared, cleared)
 
+    def test_a_session_knows_its_own_cookie_from_the_first_request_on(self):
+        minted = self.client.issue()
+        header = f"a=b; {minted.cookie.name}={minted.cookie.value}"
+        fresh = Client(socket=self.daemon.socket)
+        outcome = fresh.authenticate({"Authorization": f"Bearer {minted.token}", "Cookie": header})
+        self.assertEqual(outcome.session.cookie, minted.cookie.value)
+        self.assertEqual(Client(socket=self.daemon.socket).find_cookie(header), minted.cookie.value)
+
     def test_by_id_and_by_time(self):
         minted = self.client.issue({"sub": "7"})
         self.client.flag_subject("7")

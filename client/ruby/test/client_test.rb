@@ -135,6 +135,23 @@ class ClientTest < Minitest::Test
     assert_match(%r{\Alock=; HttpOnly; Path=/; Domain=example.com; Max-Age=0}, client.clear_cookie)
   end
 
+  def test_a_session_knows_its_own_cookie_from_the_first_request_on
+    minted = locked.issue
+    header = "a=1; #{minted.cookie.name}=#{minted.cookie.value}"
+    [header, ['a=1', header.split('; ').last]].each do |cookies|
+      fresh = DAEMON.client(realm: 'locked')
+      outcome = fresh.authenticate({ 'Authorization' => "Bearer #{minted.token}", 'Cookie' => cookies })
+      assert_equal minted.cookie.value, outcome.token.cookie_secret
+    end
+    assert_equal minted.cookie.value, DAEMON.client(realm: 'locked').find_cookie(header)
+  end
+
+  def test_a_request_without_a_token_does_not_need_the_daemon
+    nobody = JWTKeeper::Client.new(socket: "#{DAEMON.directory}/nobody", deadline: 0.05)
+    assert_equal 401, nobody.authenticate({ 'Cookie' => 'jwt_keeper=x' }).status
+    assert_nil nobody.find_cookie('jwt_keeper=x')
+  end
+
   def test_inspect_shows_no_secret
     minted = locked.issue({ note: 'secret-claim' })
     verdict = locked.validate(minted.token, cookie: minted.cookie.value)

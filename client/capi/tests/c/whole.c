@@ -258,15 +258,10 @@ static void the_daemon_says_what_the_cookie_is(void)
     char *authorization = copy_of(jwtkeeper_reply_authorization(reply, NULL)), header[256];
     CHECK(snprintf(header, sizeof header, "a=1; jwt_keeper=x; lock=%s", jwtkeeper_reply_cookie_value(reply, NULL)) > 0);
 
-    /* Not yet connected, the library finds it in the whole header. */
+    /* Not yet connected, the library asks what it is called. */
     SAME(jwtkeeper_client_new(config, &fresh), JWTKEEPER_OK);
     size_t length = 0;
     const char *found = jwtkeeper_cookie_find(fresh, header, JWTKEEPER_NUL, &length);
-    CHECK(found == header && length == strlen(header));
-    SAME(jwtkeeper_session_authenticate(fresh, authorization, JWTKEEPER_NUL, found, length, reply), JWTKEEPER_OK);
-    SAME(jwtkeeper_reply_status(reply), 200);
-    /* From then on its value is found without asking. */
-    found = jwtkeeper_cookie_find(fresh, header, JWTKEEPER_NUL, &length);
     CHECK(found == strstr(header, "lock=") + 5 && found[length] == 0);
     SAME(jwtkeeper_session_authenticate(fresh, authorization, JWTKEEPER_NUL, found, length, reply), JWTKEEPER_OK);
     SAME(jwtkeeper_reply_status(reply), 200);
@@ -274,7 +269,7 @@ static void the_daemon_says_what_the_cookie_is(void)
     /* Another realm over the same connections has another. */
     jwtkeeper_client *other = of_realm(fresh, "default");
     found = jwtkeeper_cookie_find(other, "jwt_keeper=x", JWTKEEPER_NUL, &length);
-    CHECK(found != NULL && length == strlen("jwt_keeper=x"));
+    CHECK(found != NULL && length == 1 && *found == 'x');
     SAME(jwtkeeper_cookie_settings(other, reply), JWTKEEPER_OK);
     SAME_TEXT(jwtkeeper_reply_cookie_name(reply, NULL), "jwt_keeper");
     jwtkeeper_client_free(other);

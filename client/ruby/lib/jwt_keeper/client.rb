@@ -178,7 +178,7 @@ module JWTKeeper
     def authenticate(headers, regenerate_claims: nil, log: nil)
       authorization, cookies = %w[Authorization Cookie].map { |name| Headers.given(headers, name) }
       session = session(authorization, cookies)
-      token = Token.from_session(session, find_cookie(cookies)) if session.authenticated?
+      token = Token.from_session(session, session.cookie) if session.authenticated?
       if session.rotation
         session.rotate(regenerate_claims&.call(token))
         token.send(:become, session.minted) if session.minted
@@ -208,13 +208,15 @@ module JWTKeeper
       @outages[:rotation].over(@logger || log) if session.minted
     end
 
-    # Begins the session flow of a request: its Authorization header, and the value of its lock cookie.
+    # Begins the session flow of a request: its Authorization header, and its Cookie header or the value of its lock
+    # cookie.
     # @return [Session]
     def session(authorization, cookie = nil)
       Session.new(@library, handle, authorization&.to_s.dup, cookie&.to_s.dup)
     end
 
-    # The value of the lock cookie in a Cookie header; nil when it is not there.
+    # The value of the lock cookie in a Cookie header; nil when it is not there. The daemon is asked what the cookie is
+    # called where that is not known yet: nil too when it does not answer.
     def find_cookie(header)
       return if header.nil?
 

@@ -38,12 +38,12 @@ module JWTKeeper
     def read_authentication_token
       return @authentication_token if @authentication_token
 
-      cookie = read_lock_cookie
-      @authentication_session = JWTKeeper.client.session(request.headers['Authorization'], cookie)
+      authorization = request.headers['Authorization']
+      @authentication_session = JWTKeeper.client.session(authorization, authorization && presented_cookie)
       JWTKeeper.client.note_answered(authentication_logger)
       return unless @authentication_session.authenticated?
 
-      @authentication_token = Token.from_session(@authentication_session, cookie)
+      @authentication_token = Token.from_session(@authentication_session, @authentication_session.cookie)
     end
 
     # Sends a token to the browser, with its lock cookie when it was just minted; nil clears both.
@@ -159,11 +159,10 @@ module JWTKeeper
       jar.signed if jar.respond_to?(:signed)
     end
 
-    def read_lock_cookie
+    # The lock cookie's value, or the header that has it.
+    def presented_cookie
       jar = signed_cookies
-      return JWTKeeper.client.find_cookie(request.headers['Cookie']) unless jar
-
-      jar[JWTKeeper.client.place[:name]] || nil
+      jar ? jar[JWTKeeper.client.place[:name]] : request.headers['Cookie']
     end
 
     def write_lock_cookie(token)

@@ -19,7 +19,9 @@ module JWTKeeper
       return from_rack if from_rack
 
       value = headers.each_pair.find { |key, _| key.to_s.casecmp?(name) }&.last
-      value.is_a?(Array) ? value.first : value
+      return value unless value.is_a?(Array)
+
+      name == 'Cookie' ? value.join('; ') : value.first
     end
 
     # Sets a header that is not there yet.

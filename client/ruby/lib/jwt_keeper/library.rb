@@ -36,7 +36,7 @@ module JWTKeeper
 
     TEXTS = %i[
       message token authorization jti claims set_cookie cookie_name cookie_value cookie_domain cookie_path
-      cookie_same_site document challenge presented
+      cookie_same_site document challenge presented presented_cookie
     ].to_h { |name| [:"reply_#{name}", [[HANDLE, HANDLE], HANDLE]] }.freeze
 
     QUICK = {

@@ -4,11 +4,11 @@
 # libjwtkeeper's; Rack and Controller carry what this says to the response.
 module JWTKeeper
   class Session
-    # The claims to go on with, as JSON text; nil when the request is not authenticated. token: the one that came, when
-    # it is valid. reason: why it is not. rotation: why it is to be rotated. challenge: the WWW-Authenticate header of an
+    # The claims to go on with, as JSON text; nil when the request is not authenticated. token and cookie: the ones
+    # that came, when the token is valid; the cookie is its value alone. reason: why it is not. rotation: why it is to be rotated. challenge: the WWW-Authenticate header of an
     # answer 401. set_cookie: the Set-Cookie header to send. minted: the successor, after `rotate`. put_off: why there is
     # none now.
-    attr_reader :claims_json, :token, :reason, :rotation, :challenge, :set_cookie, :minted, :put_off
+    attr_reader :claims_json, :token, :cookie, :reason, :rotation, :challenge, :set_cookie, :minted, :put_off
 
     # Raises an UnavailableError where the token cannot be judged now: answer 503, and clear nothing.
     def initialize(library, handle, authorization, cookie)
@@ -22,6 +22,7 @@ module JWTKeeper
         end)
         read(reply)
         @token = reply.text(:reply_presented)
+        @cookie = reply.text(:reply_presented_cookie)
         # The library keeps the token to rotate in the reply: no other call may have it until then.
         @reply = reply if rotation
       ensure
